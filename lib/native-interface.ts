@@ -1,0 +1,130 @@
+/**
+ * What the addon and the reference both give: one interface, two implementations, the same bytes out.
+ *
+ * Ranges are half open, [from, to), and are indices into the array that is passed. Arguments were checked by the
+ * caller; the addon checks types and bounds again and throws ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE instead of
+ * reading elsewhere. Nothing here keeps a reference to an array after the call, rings excepted: a ring owns its memory.
+ */
+
+/** Byte search. Every form answers an index into `bytes`, or -1. */
+export interface ScanKernels {
+  /** First `byte` in [from, to). */
+  indexOfByte(bytes: Uint8Array, from: number, to: number, byte: number): number;
+  /** First of any of three bytes in [from, to); for two, repeat one. */
+  indexOfAny(bytes: Uint8Array, from: number, to: number, a: number, b: number, c: number): number;
+  /** First place in [from, to) where the whole sequence lies; the sequence has 1 to 256 bytes. */
+  indexOfSequence(bytes: Uint8Array, from: number, to: number, sequence: Uint8Array): number;
+  /**
+   * Writes the index of every `byte` in [from, to) to `positions` until that is full.
+   * @returns the count written; negated minus one (`-count - 1`) when a byte over 0x7f lies in the range looked at,
+   * which is [from, to), or [from, last position] when `positions` was filled up.
+   */
+  indexAll(bytes: Uint8Array, from: number, to: number, byte: number, positions: Int32Array): number;
+}
+
+/** XOR with a 4-byte key that repeats: WebSocket masking, RFC 6455 §5.3. */
+export interface MaskKernels {
+  /**
+   * Masks [from, to) in place. `key` is the four key bytes in wire order read as a little-endian u32; `phase`
+   * (0 to 3) is the key byte that the first byte meets.
+   * @returns the phase for the byte after `to`.
+   */
+  mask(bytes: Uint8Array, from: number, to: number, key: number, phase: number): number;
+  /** Masks source [from, to) into target at `at`, in one pass. Source and target must not overlap. Same answer. */
+  maskCopy(
+    source: Uint8Array, from: number, to: number, target: Uint8Array, at: number, key: number, phase: number,
+  ): number;
+}
+
+/** Cuts a span into records. Keeps no state of its own: that is in the table's header, see frame-table.ts. */
+export interface Framer {
+  /**
+   * Frames bytes[from, to) into `table`, at most `maxRows` rows and what fits. Reads H_SEARCHED, H_OVERFLOW and
+   * H_FINAL, writes every header word that is marked "out".
+   * @returns the count of rows.
+   */
+  frame(bytes: Uint8Array, from: number, to: number, table: Int32Array, maxRows: number): number;
+}
+
+/** How a separator framer cuts. */
+export interface SeparatorFraming {
+  /** 1 to 16 separators of 1 to 256 bytes. At one place the longest wins; between places, the first. */
+  readonly separators: readonly Uint8Array[];
+  /** Leaves the separator in the payload. */
+  readonly keep: boolean;
+  /**
+   * 'plain': only the separators count. 'strip-cr': a CR right before the separator (which must be LF) is part of the
+   * separator. 'strict-crlf': the separator must be CRLF, and a CR or LF on its own is BARE_CR or BARE_LF.
+   */
+  readonly newline: 'plain' | 'strip-cr' | 'strict-crlf';
+  /** Largest payload, without its separator; 0 to 2^30. */
+  readonly maxLength: number;
+  /**
+   * What a longer payload gets. 'error': RECORD_TOO_LARGE. 'skip': it is dropped whole. 'pieces': rows of exactly
+   * maxLength bytes with FLAG_PIECE, then a last row of 1 to maxLength bytes with FLAG_LAST_PIECE (maxLength >= 1).
+   */
+  readonly overflow: 'error' | 'skip' | 'pieces';
+  /**
+   * What the bytes after the last separator get when H_FINAL is set. 'give': a row with FLAG_UNTERMINATED.
+   * 'refuse': UNEXPECTED_EOF. 'drop': consumed without a row. No bytes give no row.
+   */
+  readonly tail: 'give' | 'refuse' | 'drop';
+}
+
+/** How a length framer cuts: `offset` bytes, the length field, the payload, the trailer. */
+export interface LengthFraming {
+  /** 'big' and 'little': an unsigned integer of `lengthBytes` (1 to 8). 'varint': unsigned LEB128. 'decimal': ASCII digits. */
+  readonly encoding: 'big' | 'little' | 'varint' | 'decimal';
+  /** Width of the length field, or for 'varint' and 'decimal' the most bytes (digits) it may have. */
+  readonly lengthBytes: number;
+  /** 'decimal': the byte that ends the digits. Otherwise 0. */
+  readonly terminator: number;
+  /** Bytes before the length field. */
+  readonly offset: number;
+  /** Added to the length that was read to get the number of bytes between the length field and the trailer. */
+  readonly adjustment: number;
+  /** 'strip': the payload starts behind the length field. 'keep': it starts at the record's start. The trailer never belongs to it. */
+  readonly header: 'strip' | 'keep';
+  /** The byte that must follow the payload, or -1 for none. */
+  readonly trailer: number;
+  /** Largest count of bytes between length field and trailer; 0 to 2^30. */
+  readonly maxLength: number;
+}
+
+/** A growing ring of bytes: capacity in powers of two, memory of its own. */
+export interface Ring {
+  /** Bytes stored. */
+  readonly length: number;
+  /** Bytes of memory held now; 0 when empty and released. */
+  readonly capacity: number;
+  /** Copies bytes[from, to) in, growing up to the maximum. @returns the count taken, less than asked when full. */
+  write(bytes: Uint8Array, from: number, to: number): number;
+  /** Copies up to to - from stored bytes out and removes them. @returns the count. */
+  read(target: Uint8Array, from: number, to: number): number;
+  /** The stored bytes as zero, one or two views, oldest first; valid until the next call on this ring. */
+  spans(): Uint8Array[];
+  /** Removes the oldest `count` bytes, at most `length`. An emptied ring gives its memory back. */
+  consume(count: number): void;
+}
+
+export interface RingOptions {
+  /** Memory taken at the first write; a power of two. */
+  readonly minCapacity: number;
+  /** Bytes that can be stored at most; any count from 1 to 2^30. The memory is the next power of two. */
+  readonly maxCapacity: number;
+}
+
+/** Everything native. */
+export interface NativeInterface extends ScanKernels, MaskKernels {
+  createSeparatorFramer(framing: SeparatorFraming): Framer;
+  createLengthFramer(framing: LengthFraming): Framer;
+  /** Records of `size` bytes, 1 to 2^30. At the final end a shorter rest is UNEXPECTED_EOF. */
+  createFixedFramer(size: number): Framer;
+  createRing(options: RingOptions): Ring;
+  /** Instruction sets that this processor runs, best first: 'avx2', 'sse2', 'neon', 'scalar'. The reference has ['typescript']. */
+  kernels(): readonly string[];
+  /** The instruction set in use. */
+  kernel(): string;
+  /** Forces an instruction set from `kernels()`, for tests and benches; process-wide, harmless to results. */
+  selectKernel(name: string): void;
+}
