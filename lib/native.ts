@@ -1,0 +1,144 @@
+/**
+ * The one place that opens the addon, and the one that the rest of the library asks for native work.
+ *
+ * The addon is looked for once, at the first use: where MINIPROTO_NATIVE says, else in build/ and prebuilds/. Where it
+ * is missing or does not load (another platform, Bun, `--permission`) the reference does everything, one warning says
+ * why, and `nativeInfo()` keeps the reason. MINIPROTO_NATIVE:
+ *
+ *     off         the reference, without a warning
+ *     required    the addon, or native() throws ERR_NATIVE_UNAVAILABLE
+ *     <path>      this .node file; if it does not load, the reference with a warning
+ */
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { emitWarning, env, versions } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
+import * as frameTable from './frame-table.js';
+import { dispatch } from './native-dispatch.js';
+import type { NativeInterface } from './native-interface.js';
+import { referenceInterface } from './reference/index.js';
+
+export { referenceInterface };
+
+/** What does the native work in this thread, and why. */
+export interface NativeInfo {
+  /** 'addon': the C++ addon, with TypeScript for small inputs. 'reference': TypeScript alone. */
+  readonly implementation: 'addon' | 'reference';
+  /** The instruction set in use: 'avx2', 'sse2', 'neon', 'scalar'; 'typescript' without the addon. */
+  readonly kernel: string;
+  /** The .node file that was loaded. */
+  readonly path?: string;
+  /** Why this was chosen, in a sentence without a full stop. */
+  readonly reason: string;
+  /** What went wrong where the addon was looked for and could not be used. */
+  readonly error?: Error;
+  /** The Node-API version that this runtime offers; the addon needs 9. 0 where there is none. */
+  readonly napiVersion: number;
+}
+
+/** Thrown by native() and nativeInfo() when MINIPROTO_NATIVE is 'required' and the addon cannot be used. */
+export interface NativeUnavailableError extends Error {
+  readonly code: 'ERR_NATIVE_UNAVAILABLE';
+}
+
+interface Addon extends NativeInterface {
+  /** The table's layout as the C++ side has it: name to number, with the names of frame-table.ts. */
+  frameTableLayout(): Record<string, number>;
+}
+
+interface Loaded {
+  readonly native: NativeInterface;
+  readonly addon?: Addon;
+  readonly path?: string;
+  readonly reason: string;
+  readonly error?: Error;
+}
+
+const PREBUILDS = { name: 'miniproto_core', napi_versions: [9] };
+
+let loaded: Loaded | undefined;
+
+/** The native interface of this thread: the addon composed with the reference, or the reference. Loads at first use. */
+export function native(): NativeInterface {
+  return load().native;
+}
+
+/** Tells what was loaded and why; loads if nothing is yet. */
+export function nativeInfo(): NativeInfo {
+  const { native: chosen, addon, path, reason, error } = load();
+  return {
+    implementation: addon === undefined ? 'reference' : 'addon',
+    kernel: chosen.kernel(),
+    ...(path === undefined ? {} : { path }),
+    reason,
+    ...(error === undefined ? {} : { error }),
+    napiVersion: Number(versions.napi ?? 0),
+  };
+}
+
+/**
+ * The addon itself, without the reference for small inputs, for tests and benches.
+ * @internal
+ */
+export function loadAddon(): NativeInterface | undefined {
+  return load().addon;
+}
+
+function load(): Loaded {
+  loaded ??= choose(env.MINIPROTO_NATIVE ?? '');
+  return loaded;
+}
+
+function choose(wish: string): Loaded {
+  if (wish === 'off') return { native: referenceInterface, reason: 'MINIPROTO_NATIVE is off' };
+  const byPath = wish !== '' && wish !== 'required';
+  try {
+    const { addon, path } = open(byPath ? resolve(wish) : undefined);
+    const reason = byPath ? 'MINIPROTO_NATIVE names this file' : 'the addon was found and loads';
+    return { native: dispatch(addon, referenceInterface), addon, path, reason };
+  } catch (cause) {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    const reason = `the addon could not be used: ${firstLine(error.message)}`;
+    if (wish === 'required') throw unavailable(reason, error);
+    // Workers would repeat what the main thread has said.
+    if (isMainThread) {
+      emitWarning(`miniproto runs without its addon, in plain JavaScript: ${reason}`, { code: 'MINIPROTO_REFERENCE' });
+    }
+    return { native: referenceInterface, reason, error };
+  }
+}
+
+/** Finds and opens the addon; throws where there is none, it does not load, or its table is another. */
+function open(wishedPath: string | undefined): { addon: Addon; path: string } {
+  const require = createRequire(import.meta.url);
+  let path = wishedPath;
+  if (path === undefined) {
+    const prebuilds = require('pkg-prebuilds');
+    // This file is dist/native.js; build/ and prebuilds/ are beside dist/.
+    path = prebuilds.resolve(fileURLToPath(new URL('..', import.meta.url)), PREBUILDS, false, true) as string;
+  }
+  const addon = require(path) as Addon;
+  checkLayout(addon.frameTableLayout());
+  return { addon, path };
+}
+
+/** An addon built from other sources would write its answers into the wrong words: better none than that one. */
+function checkLayout(layout: Record<string, number>): void {
+  const { FrameFault, createFrameTable: _, ...words } = frameTable;
+  for (const [name, value] of Object.entries({ ...words, ...FrameFault })) {
+    if (layout[name] !== value) {
+      throw new Error(`its frame table differs: ${name} is ${layout[name]}, should be ${value}`);
+    }
+  }
+}
+
+function unavailable(reason: string, cause: Error): NativeUnavailableError {
+  const message = `MINIPROTO_NATIVE is 'required', but ${reason}`;
+  return Object.assign(new Error(message, { cause }), { code: 'ERR_NATIVE_UNAVAILABLE' as const });
+}
+
+/** The first line, since messages of loaders list paths and stacks after it. */
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0];
+}

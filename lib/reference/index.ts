@@ -1,0 +1,32 @@
+/**
+ * The native interface in plain TypeScript: what runs where the addon cannot load, and the definition of right.
+ *
+ * The addon is tested against this, word for word. Small inputs run here even where the addon is loaded, since a call
+ * into it costs more than they do.
+ */
+import { checkOneOf } from '../arguments.js';
+import type { NativeInterface } from '../native-interface.js';
+import { createFixedFramer } from './fixed-framer.js';
+import { createLengthFramer } from './length-framer.js';
+import { mask, maskCopy } from './mask.js';
+import { createRing } from './ring.js';
+import { indexAll, indexOfAny, indexOfByte, indexOfSequence } from './scan.js';
+import { createSeparatorFramer } from './separator-framer.js';
+
+const KERNEL = 'typescript';
+
+export const referenceInterface: NativeInterface = {
+  indexOfByte,
+  indexOfAny,
+  indexOfSequence,
+  indexAll,
+  mask,
+  maskCopy,
+  createSeparatorFramer,
+  createLengthFramer,
+  createFixedFramer,
+  createRing,
+  kernels: () => [KERNEL],
+  kernel: () => KERNEL,
+  selectKernel: (name) => checkOneOf('name', name, [KERNEL]),
+};

@@ -1,0 +1,81 @@
+/**
+ * Masking in TypeScript, the twin of native/simd/mask: XOR with a 4-byte key that repeats (RFC 6455 §5.3).
+ *
+ * Large ranges are done a word at a time through an Int32Array where the memory is aligned alike; the key is turned so
+ * that the word's first byte meets the right key byte. What is left before and after goes byte by byte.
+ */
+import { endianness } from 'node:os';
+
+/** From here on making the word views pays. Set by bench/mask. */
+const WORDS_FROM = 192;
+/** Words hold the key in wire order on a little-endian machine only; elsewhere every range goes byte by byte. */
+const WORDS_WORK = endianness() === 'LE';
+
+export function mask(bytes: Uint8Array, from: number, to: number, key: number, phase: number): number {
+  return maskCopy(bytes, from, to, bytes, from, key, phase);
+}
+
+export function maskCopy(
+  source: Uint8Array,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  at: number,
+  key: number,
+  phase: number,
+): number {
+  const shift = at - from;
+  let i = from;
+  if (to - from >= WORDS_FROM && WORDS_WORK && ((source.byteOffset - target.byteOffset - shift) & 3) === 0) {
+    const head = -(source.byteOffset + from) & 3;
+    maskBytes(source, from, from + head, target, shift, turn(key, phase));
+    i = from + head;
+    const words = (to - i) >>> 2;
+    maskWords(source, i, words, target, shift, turn(key, phase + head));
+    i += words * 4;
+  }
+  maskBytes(source, i, to, target, shift, turn(key, phase + (i - from)));
+  return (phase + (to - from)) & 3;
+}
+
+/** The key as it stands when `phase` of its bytes have been used: byte `phase` becomes the lowest. */
+function turn(key: number, phase: number): number {
+  const bits = (phase & 3) * 8;
+  return bits === 0 ? key | 0 : (key >>> bits) | (key << (32 - bits));
+}
+
+function maskBytes(
+  source: Uint8Array,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  shift: number,
+  turned: number,
+): void {
+  const k0 = turned & 0xff;
+  const k1 = (turned >>> 8) & 0xff;
+  const k2 = (turned >>> 16) & 0xff;
+  const k3 = turned >>> 24;
+  let i = from;
+  for (const last = to - 3; i < last; i += 4) {
+    target[i + shift] = source[i] ^ k0;
+    target[i + shift + 1] = source[i + 1] ^ k1;
+    target[i + shift + 2] = source[i + 2] ^ k2;
+    target[i + shift + 3] = source[i + 3] ^ k3;
+  }
+  for (let k = turned; i < to; i++, k >>>= 8) target[i + shift] = source[i] ^ k;
+}
+
+function maskWords(
+  source: Uint8Array,
+  from: number,
+  count: number,
+  target: Uint8Array,
+  shift: number,
+  turned: number,
+): void {
+  const input = new Int32Array(source.buffer, source.byteOffset + from, count);
+  const output =
+    source === target && shift === 0 ? input : new Int32Array(target.buffer, target.byteOffset + from + shift, count);
+  for (let i = 0; i < count; i++) output[i] = input[i] ^ turned;
+}

@@ -1,0 +1,76 @@
+/**
+ * Byte search in TypeScript: the twin of native/simd/scan.
+ *
+ * A plain loop finds what is near; what is far is left to Node's own memchr, through one view that ends the range. The
+ * view costs as much as looping over some hundred bytes, hence the constant. Answers are indices into `bytes`, or -1.
+ */
+import { Buffer, isAscii } from 'node:buffer';
+
+/** Bytes that are looked at in a loop before a view is made for memchr. Set by bench/scan: they cost the same. */
+const NEAR = 128;
+
+export function indexOfByte(bytes: Uint8Array, from: number, to: number, byte: number): number {
+  const near = to - from > NEAR ? from + NEAR : to;
+  for (let i = from; i < near; i++) {
+    if (bytes[i] === byte) return i;
+  }
+  return near < to ? indexOfFarByte(bytes, near, to, byte) : -1;
+}
+
+export function indexOfAny(bytes: Uint8Array, from: number, to: number, a: number, b: number, c: number): number {
+  for (let i = from; i < to; i++) {
+    const byte = bytes[i];
+    if (byte === a || byte === b || byte === c) return i;
+  }
+  return -1;
+}
+
+export function indexOfSequence(bytes: Uint8Array, from: number, to: number, sequence: Uint8Array): number {
+  const last = to - sequence.length;
+  const first = sequence[0];
+  if (sequence.length === 1) return indexOfByte(bytes, from, to, first);
+  for (let i = from; i <= last; i++) {
+    i = indexOfByte(bytes, i, last + 1, first);
+    if (i < 0) return -1;
+    if (matchesAt(bytes, i, sequence, sequence.length)) return i;
+  }
+  return -1;
+}
+
+export function indexAll(bytes: Uint8Array, from: number, to: number, byte: number, positions: Int32Array): number {
+  const room = positions.length;
+  let count = 0;
+  let seen = 0;
+  if (room === 0) return 0;
+  for (let i = from; i < to; i++) {
+    const here = bytes[i];
+    seen |= here;
+    if (here === byte) {
+      positions[count++] = i;
+      if (count === room) break;
+    }
+  }
+  return seen > 0x7f ? -count - 1 : count;
+}
+
+/** Whether the first `length` bytes of `sequence` lie at `at`. The caller knows that so many bytes are there. */
+export function matchesAt(bytes: Uint8Array, at: number, sequence: Uint8Array, length: number): boolean {
+  for (let i = 0; i < length; i++) {
+    if (bytes[at + i] !== sequence[i]) return false;
+  }
+  return true;
+}
+
+/** Whether every byte of [from, to) is below 0x80. */
+export function isAsciiRange(bytes: Uint8Array, from: number, to: number): boolean {
+  if (to - from > NEAR) return isAscii(bytes.subarray(from, to));
+  let seen = 0;
+  for (let i = from; i < to; i++) seen |= bytes[i];
+  return seen < 0x80;
+}
+
+/** By Node's memchr; the view keeps it from running past the range. */
+function indexOfFarByte(bytes: Uint8Array, from: number, to: number, byte: number): number {
+  const range = to === bytes.length ? bytes : bytes.subarray(0, to);
+  return Buffer.prototype.indexOf.call(range, byte, from);
+}
