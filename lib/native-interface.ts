@@ -32,7 +32,13 @@ export interface MaskKernels {
   mask(bytes: Uint8Array, from: number, to: number, key: number, phase: number): number;
   /** Masks source [from, to) into target at `at`, in one pass. Source and target must not overlap. Same answer. */
   maskCopy(
-    source: Uint8Array, from: number, to: number, target: Uint8Array, at: number, key: number, phase: number,
+    source: Uint8Array,
+    from: number,
+    to: number,
+    target: Uint8Array,
+    at: number,
+    key: number,
+    phase: number,
   ): number;
 }
 

@@ -79,7 +79,6 @@ export function nativeInfo(): NativeInfo {
 
 /**
  * The addon itself, without the reference for small inputs, for tests and benches.
- * @internal
  */
 export function loadAddon(): NativeInterface | undefined {
   return load().addon;

@@ -31,7 +31,7 @@ class ReferenceRing implements Ring {
   #length = 0;
 
   constructor(minCapacity: number, maxCapacity: number) {
-    this.#minCapacity = minCapacity;
+    this.#minCapacity = Math.min(minCapacity, nextPowerOfTwo(maxCapacity));
     this.#maxCapacity = maxCapacity;
   }
 
@@ -101,4 +101,10 @@ class ReferenceRing implements Ring {
     target.set(memory.subarray(this.#head, first), at);
     if (end > first) target.set(memory.subarray(0, end - first), at + first - this.#head);
   }
+}
+
+function nextPowerOfTwo(value: number): number {
+  let power = 1;
+  while (power < value) power *= 2;
+  return power;
 }
