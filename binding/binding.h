@@ -1,0 +1,27 @@
+/**
+ * What the files of the binding share: a function per native class that adds it to the exports, and the data that one
+ * environment (the main thread, a worker) keeps. Nothing is shared between environments but the kernel choice.
+ */
+#pragma once
+
+#include <napi.h>
+
+namespace miniproto::binding {
+
+/** Per environment; freed by Node-API when the environment ends. */
+struct InstanceData {
+  /** The class behind createRing. */
+  Napi::FunctionReference ringClass;
+  /** JavaScript's ArrayBuffer constructor: it throws where there is no memory, Node-API's own function aborts. */
+  Napi::FunctionReference arrayBufferClass;
+};
+
+void addScan(Napi::Env env, Napi::Object exports);
+void addMask(Napi::Env env, Napi::Object exports);
+void addFramers(Napi::Env env, Napi::Object exports);
+void addRing(Napi::Env env, Napi::Object exports);
+
+/** Adds a function that is called without a wrapper around its arguments. Throws Napi::Error. */
+void addRaw(Napi::Env env, Napi::Object target, const char* name, napi_callback callback);
+
+}  // namespace miniproto::binding

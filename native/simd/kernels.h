@@ -1,0 +1,84 @@
+/**
+ * The kernels: the few loops that run over every byte, once per instruction set, and the choice among them.
+ *
+ * A KernelSet is a table of functions. dispatch.cc picks the best set that the processor runs, on first use, and keeps
+ * it in one atomic pointer; selectKernel() forces another for tests and benches. Results never depend on the set.
+ * Nothing here reads or writes a byte outside the range it is given, not even one that is masked off afterwards.
+ */
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace miniproto {
+
+/** How scanLines recognises the end of a record. */
+enum class LineEnd {
+  /** `last` alone. */
+  kByte,
+  /** `last`, and a CR right before it belongs to the separator. */
+  kStripCr,
+  /** `first` and `last`, two different bytes in a row. */
+  kPair,
+  /** CR LF; the scan stops in front of a CR or LF on its own. */
+  kStrictCrlf,
+};
+
+/** A run of scanLines: settings, then the state it advances. Positions are indices into `bytes`. */
+struct LineScan {
+  const uint8_t* bytes;
+  size_t to;
+  /** The first row's words; rows follow each other, four words each. */
+  int32_t* rows;
+  size_t maxRows;
+  size_t maxLength;
+  LineEnd end;
+  uint8_t first;
+  uint8_t last;
+  bool keep;
+
+  /** In: where the record at the front starts. Out: where the first record without a row starts. */
+  size_t start;
+  /** In: where to search on; start <= position <= to. Out: `to` when the whole span was searched, else unspecified. */
+  size_t position;
+  /** In and out: rows written; 0 <= rowCount <= maxRows. */
+  size_t rowCount;
+  /** Out: false when a byte over 0x7f was seen, perhaps behind the last row. */
+  bool ascii;
+};
+
+struct KernelSet {
+  const char* name;
+  /** First index of `byte`, or `size`. */
+  size_t (*indexOfByte)(const uint8_t* bytes, size_t size, uint8_t byte);
+  /** First index of any of three bytes, or `size`. */
+  size_t (*indexOfAny)(const uint8_t* bytes, size_t size, uint8_t a, uint8_t b, uint8_t c);
+  /** First index where the whole sequence lies, or `size`. Pre: 2 <= length <= size. */
+  size_t (*indexOfSequence)(const uint8_t* bytes, size_t size, const uint8_t* sequence, size_t length);
+  /**
+   * Writes `base` plus the index of every `byte` until `capacity` are written. Post: *ascii is false when a byte over
+   * 0x7f was seen, perhaps behind the last position. @returns the count written.
+   */
+  size_t (*indexAll)(const uint8_t* bytes, size_t size, uint8_t byte, int32_t base, int32_t* positions, size_t capacity,
+                     bool* ascii);
+  /** True when no byte is over 0x7f. */
+  bool (*isAscii)(const uint8_t* bytes, size_t size);
+  /** target[i] = source[i] ^ byte i % 4 of `key`, lowest first. Pre: target is source, or the two do not overlap. */
+  void (*mask)(uint8_t* target, const uint8_t* source, size_t size, uint32_t key);
+  /**
+   * Writes a row per record until maxRows, the end, a payload over maxLength, or what kStrictCrlf forbids.
+   * Pre: rowCount < maxRows. Post: `start` is behind the last row's record.
+   */
+  void (*scanLines)(LineScan& scan);
+};
+
+/** The set in use. Cheap: one atomic load. */
+const KernelSet& kernels();
+
+/** Sets that this processor runs, best first. Post: `names` filled from the front. @returns the count, at most 4. */
+size_t availableKernels(const char* (&names)[4]);
+
+/** Makes the named set the one in use, in the whole process. @returns false, and changes nothing, when it is not available. */
+bool selectKernel(const char* name);
+
+}  // namespace miniproto
