@@ -43,8 +43,13 @@ export interface NativeUnavailableError extends Error {
 }
 
 interface Addon extends NativeInterface {
-  /** The table's layout as the C++ side has it: name to number, with the names of frame-table.ts. */
-  frameTableLayout(): Record<string, number>;
+  /** The table's layout as the C++ side has it, with the names of frame-table.ts. */
+  frameTableLayout(): FrameTableLayout;
+}
+
+interface FrameTableLayout {
+  readonly [name: string]: unknown;
+  readonly FrameFault: { readonly [name: string]: unknown };
 }
 
 interface Loaded {
@@ -123,12 +128,19 @@ function open(wishedPath: string | undefined): { addon: Addon; path: string } {
 }
 
 /** An addon built from other sources would write its answers into the wrong words: better none than that one. */
-function checkLayout(layout: Record<string, number>): void {
+function checkLayout(layout: FrameTableLayout): void {
   const { FrameFault, createFrameTable: _, ...words } = frameTable;
-  for (const [name, value] of Object.entries({ ...words, ...FrameFault })) {
-    if (layout[name] !== value) {
-      throw new Error(`its frame table differs: ${name} is ${layout[name]}, should be ${value}`);
-    }
+  compareNumbers(layout, words);
+  compareNumbers(layout.FrameFault, FrameFault);
+}
+
+function compareNumbers(
+  actual: { readonly [name: string]: unknown },
+  expected: { readonly [name: string]: number },
+): void {
+  for (const [name, value] of Object.entries(expected)) {
+    if (actual[name] === value) continue;
+    throw new Error(`its frame table differs: ${name} is ${actual[name]}, should be ${value}`);
   }
 }
 

@@ -15,7 +15,12 @@ import type { Framer, LengthFraming } from '../native-interface.js';
 import { rowLimit, writeHeader, writeRow } from './table.js';
 
 const LARGEST = 2 ** 30;
+/** Keeps the count of bytes that a record asks for within the table's 32 bits. */
+const LARGEST_OFFSET = 2 ** 29;
+const LONGEST_FIELD = 256;
 const MORE_DIGIT = 0x80;
+/** Where a varint's weights stop growing: over 2^53, so any digit there is an overflow, and never infinite. */
+const LARGEST_WEIGHT = 2 ** 56;
 const ZERO = 0x30;
 const NINE = 0x39;
 
@@ -29,9 +34,9 @@ export function createLengthFramer(framing: LengthFraming): Framer {
   checkOneOf('framing.encoding', encoding, ['big', 'little', 'varint', 'decimal']);
   checkOneOf('framing.header', header, ['strip', 'keep']);
   const fixedWidth = encoding === 'big' || encoding === 'little';
-  checkInteger('framing.lengthBytes', lengthBytes, 1, fixedWidth ? 8 : 32);
+  checkInteger('framing.lengthBytes', lengthBytes, 1, fixedWidth ? 8 : LONGEST_FIELD);
   checkInteger('framing.terminator', terminator, 0, 255);
-  checkInteger('framing.offset', offset, 0, LARGEST);
+  checkInteger('framing.offset', offset, 0, LARGEST_OFFSET);
   checkInteger('framing.adjustment', adjustment);
   checkInteger('framing.trailer', trailer, -1, 255);
   checkInteger('framing.maxLength', maxLength, 0, LARGEST);
@@ -126,7 +131,7 @@ class LengthFramer implements Framer {
     for (let i = 0; i < present; i++) {
       const byte = bytes[at + i];
       value += (byte & 0x7f) * weight;
-      weight *= 128;
+      weight = Math.min(weight * 128, LARGEST_WEIGHT);
       if (byte >= MORE_DIGIT) continue;
       if (byte === 0 && i > 0) return this.#fail(FrameFault.LENGTH_OVERLONG, i + 1);
       this.#value = value;

@@ -173,6 +173,13 @@ const CASES: readonly (WireCase & { framing: Partial<LengthFraming> })[] = [
     fault: ['LENGTH_OVERFLOW', 0, 0],
   },
 
+  {
+    name: 'varint of 256 bytes',
+    framing: { ...varint, lengthBytes: 256 },
+    input: `${'\x80'.repeat(255)}\x01`,
+    rows: [],
+    fault: ['LENGTH_OVERFLOW', 0, 0],
+  },
   { name: 'netstrings', framing: netstring, input: '3:abc,0:,1:\n,', rows: ['abc', '', '\n'] },
   {
     name: 'decimal lines',
@@ -324,6 +331,8 @@ describeEach('length framer, its settings', (native) => {
   const refused: [string, Record<string, unknown>][] = [
     ['an unknown encoding', { encoding: 'middle' }],
     ['no length bytes', { lengthBytes: 0 }],
+    ['257 bytes of a varint', { encoding: 'varint', lengthBytes: 257 }],
+    ['an offset over 2^29', { offset: 2 ** 29 + 1 }],
     ['nine length bytes', { lengthBytes: 9 }],
     ['a terminator that is no byte', { terminator: 256 }],
     ['a negative offset', { offset: -1 }],
