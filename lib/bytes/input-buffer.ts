@@ -1,0 +1,308 @@
+/**
+ * Bytes that have arrived and have not been consumed: a queue of segments that reads like one array.
+ *
+ * A byte stream owns one and appends to it; whoever decodes looks at the front and consumes. Chunks stay where they
+ * arrived. When a record straddles two chunks, `gather` copies just the straddling part into memory of its own; the
+ * rest of the second chunk is read in place, since the gathered segment remembers how many of its last bytes also
+ * stand at the start of the next one (`mirrored`). Small chunks that pile up are copied together, so that a peer that
+ * sends single bytes costs bytes, not objects.
+ *
+ *     head: [ . . tail of chunk 1 | first bytes of chunk 2 ]   next: [ first bytes of chunk 2 | rest of chunk 2 ]
+ *                                  '------- mirrored -----'          '--- the same bytes ---'
+ */
+import { inspect } from 'node:util';
+import { checkInteger } from '../arguments.js';
+import { native } from '../native.js';
+import { NOT_READY, type NotReady } from '../status.js';
+
+/** Bytes. A chunk below this that finds others waiting is copied to the page of the last one. */
+const COALESCE_BELOW = 4096;
+/** Bytes. First page for coalesced chunks; each further one is twice as large, up to LARGEST_PAGE. */
+const SMALLEST_PAGE = 512;
+const LARGEST_PAGE = 64 * 1024;
+
+/** A stretch of bytes in the queue. Internal: readers use it to frame in place. */
+export interface Segment {
+  bytes: Buffer;
+  /** First unconsumed byte; start <= end. */
+  start: number;
+  /** After the last byte. */
+  end: number;
+  /** Last bytes of this segment that are also the first of `next`; only the head can have any. */
+  mirrored: number;
+  /** True when the memory was made here: bytes after `end` are free to be filled. */
+  own: boolean;
+  /** Called once when the last byte was consumed; its memory may be written again from then on. */
+  recycle: (() => void) | undefined;
+  next: Segment | undefined;
+}
+
+/** The input side of a byte stream: bytes that arrived and were not consumed. */
+export class InputBuffer {
+  #head: Segment | undefined;
+  #tail: Segment | undefined;
+  #length = 0;
+  #offset = 0;
+  #needed = 0;
+
+  /** Bytes at the front that the codec in charge has examined without finding an end. Consuming sets it to 0. */
+  searched = 0;
+  /** What the codec in charge is doing with a record that is too long, one of OVERFLOW_*; see frame-table.ts. */
+  overflow = 0;
+
+  /** Bytes that are here. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Bytes that lie together at the front: what can be looked at without copying. */
+  get frontLength(): number {
+    return this.#head === undefined ? 0 : this.#head.end - this.#head.start;
+  }
+
+  /** Bytes consumed since the stream began: the offset in the stream of the first byte that is here. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** What the last `need()` asked for. */
+  get needed(): number {
+    return this.#needed;
+  }
+
+  /**
+   * States how many bytes make another try worthwhile, counted from the front.
+   * @returns NOT_READY, so that a decoder can write `return input.need(4)`.
+   */
+  need(byteCount: number): NotReady {
+    this.#needed = byteCount;
+    return NOT_READY;
+  }
+
+  /** The byte at `index`, counted from the front. Pre: 0 <= index < length. */
+  byteAt(index: number): number {
+    let segment = this.#head;
+    let at = index;
+    let skip = 0;
+    while (segment !== undefined) {
+      const start = segment.start + skip;
+      if (at < segment.end - start) return segment.bytes[start + at]!;
+      at -= segment.end - start;
+      skip = segment.mirrored;
+      segment = segment.next;
+    }
+    throw outOfRange('index', this.#length - 1, index);
+  }
+
+  /**
+   * The bytes [from, to), counted from the front, as a view. Nothing is consumed.
+   * Lifetime: until the bytes are consumed. The view's `.buffer` is shared.
+   * @throws ERR_OUT_OF_RANGE when fewer bytes are here.
+   */
+  peek(to: number, from = 0): Buffer {
+    checkInteger('to', to, 0, this.#length);
+    checkInteger('from', from, 0, to);
+    if (to === 0) return EMPTY;
+    const head = this.#gathered(to);
+    return head.bytes.subarray(head.start + from, head.start + to);
+  }
+
+  /**
+   * Reads an unsigned integer of 1 to 6 bytes at `index` without consuming it.
+   * @throws ERR_OUT_OF_RANGE when it is not all here.
+   */
+  peekUint(index: number, byteLength: number, endian: 'big' | 'little' = 'big'): number {
+    checkInteger('byteLength', byteLength, 1, 6);
+    checkInteger('index', index, 0, this.#length - byteLength);
+    const head = this.#gathered(index + byteLength);
+    return endian === 'big'
+      ? head.bytes.readUIntBE(head.start + index, byteLength)
+      : head.bytes.readUIntLE(head.start + index, byteLength);
+  }
+
+  /** Drops the first `byteCount` bytes. @throws ERR_OUT_OF_RANGE when fewer are here. */
+  consume(byteCount: number): void {
+    if (byteCount === 0) return;
+    if (!(byteCount > 0 && byteCount <= this.#length)) throw outOfRange('byteCount', this.#length, byteCount);
+    this.#length -= byteCount;
+    this.#offset += byteCount;
+    this.searched = 0;
+    let left = byteCount;
+    let head = this.#head!;
+    for (;;) {
+      const unique = head.end - head.start - head.mirrored;
+      if (left < unique) {
+        head.start += left;
+        return;
+      }
+      left -= unique;
+      head.recycle?.();
+      this.#head = head.next;
+      if (head.next === undefined) {
+        this.#tail = undefined;
+        return;
+      }
+      head = head.next;
+      if (left === 0) return;
+    }
+  }
+
+  /** Consumes `byteCount` bytes and gives them as memory of the caller's own. */
+  take(byteCount: number): Buffer {
+    checkInteger('byteCount', byteCount, 0, this.#length);
+    const taken = Buffer.from(this.peek(byteCount));
+    this.consume(byteCount);
+    return taken;
+  }
+
+  /** Index of the first `wanted` byte or sequence at or after `from`, counted from the front, or -1. */
+  indexOf(wanted: number | Uint8Array, from = 0): number {
+    checkInteger('from', from, 0, Number.MAX_SAFE_INTEGER);
+    const sequence = typeof wanted === 'number' ? Uint8Array.of(wanted) : wanted;
+    checkInteger('wanted.length', sequence.length, 1, 256);
+    let at = 0;
+    let skip = 0;
+    for (let segment = this.#head; segment !== undefined; segment = segment.next) {
+      const start = segment.start + skip;
+      const size = segment.end - start;
+      if (from < at + size) {
+        const first = Math.max(start, start + from - at);
+        const found = native().indexOfSequence(segment.bytes, first, segment.end, sequence);
+        if (found >= 0) return at + found - start;
+        const straddling = this.#indexOfStraddling(sequence, Math.max(from, at + size - sequence.length + 1), at + size);
+        if (straddling >= 0) return straddling;
+      }
+      at += size;
+      skip = segment.mirrored;
+    }
+    return -1;
+  }
+
+  /** First place in [from, to) where the sequence begins, byte by byte: it crosses the segment's end at `to`. */
+  #indexOfStraddling(sequence: Uint8Array, from: number, to: number): number {
+    for (let at = from; at < to && at + sequence.length <= this.#length; at++) {
+      let same = 0;
+      while (same < sequence.length && this.byteAt(at + same) === sequence[same]) same++;
+      if (same === sequence.length) return at;
+    }
+    return -1;
+  }
+
+  /**
+   * Adds a chunk at the end. For streams: the chunk belongs to the buffer from now on, and must not be changed
+   * before `recycle` was called (without `recycle`: never again).
+   */
+  append(chunk: Uint8Array, recycle?: () => void): void {
+    const size = chunk.length;
+    if (size === 0) {
+      recycle?.();
+      return;
+    }
+    this.#length += size;
+    const tail = this.#tail;
+    if (tail !== undefined && size < COALESCE_BELOW) {
+      this.#coalesce(tail, chunk);
+      recycle?.();
+      return;
+    }
+    this.#push({ bytes: asBuffer(chunk), start: 0, end: size, mirrored: 0, own: false, recycle, next: undefined });
+  }
+
+  #coalesce(tail: Segment, chunk: Uint8Array): void {
+    let page = tail;
+    if (!tail.own || tail.bytes.length - tail.end < chunk.length) {
+      const wanted = Math.max(SMALLEST_PAGE, 2 * (tail.own ? tail.bytes.length : 0), chunk.length);
+      const bytes = Buffer.allocUnsafeSlow(Math.max(Math.min(wanted, LARGEST_PAGE), chunk.length));
+      page = { bytes, start: 0, end: 0, mirrored: 0, own: true, recycle: undefined, next: undefined };
+      this.#push(page);
+    }
+    page.bytes.set(chunk, page.end);
+    page.end += chunk.length;
+  }
+
+  #push(segment: Segment): void {
+    if (this.#tail === undefined) this.#head = segment;
+    else this.#tail.next = segment;
+    this.#tail = segment;
+  }
+
+  /** The first segment, to be framed in place; undefined when nothing is here. Internal. */
+  front(): Segment | undefined {
+    return this.#head;
+  }
+
+  /**
+   * Makes the first `byteCount` bytes lie in the first segment. Each byte is copied a bounded number of times however
+   * often this is called with growing counts. Internal. Pre: byteCount <= length.
+   */
+  gather(byteCount: number): void {
+    this.#gathered(byteCount);
+  }
+
+  #gathered(byteCount: number): Segment {
+    const head = this.#head!;
+    const present = head.end - head.start;
+    if (present >= byteCount) return head;
+    const target = head.own && head.bytes.length - head.end >= byteCount - present ? head : this.#grow(head, byteCount);
+    this.#fillFrom(target, target.next, byteCount - present);
+    return target;
+  }
+
+  /** Puts the head's bytes into new memory. A head that is being grown again gets twice its size, for amortised cost. */
+  #grow(head: Segment, byteCount: number): Segment {
+    const present = head.end - head.start;
+    const capacity = head.own ? Math.max(byteCount, 2 * present) : byteCount;
+    // Small pieces come from Node's pool; large ones must not pin it.
+    const bytes = capacity < COALESCE_BELOW ? Buffer.allocUnsafe(capacity) : Buffer.allocUnsafeSlow(capacity);
+    head.bytes.copy(bytes, 0, head.start, head.end);
+    const { mirrored, next } = head;
+    const grown: Segment = { bytes, start: 0, end: present, mirrored, own: true, recycle: undefined, next };
+    head.recycle?.();
+    this.#head = grown;
+    if (this.#tail === head) this.#tail = grown;
+    return grown;
+  }
+
+  /** Copies `count` bytes that follow the target to its end; segments that were copied whole are dropped. */
+  #fillFrom(target: Segment, from: Segment | undefined, count: number): void {
+    let source = from;
+    let left = count;
+    while (left > 0 && source !== undefined) {
+      const begin = source.start + target.mirrored;
+      const taken = Math.min(left, source.end - begin);
+      source.bytes.copy(target.bytes, target.end, begin, begin + taken);
+      target.end += taken;
+      target.mirrored += taken;
+      left -= taken;
+      if (begin + taken < source.end) return;
+      source.recycle?.();
+      source = source.next;
+      target.next = source;
+      target.mirrored = 0;
+      if (source === undefined) this.#tail = target;
+    }
+  }
+
+  /** Forgets what a codec noted about the front; for switching. Internal. */
+  resetNotes(): void {
+    this.searched = 0;
+    this.overflow = 0;
+    this.#needed = 0;
+  }
+
+  [inspect.custom](): string {
+    return `InputBuffer { length: ${this.#length}, offset: ${this.#offset} }`;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** The same memory as a Buffer. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function outOfRange(name: string, most: number, value: number): RangeError {
+  const error = new RangeError(`The value of "${name}" is out of range. It must be <= ${most}. Received ${value}`);
+  return Object.assign(error, { code: 'ERR_OUT_OF_RANGE' });
+}

@@ -1,0 +1,217 @@
+/**
+ * Bytes on their way out: the queue that a codec encodes into and a byte stream takes from.
+ *
+ * Small writes are copied to pages that all output buffers of a thread share, each filling on where the last stopped,
+ * so that an idle connection holds no memory and a busy one gives the layer below few, large pieces. Payloads from
+ * BY_REFERENCE_FROM up are sent from where they lie. Page bytes are never written twice: whoever holds a piece of one
+ * may keep it as long as it likes.
+ */
+import { inspect } from 'node:util';
+import { UsageError } from '../errors.js';
+import { BY_REFERENCE_FROM } from '../limits.js';
+import { asBuffer } from './input-buffer.js';
+
+const PAGE_SIZE = 64 * 1024;
+/** Up to this many characters a loop beats the call into Node's encoder. */
+const SHORT_TEXT = 32;
+
+let page = Buffer.alloc(0);
+/** First free byte of the page. */
+let pageEnd = 0;
+
+interface Piece {
+  bytes: Buffer;
+  start: number;
+  end: number;
+  /** The whole length that `bytes` had when it was queued by reference, to notice a detached or resized payload. */
+  expected: number;
+}
+
+/** The output side of a framed stream: bytes that were encoded and have not left. */
+export class OutputBuffer {
+  #pieces: Piece[] = [];
+  /** First piece that has bytes left. */
+  #first = 0;
+  #length = 0;
+  #taken = 0;
+  #markPieces = 0;
+  #markEnd = 0;
+  #markLength = 0;
+
+  /** Bytes waiting. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Bytes that have left since the beginning. */
+  get offset(): number {
+    return this.#taken;
+  }
+
+  /**
+   * Queues bytes[from, to). Below 16 KiB, and for memory that may be resized or is shared, they are copied at once;
+   * otherwise the memory is sent from where it lies and must not change until it has been flushed.
+   */
+  write(bytes: Uint8Array, from = 0, to = bytes.length): void {
+    const size = to - from;
+    if (size < BY_REFERENCE_FROM) this.#copy(asBuffer(bytes), from, to);
+    else if (isUnstable(bytes)) this.#queue(Buffer.from(bytes.subarray(from, to)), 0, size);
+    else this.#queue(asBuffer(bytes), from, to);
+  }
+
+  /** Queues a copy of bytes[from, to), whatever its size. */
+  writeCopy(bytes: Uint8Array, from = 0, to = bytes.length): void {
+    if (to - from < BY_REFERENCE_FROM) this.#copy(asBuffer(bytes), from, to);
+    else this.#queue(Buffer.from(bytes.subarray(from, to)), 0, to - from);
+  }
+
+  writeByte(byte: number): void {
+    const at = this.#claim(1);
+    page[at] = byte;
+  }
+
+  /** Queues an unsigned integer. Pre: value is a safe integer that fits in byteLength (1 to 8) bytes. */
+  writeUint(value: number, byteLength: number, endian: 'big' | 'little'): void {
+    const at = this.#claim(byteLength);
+    let rest = value;
+    for (let i = 0; i < byteLength; i++) {
+      page[endian === 'little' ? at + i : at + byteLength - 1 - i] = rest % 256;
+      // Division, not a shift: the value may have 53 bits.
+      rest = Math.floor(rest / 256);
+    }
+  }
+
+  /** Queues a text. @returns its bytes. */
+  writeText(text: string, encoding: 'utf8' | 'latin1' = 'utf8'): number {
+    const size = text.length;
+    const most = encoding === 'utf8' ? 3 * size : size;
+    if (most >= BY_REFERENCE_FROM) {
+      const bytes = Buffer.from(text, encoding);
+      this.#queue(bytes, 0, bytes.length);
+      return bytes.length;
+    }
+    if (size === 0) return 0;
+    makeRoom(most);
+    const written = (size <= SHORT_TEXT && writeAscii(text, pageEnd)) || page.write(text, pageEnd, most, encoding);
+    this.#claim(written);
+    return written;
+  }
+
+  #copy(bytes: Buffer, from: number, to: number): void {
+    const size = to - from;
+    if (size === 0) return;
+    const at = this.#claim(size);
+    if (size > 48) bytes.copy(page, at, from, to);
+    else for (let i = 0; i < size; i++) page[at + i] = bytes[from + i]!;
+  }
+
+  /** Takes `size` bytes of the page for this buffer. @returns where they begin. */
+  #claim(size: number): number {
+    makeRoom(size);
+    const at = pageEnd;
+    pageEnd += size;
+    this.#length += size;
+    const pieces = this.#pieces;
+    if (pieces.length > this.#first) {
+      const last = pieces[pieces.length - 1]!;
+      if (last.bytes === page && last.end === at) {
+        last.end = pageEnd;
+        return at;
+      }
+    }
+    pieces.push({ bytes: page, start: at, end: pageEnd, expected: page.length });
+    return at;
+  }
+
+  #queue(bytes: Buffer, from: number, to: number): void {
+    if (to === from) return;
+    this.#length += to - from;
+    this.#pieces.push({ bytes, start: from, end: to, expected: bytes.length });
+  }
+
+  /** Notes the end of the queue, for `rollback`. One mark at a time. */
+  mark(): void {
+    this.#markPieces = this.#pieces.length;
+    this.#markEnd = this.#markPieces === 0 ? 0 : this.#pieces[this.#markPieces - 1]!.end;
+    this.#markLength = this.#length;
+  }
+
+  /** Takes back what was written since `mark`. Pre: nothing was consumed in between. */
+  rollback(): void {
+    this.#pieces.length = this.#markPieces;
+    if (this.#markPieces > 0) this.#pieces[this.#markPieces - 1]!.end = this.#markEnd;
+    this.#length = this.#markLength;
+  }
+
+  /**
+   * What waits, oldest first, as views for one gather write; at most `most` of them.
+   * @throws UsageError ERR_PAYLOAD_DETACHED when a payload sent by reference has lost or changed its memory.
+   */
+  peek(most = 64): Buffer[] {
+    const views: Buffer[] = [];
+    const end = Math.min(this.#pieces.length, this.#first + most);
+    for (let i = this.#first; i < end; i++) {
+      const piece = this.#pieces[i]!;
+      if (piece.bytes.length !== piece.expected) throw new UsageError('ERR_PAYLOAD_DETACHED', { offset: this.#taken });
+      views.push(piece.bytes.subarray(piece.start, piece.end));
+    }
+    return views;
+  }
+
+  /** Drops the first `byteCount` bytes: they have been taken by the layer below. */
+  consume(byteCount: number): void {
+    this.#length -= byteCount;
+    this.#taken += byteCount;
+    let left = byteCount;
+    while (left > 0) {
+      const piece = this.#pieces[this.#first]!;
+      const size = piece.end - piece.start;
+      if (left < size) {
+        piece.start += left;
+        return;
+      }
+      left -= size;
+      this.#first++;
+    }
+    if (this.#first === this.#pieces.length) {
+      this.#pieces.length = 0;
+      this.#first = 0;
+    } else if (this.#first >= 64) {
+      this.#pieces.splice(0, this.#first);
+      this.#first = 0;
+    }
+  }
+
+  /** Drops everything: the stream is gone. */
+  clear(): void {
+    this.#pieces = [];
+    this.#first = 0;
+    this.#length = 0;
+  }
+
+  [inspect.custom](): string {
+    return `OutputBuffer { length: ${this.#length}, offset: ${this.#taken} }`;
+  }
+}
+
+/** True for memory that can change its size under us or is written by other threads. */
+export function isUnstable(bytes: Uint8Array): boolean {
+  const buffer = bytes.buffer as ArrayBufferLike & { resizable?: boolean };
+  return buffer.resizable === true || !(buffer instanceof ArrayBuffer);
+}
+
+function makeRoom(size: number): void {
+  if (page.length - pageEnd >= size) return;
+  page = Buffer.allocUnsafeSlow(Math.max(PAGE_SIZE, size));
+  pageEnd = 0;
+}
+
+/** Writes an ASCII text to the page. @returns its length, or 0 when a character is not ASCII. */
+function writeAscii(text: string, at: number): number {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return 0;
+    page[at + i] = code;
+  }
+  return text.length;
+}

@@ -1,0 +1,38 @@
+/**
+ * JSON lines: one JSON text a line, UTF-8.
+ *
+ * A line that is no JSON, an empty one included, is ERR_INVALID_JSON with its offset. See https://jsonlines.org/ and
+ * RFC 8259.
+ */
+import { UsageError } from '../errors.js';
+import { lines, type LinesOptions } from './lines.js';
+import { MappedCodec } from './mapped.js';
+
+export interface JsonLinesOptions extends Pick<LinesOptions<'utf8', 'error'>, 'maxLength' | 'tail'> {
+  /** As the second argument of JSON.parse. */
+  reviver?: (this: unknown, key: string, value: unknown) => unknown;
+}
+
+/**
+ * A codec for JSON lines. `T` is what the caller knows of the values; it is not checked.
+ * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE
+ * @example
+ * const events = framed<{ id: number }>(stream, jsonLines());
+ */
+export function jsonLines<T = unknown>(options: JsonLinesOptions = {}): MappedCodec<string, T, string | Uint8Array, T> {
+  const { reviver, ...rest } = options;
+  const text = lines({ ...rest, encoding: 'utf8-strict' });
+  const mapping = {
+    name: 'json-lines',
+    decode: (line: string) => JSON.parse(line, reviver) as T,
+    encode: stringify<T>,
+  };
+  return new MappedCodec(text, mapping, 'ERR_INVALID_JSON');
+}
+
+function stringify<T>(value: T): string {
+  const text = JSON.stringify(value) as string | undefined;
+  if (text !== undefined) return text;
+  const message = `a value of type ${typeof value} has no JSON`;
+  throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { protocol: 'json-lines', message });
+}

@@ -1,0 +1,174 @@
+/**
+ * Records that say their length first.
+ *
+ *     | offset bytes | length field | value + adjustment bytes | trailer |
+ *
+ * The field is an unsigned integer of 1 to 8 bytes, a LEB128 varint, or ASCII digits with a terminator. As in Netty's
+ * LengthFieldBasedFrameDecoder, `adjustment` is for protocols whose length counts the header too or leaves something
+ * out. A declared length reserves nothing: memory follows the bytes that arrive.
+ */
+import { checkInteger, checkOneOf, checkUint8Array } from '../arguments.js';
+import { asBuffer } from '../bytes/input-buffer.js';
+import type { OutputBuffer } from '../bytes/output-buffer.js';
+import { UsageError } from '../errors.js';
+import { createFrameTable, H_CONSUMED } from '../frame-table.js';
+import { DEFAULT_MAX_LENGTH, LARGEST_MAX_LENGTH } from '../limits.js';
+import { native } from '../native.js';
+import type { LengthFraming } from '../native-interface.js';
+import type { Framing, PieceCodec } from './codec.js';
+import { faultError } from './faults.js';
+import { FramedCodec, writePayload } from './framed-codec.js';
+import { leastHeader, writeLength } from './length-field.js';
+import { lengthPieces } from './length-pieces.js';
+import { checkEncoding, type Decoded, type RecordEncoding, recordMaker, textFormOf } from './record-forms.js';
+
+export interface LengthPrefixedOptions<E extends RecordEncoding = RecordEncoding> {
+  /** The length field: a width of 1 to 8 bytes, 'varint' (unsigned LEB128) or 'decimal' (ASCII digits). Default 4. */
+  bytes?: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 'varint' | 'decimal';
+  /** Byte order of a field of fixed width. Default 'big'. */
+  endian?: 'big' | 'little';
+  /** The byte that ends a 'decimal' field, as a one-byte string. Default ':'. */
+  terminator?: string;
+  /** Bytes before the length field. Default 0. They are written as `prefix` says. */
+  offset?: number;
+  /** The `offset` bytes to write before each length field where the header is stripped. Default: zeros. */
+  prefix?: Uint8Array;
+  /** Bytes. Added to the length read to get the bytes that follow the field; may be negative. Default 0. */
+  adjustment?: number;
+  /** 'strip' (default): a record is what follows the length field. 'keep': it begins with the `offset` bytes and the field. */
+  header?: 'strip' | 'keep';
+  /** A one-byte string that must follow each payload, as in a netstring. Default: none. */
+  trailer?: string;
+  /** Bytes. Largest count that may follow the length field. Default 1 MiB. Records read in pieces are not bound by it. */
+  maxLength?: number;
+  /** Most bytes of a 'varint' (1 to 8, default 5) or digits of a 'decimal' (1 to 16, default 10). */
+  maxLengthBytes?: number;
+  /** The form of a record. Default 'buffer'. */
+  encoding?: E;
+}
+
+/**
+ * A codec for length-prefixed records, by default with a big-endian length of 4 bytes, and of at most 1 MiB.
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
+ * @example
+ * const records = framed(socket, lengthPrefixed({ bytes: 2, endian: 'little' }));
+ */
+export function lengthPrefixed<E extends RecordEncoding = 'buffer'>(
+  options: LengthPrefixedOptions<E> = {},
+): LengthPrefixedCodec<Decoded<E>> {
+  return new LengthPrefixedCodec('length-prefixed', options);
+}
+
+/**
+ * A codec for netstrings: `5:hello,`.
+ * @see https://cr.yp.to/proto/netstrings.txt
+ */
+export function netstring<E extends RecordEncoding = 'buffer'>(
+  options: Pick<LengthPrefixedOptions<E>, 'maxLength' | 'maxLengthBytes' | 'encoding'> = {},
+): LengthPrefixedCodec<Decoded<E>> {
+  return new LengthPrefixedCodec('netstring', { ...options, bytes: 'decimal', terminator: ':', trailer: ',' });
+}
+
+export class LengthPrefixedCodec<R> extends FramedCodec<R, string | Uint8Array> {
+  readonly name: string;
+  readonly framing: Framing<R>;
+  override readonly pieces: PieceCodec;
+  readonly #config: LengthFraming;
+  readonly #prefix: Buffer;
+  readonly #textEncoding: 'utf8' | 'latin1';
+
+  /** Internal: use `lengthPrefixed` or `netstring`. */
+  constructor(name: string, options: LengthPrefixedOptions) {
+    super();
+    const { encoding = 'buffer' } = options;
+    checkEncoding(encoding);
+    const config = framingOf(options);
+    this.name = name;
+    this.#config = config;
+    this.#textEncoding = encoding === 'latin1' ? 'latin1' : 'utf8';
+    this.#prefix = prefixOf(options, config.offset);
+    this.framing = lengthFraming(name, config, encoding) as Framing<R>;
+    this.pieces = lengthPieces(name, config, this.#prefix);
+  }
+
+  encode(record: string | Uint8Array, output: OutputBuffer): true {
+    if (typeof record !== 'string') checkUint8Array('record', record);
+    const bytes = typeof record === 'string' ? Buffer.from(record, this.#textEncoding) : asBuffer(record);
+    this.encodeRange(bytes, 0, bytes.length, output, { stable: true });
+    return true;
+  }
+
+  encodeRange(bytes: Buffer, from: number, to: number, output: OutputBuffer, options: { stable: boolean }): void {
+    if (this.#config.header === 'strip') {
+      output.write(this.#prefix);
+      writeLength(this.name, this.#config, to - from, output);
+    } else this.#checkWhole(bytes, from, to);
+    writePayload(bytes, from, to, output, options);
+    if (this.#config.trailer >= 0) output.writeByte(this.#config.trailer);
+  }
+
+  /** A record that brings its header along must have one that fits. */
+  #checkWhole(bytes: Buffer, from: number, to: number): void {
+    const trailer = this.#config.trailer >= 0 ? Buffer.of(this.#config.trailer) : Buffer.alloc(0);
+    const whole = trailer.length === 0 ? bytes.subarray(from, to) : Buffer.concat([bytes.subarray(from, to), trailer]);
+    const table = createFrameTable(1);
+    const rows = this.framing.framer.frame(whole, 0, whole.length, table, 1);
+    if (rows === 1 && table[H_CONSUMED] === whole.length) return;
+    const message = "the record's own length field does not fit its length";
+    throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { protocol: this.name, message });
+  }
+}
+
+function framingOf(options: LengthPrefixedOptions): LengthFraming {
+  const { bytes = 4, endian = 'big', offset = 0, adjustment = 0, header = 'strip' } = options;
+  const { maxLength = DEFAULT_MAX_LENGTH, terminator = ':', trailer } = options;
+  checkOneOf('options.bytes', bytes, [1, 2, 3, 4, 5, 6, 7, 8, 'varint', 'decimal']);
+  checkOneOf('options.endian', endian, ['big', 'little']);
+  checkOneOf('options.header', header, ['strip', 'keep']);
+  checkInteger('options.offset', offset, 0, 65_535);
+  checkInteger('options.adjustment', adjustment, -LARGEST_MAX_LENGTH, LARGEST_MAX_LENGTH);
+  checkInteger('options.maxLength', maxLength, 0, LARGEST_MAX_LENGTH);
+  return {
+    encoding: typeof bytes === 'number' ? endian : bytes,
+    lengthBytes: typeof bytes === 'number' ? bytes : mostLengthBytes(bytes, options.maxLengthBytes),
+    terminator: bytes === 'decimal' ? singleByte('options.terminator', terminator) : 0,
+    offset,
+    adjustment,
+    header,
+    trailer: trailer === undefined ? -1 : singleByte('options.trailer', trailer),
+    maxLength,
+  };
+}
+
+function mostLengthBytes(encoding: 'varint' | 'decimal', given: number | undefined): number {
+  const [usual, most] = encoding === 'varint' ? [5, 8] : [10, 16];
+  const value = given ?? usual;
+  checkInteger('options.maxLengthBytes', value, 1, most);
+  return value;
+}
+
+function singleByte(name: string, text: string): number {
+  const bytes = Buffer.from(text, 'latin1');
+  checkInteger(`${name}.length`, bytes.length, 1, 1);
+  return bytes[0]!;
+}
+
+function prefixOf(options: LengthPrefixedOptions, offset: number): Buffer {
+  if (options.prefix === undefined) return Buffer.alloc(offset);
+  checkUint8Array('options.prefix', options.prefix);
+  checkInteger('options.prefix.length', options.prefix.length, offset, offset);
+  return Buffer.from(options.prefix);
+}
+
+function lengthFraming(name: string, config: LengthFraming, encoding: RecordEncoding): Framing<unknown> {
+  const context = { protocol: name, maxLength: config.maxLength, maxLengthBytes: config.lengthBytes };
+  const make = recordMaker(encoding, name);
+  return {
+    framer: native().createLengthFramer(config),
+    least: leastHeader(config),
+    // Headers lie between the payloads, so a span is no text: each record is decoded on its own.
+    text: textFormOf(encoding),
+    record: (bytes, from, to, _flags, stable, offset) => make(bytes, from, to, stable, offset),
+    fault: (fault, detail, offset) => faultError(context, fault, detail, offset),
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * The forms in which a delimited record can be given out: bytes, a latin1 string, a UTF-8 string, valid UTF-8 only.
+ *
+ * Bytes are owned: small ones are copied, so that ten bytes do not keep a 64 KiB chunk alive; large ones may be a view
+ * of a chunk that nobody writes to again.
+ */
+import { isUtf8 } from 'node:buffer';
+import { checkOneOf } from '../arguments.js';
+import { ProtocolError } from '../errors.js';
+import type { TextForm } from './codec.js';
+
+/** How records are given out. 'utf8' puts U+FFFD where bytes are no UTF-8; 'utf8-strict' throws ERR_INVALID_UTF8. */
+export type RecordEncoding = 'buffer' | 'latin1' | 'utf8' | 'utf8-strict';
+
+/** The record type of an encoding. */
+export type Decoded<E extends RecordEncoding> = E extends 'buffer' ? Buffer : string;
+
+export function checkEncoding(value: unknown): asserts value is RecordEncoding {
+  checkOneOf('options.encoding', value, ['buffer', 'latin1', 'utf8', 'utf8-strict']);
+}
+
+/** Bytes. From here on a record may be a view of its chunk, if it also is a good part of it. */
+const VIEW_FROM = 4096;
+
+/** Node's own decoders, without the checks of `toString`. They are documented since Node 22 and present in all before. */
+export interface SliceBuffer extends Buffer {
+  latin1Slice(from: number, to: number): string;
+  utf8Slice(from: number, to: number): string;
+}
+
+/** Bytes [from, to) as memory of the user's own. */
+export function ownedBytes(bytes: Buffer, from: number, to: number, stable: boolean): Buffer {
+  const size = to - from;
+  // A view may keep alive at most four times its size.
+  if (stable && size >= VIEW_FROM && size * 4 >= bytes.buffer.byteLength) return bytes.subarray(from, to);
+  const owned = size < VIEW_FROM ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+  bytes.copy(owned, 0, from, to);
+  return owned;
+}
+
+/** The text form of an encoding; undefined for bytes. */
+export function textFormOf(encoding: RecordEncoding): TextForm | undefined {
+  return encoding === 'buffer' ? undefined : encoding;
+}
+
+type RecordMaker<T> = (bytes: Buffer, from: number, to: number, stable: boolean, offset: number) => T;
+
+/** Makes the function that gives a record its form. */
+export function recordMaker<E extends RecordEncoding>(encoding: E, protocol: string): RecordMaker<Decoded<E>> {
+  const makers: Record<RecordEncoding, RecordMaker<Buffer | string>> = {
+    buffer: ownedBytes,
+    latin1: (bytes, from, to) => (bytes as SliceBuffer).latin1Slice(from, to),
+    utf8: (bytes, from, to) => (bytes as SliceBuffer).utf8Slice(from, to),
+    'utf8-strict': (bytes, from, to, _stable, offset) => {
+      if (!isUtf8(bytes.subarray(from, to))) throw new ProtocolError('ERR_INVALID_UTF8', { protocol, offset });
+      return (bytes as SliceBuffer).utf8Slice(from, to);
+    },
+  };
+  return makers[encoding] as RecordMaker<Decoded<E>>;
+}

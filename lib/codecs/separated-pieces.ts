@@ -1,0 +1,124 @@
+/**
+ * Separated records in pieces: payload is given as it arrives, up to what might be the start of a separator.
+ *
+ * A piece is checked against the separators only, not against maxLength: it costs no memory beyond the chunk it is in.
+ */
+import type { InputBuffer } from '../bytes/input-buffer.js';
+import type { OutputBuffer } from '../bytes/output-buffer.js';
+import { ProtocolError } from '../errors.js';
+import {
+  createFrameTable,
+  FRAME_ERROR,
+  H_CONSUMED,
+  H_DETAIL_LOW,
+  H_FAULT,
+  H_FINAL,
+  H_OVERFLOW,
+  H_SEARCHED,
+  H_STATUS,
+  HEADER_WORDS,
+  OVERFLOW_NONE,
+  R_END,
+  R_LENGTH,
+  R_OFFSET,
+} from '../frame-table.js';
+import { native } from '../native.js';
+import type { Framer, SeparatorFraming } from '../native-interface.js';
+import type { NotReady } from '../status.js';
+import type { PieceCodec, PieceReader, PieceWriter } from './codec.js';
+import { faultError } from './faults.js';
+import type { SeparatorGuard } from './separator-guard.js';
+
+/** Bytes looked at in one step: what a piece is at most. */
+const STEP = 64 * 1024;
+
+export function separatedPieces(name: string, config: SeparatorFraming, guard: SeparatorGuard): PieceCodec {
+  // A framer whose limit no step reaches: what it has searched without a find is payload.
+  const framer = native().createSeparatorFramer({ ...config, keep: false, maxLength: 2 ** 30, overflow: 'error' });
+  return {
+    open: (input) => (input.length === 0 ? input.need(1) : new SeparatedPieceReader(name, config, framer)),
+    begin: () => new SeparatedPieceWriter(guard),
+  };
+}
+
+const table = createFrameTable(1);
+
+class SeparatedPieceReader implements PieceReader {
+  readonly length = undefined;
+  readonly #name: string;
+  readonly #config: SeparatorFraming;
+  readonly #framer: Framer;
+  /** Payload bytes at the front that have been offered; what ends the record follows them when #closing is set. */
+  #closing: number | undefined;
+
+  constructor(name: string, config: SeparatorFraming, framer: Framer) {
+    this.#name = name;
+    this.#config = config;
+    this.#framer = framer;
+  }
+
+  next(input: InputBuffer, ended: boolean): number | NotReady {
+    if (this.#closing !== undefined) return this.#close(input);
+    if (input.length === 0) return ended ? this.#endOfStream() : input.need(1);
+    const size = Math.min(input.length, STEP);
+    const view = input.peek(size);
+    table[H_SEARCHED] = 0;
+    table[H_OVERFLOW] = OVERFLOW_NONE;
+    table[H_FINAL] = ended && size === input.length ? 1 : 0;
+    if (this.#framer.frame(view, 0, size, table, 1) === 1) return this.#found(input);
+    if (table[H_STATUS] === FRAME_ERROR) {
+      throw faultError({ protocol: this.#name, maxLength: 2 ** 30 }, table[H_FAULT]!, table[H_DETAIL_LOW]!, input.offset);
+    }
+    // A 'drop' tail was consumed by the framer; in pieces it has been given already, so its rest is given too.
+    const payload = table[H_CONSUMED]! > 0 ? size : this.#withoutPartial(view, table[H_SEARCHED]!);
+    return payload > 0 ? payload : input.need(input.length + 1);
+  }
+
+  #found(input: InputBuffer): number | NotReady {
+    const row = HEADER_WORDS;
+    const length = table[row + R_LENGTH]!;
+    this.#closing = table[row + R_END]! - table[row + R_OFFSET]! - length;
+    return length > 0 ? length : this.#close(input);
+  }
+
+  #close(input: InputBuffer): 0 {
+    input.consume(this.#closing!);
+    this.#closing = 0;
+    return 0;
+  }
+
+  /** A CR at the end may belong to the separator: it stays. */
+  #withoutPartial(view: Buffer, searched: number): number {
+    const stripsCr = this.#config.newline === 'strip-cr';
+    return stripsCr && searched > 0 && view[searched - 1] === 0x0d ? searched - 1 : searched;
+  }
+
+  #endOfStream(): 0 {
+    if (this.#config.tail === 'refuse') throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: this.#name });
+    return 0;
+  }
+}
+
+class SeparatedPieceWriter implements PieceWriter {
+  readonly #guard: SeparatorGuard;
+  /** The last bytes written, in which a separator could have begun. */
+  #seam: Buffer = Buffer.alloc(0);
+
+  constructor(guard: SeparatorGuard) {
+    this.#guard = guard;
+  }
+
+  part(bytes: Uint8Array, output: OutputBuffer): void {
+    const seam = Buffer.concat([this.#seam, bytes.subarray(0, 256)]);
+    this.#guard.checkInside(seam, 0, seam.length);
+    this.#guard.checkInside(bytes, 0, bytes.length);
+    const both = bytes.length >= 256 ? bytes.subarray(bytes.length - 256) : seam;
+    this.#seam = Buffer.from(both.subarray(Math.max(0, both.length - 256)));
+    output.write(bytes);
+  }
+
+  end(output: OutputBuffer): void {
+    this.#guard.checkBytes(this.#seam, 0, this.#seam.length);
+    output.write(this.#guard.separator);
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Errors, by who is at fault.
+ *
+ * ProtocolError: the peer broke the protocol. LimitError: the peer went over a bound of ours. UsageError: the caller
+ * did what the contract forbids. TransportError: the layer below failed. All are MiniprotoError, with a stable `code`,
+ * the byte offset in the stream where the faulty record starts, and the protocol's name. Wrong arguments are not here:
+ * they throw Node's own ERR_INVALID_ARG_TYPE family at the call, see arguments.ts.
+ */
+
+/** Codes and what they say when nothing more is known. Part of the public interface: a code never changes its meaning. */
+export const ERROR_MESSAGES = {
+  // ProtocolError
+  ERR_UNEXPECTED_EOF: 'the stream ended inside a record',
+  ERR_LENGTH_OVERFLOW: 'the length does not fit in 2^53 - 1',
+  ERR_LENGTH_NEGATIVE: 'the length is negative after its adjustment',
+  ERR_LENGTH_OVERLONG: 'the length is not in its shortest form',
+  ERR_LENGTH_NOT_DIGIT: 'the length has a byte that is no digit',
+  ERR_TRAILER_MISSING: 'the byte after the payload is not the trailer',
+  ERR_BARE_CR: 'a CR is not followed by LF',
+  ERR_BARE_LF: 'a LF does not follow a CR',
+  ERR_INVALID_UTF8: 'the record is not valid UTF-8',
+  ERR_INVALID_JSON: 'the record is not valid JSON',
+  ERR_INVALID_RECORD: 'the record could not be decoded',
+  // LimitError
+  ERR_RECORD_TOO_LARGE: 'the record is longer than maxLength',
+  ERR_LENGTH_TOO_LONG: 'the length field is longer than maxLengthBytes',
+  // UsageError
+  ERR_READ_IN_PROGRESS: 'a read is waiting already',
+  ERR_STREAM_SWITCHED: 'the stream has been switched to another codec',
+  ERR_UNREAD_INPUT: 'unread input must not cross a switch',
+  ERR_RECORD_EXPIRED: 'the record was used after its batch or turn',
+  ERR_RECORD_UNFINISHED: 'a record is being written or read in pieces',
+  ERR_RECORD_LENGTH: 'the pieces do not add up to the record that was begun',
+  ERR_RECORD_CONTAINS_SEPARATOR: 'the record contains a separator of its codec',
+  ERR_RECORD_NOT_ENCODABLE: 'the record cannot be expressed in this protocol',
+  ERR_PIECES_UNSUPPORTED: 'the codec cannot do records in pieces',
+  ERR_CODEC_IN_USE: 'the codec keeps state and is bound to another stream',
+  ERR_CODEC_NO_PROGRESS: 'the codec consumed nothing and asks to go on',
+  ERR_STREAM_ENDED: 'write after end',
+  ERR_STREAM_IN_USE: 'the stream is read by someone else',
+  ERR_PAYLOAD_DETACHED: 'a payload was detached or resized before it was sent',
+  // TransportError
+  ERR_STREAM_DESTROYED: 'the stream was destroyed',
+  ERR_STREAM_PREMATURE_CLOSE: 'the stream closed before its end',
+  ERR_TRANSPORT: 'the stream below failed',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_MESSAGES;
+
+export interface ErrorDetails {
+  /** What happened, in words; default: the code's own message. */
+  message?: string;
+  /** Byte offset in the stream at which the faulty record starts. */
+  offset?: number | undefined;
+  /** The protocol's name, for example 'lines'. */
+  protocol?: string | undefined;
+  cause?: unknown;
+}
+
+/** The base of every error that Miniproto makes, wrong arguments excepted. */
+export class MiniprotoError extends Error {
+  readonly code: ErrorCode;
+  /** Byte offset in the stream, where one is known. */
+  readonly offset: number | undefined;
+  /** Name of the protocol, where one is known. */
+  readonly protocol: string | undefined;
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}) {
+    const options = details.cause === undefined ? undefined : { cause: details.cause };
+    super(describe(code, details), options);
+    this.code = code;
+    this.offset = details.offset;
+    this.protocol = details.protocol;
+  }
+
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** The peer broke the protocol. The stream that it happened on cannot go on. */
+export class ProtocolError extends MiniprotoError {}
+/** The peer went over a limit of ours. The stream that it happened on cannot go on. */
+export class LimitError extends MiniprotoError {}
+/** The caller did what the contract forbids. Nothing has changed unless the code's description says so. */
+export class UsageError extends MiniprotoError {}
+/** The layer below failed or is gone. */
+export class TransportError extends MiniprotoError {}
+
+/** `Cannot read lines: the record is longer than maxLength (at byte 1024)` */
+function describe(code: ErrorCode, details: ErrorDetails): string {
+  const what = details.message ?? ERROR_MESSAGES[code];
+  const who = details.protocol === undefined ? '' : `${details.protocol}: `;
+  const where = details.offset === undefined ? '' : ` (record at byte ${details.offset})`;
+  return `${who}${what}${where}`;
+}
+
+/** Wraps what a lower stream threw or emitted; an error of ours passes as it is. */
+export function asTransportError(cause: unknown): MiniprotoError {
+  if (cause instanceof MiniprotoError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TransportError('ERR_TRANSPORT', { message: `${ERROR_MESSAGES.ERR_TRANSPORT}: ${reason}`, cause });
+}

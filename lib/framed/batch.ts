@@ -1,0 +1,163 @@
+/**
+ * The records that were there at once: what `batches()` gives.
+ *
+ * A batch is valid until the next one is asked for or the iteration ends. Iterating moves one cursor over the rows;
+ * `values()` makes the records themselves, all in one go.
+ */
+import type { Framing } from '../codecs/codec.js';
+import { UsageError } from '../errors.js';
+import { H_ASCII, H_CONSUMED, HEADER_WORDS, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
+import { type RecordCursor, SpanCursor, ValueCursor } from './cursor.js';
+import type { Span } from './span.js';
+import { SpanText } from './span-text.js';
+
+/** Records that arrived together. */
+export interface Batch<R> extends Iterable<RecordCursor<R>> {
+  /** How many records. */
+  readonly length: number;
+  /** Moves one cursor over the records: each step makes the one before it the next one. */
+  [Symbol.iterator](): IterableIterator<RecordCursor<R>>;
+  /**
+   * The records themselves, owned.
+   * @throws the codec's error when the first one cannot be decoded; when a later one cannot, those before it are
+   * given, and the error comes with the next read.
+   */
+  values(): R[];
+}
+
+/** Internal face of a batch. */
+export interface LiveBatch<R> extends Batch<R> {
+  /** Rows that were handed out so far; those after it are unread if the iteration is left. */
+  readonly visited: number;
+  /** An error that `values` met behind the records it gave. */
+  readonly fault: unknown;
+  expire(): void;
+}
+
+type MovingCursor<R> = RecordCursor<R> & { moveTo(row: number): RecordCursor<R> };
+
+/** Steps through rows without an object a step: the result and the cursor in it are always the same ones. */
+class Steps<R> implements IterableIterator<RecordCursor<R>> {
+  readonly #batch: BaseBatch<R>;
+  readonly #result: IteratorYieldResult<RecordCursor<R>>;
+
+  constructor(batch: BaseBatch<R>, cursor: RecordCursor<R>) {
+    this.#batch = batch;
+    this.#result = { done: false, value: cursor };
+  }
+
+  next(): IteratorResult<RecordCursor<R>> {
+    return this.#batch.step() ? this.#result : { done: true, value: undefined };
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+}
+
+abstract class BaseBatch<R> implements LiveBatch<R> {
+  readonly length: number;
+  visited = 0;
+  fault: unknown;
+  protected readonly cursor: MovingCursor<R> & { expire(): void };
+  protected readonly first: number;
+  #expired = false;
+
+  constructor(cursor: MovingCursor<R> & { expire(): void }, first: number, length: number) {
+    this.cursor = cursor;
+    this.first = first;
+    this.length = length;
+  }
+
+  abstract values(): R[];
+
+  /** Moves the cursor on. Internal. */
+  step(): boolean {
+    if (this.visited >= this.length) return false;
+    if (this.#expired) throw new UsageError('ERR_RECORD_EXPIRED');
+    this.cursor.moveTo(this.first + this.visited++);
+    return true;
+  }
+
+  [Symbol.iterator](): IterableIterator<RecordCursor<R>> {
+    return new Steps(this, this.cursor);
+  }
+
+  expire(): void {
+    this.#expired = true;
+    this.cursor.expire();
+  }
+
+  protected checkLive(): void {
+    if (this.#expired) throw new UsageError('ERR_RECORD_EXPIRED');
+  }
+}
+
+/** A batch over a framer's rows. */
+export class SpanBatch<R> extends BaseBatch<R> {
+  readonly #framing: Framing<R>;
+  readonly #table: Int32Array;
+  readonly #texts: SpanText;
+
+  constructor(framing: Framing<R>, span: Span) {
+    const end = span.start + span.table[H_CONSUMED]!;
+    const detached = framing.detached ?? false;
+    const texts = new SpanText(span.bytes, span.start, end, {
+      ascii: span.table[H_ASCII] === 1,
+      form: framing.text,
+      detached,
+    });
+    super(new SpanCursor(framing, span, texts), span.row, span.rows - span.row);
+    this.#framing = framing;
+    this.#table = span.table;
+    this.#texts = texts;
+  }
+
+  values(): R[] {
+    this.checkLive();
+    this.visited = this.length;
+    const { fromText } = this.#framing;
+    if (fromText !== undefined && this.#texts.sliceable) return this.#slices(fromText);
+    const records: R[] = [];
+    for (let row = 0; row < this.length; row++) {
+      try {
+        this.cursor.moveTo(this.first + row);
+        records.push(this.cursor.value());
+      } catch (error) {
+        if (row === 0) throw error;
+        this.visited = row;
+        this.fault = error;
+        break;
+      }
+    }
+    return records;
+  }
+
+  #slices(fromText: (text: string) => R): R[] {
+    const [table, texts] = [this.#table, this.#texts];
+    const whole = texts.whole();
+    const records: R[] = new Array(this.length);
+    let row = HEADER_WORDS + this.first * ROW_WORDS;
+    for (let i = 0; i < records.length; i++, row += ROW_WORDS) {
+      const from = table[row + R_OFFSET]! - texts.from;
+      records[i] = fromText(whole.slice(from, from + table[row + R_LENGTH]!));
+    }
+    return records;
+  }
+}
+
+/** A batch of records that were decoded one by one. */
+export class ValueBatch<R> extends BaseBatch<R> {
+  readonly #records: R[];
+
+  constructor(records: R[]) {
+    super(new ValueCursor(records), 0, records.length);
+    this.#records = records;
+  }
+
+  values(): R[] {
+    this.checkLive();
+    this.visited = this.length;
+    return this.#records;
+  }
+}

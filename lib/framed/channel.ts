@@ -1,0 +1,187 @@
+/**
+ * What a conversation keeps when its protocol changes: the byte stream, the output queue, and who moves it.
+ *
+ * Writes go to the queue and leave together before the event loop next polls, or at once by `flush`. What the stream
+ * does not take is moved on in the background as soon as it does. What is still queued when the process exits is
+ * handed to the stream in the 'exit' event.
+ */
+import { OutputBuffer } from '../bytes/output-buffer.js';
+import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
+import { NEED_READ, type NeedRead, NOT_READY, type NotReady } from '../status.js';
+import type { ByteStream } from '../streams/byte-stream.js';
+import { Waiters } from '../streams/waiters.js';
+
+/** Channels with output that waits for the end of the turn. */
+const scheduled = new Set<Channel>();
+let exitHandled = false;
+
+export class Channel {
+  readonly stream: ByteStream;
+  readonly output = new OutputBuffer();
+  /** Bytes. From here on writes are refused. */
+  readonly highWaterMark: number;
+  /** The stream's output failed; it sticks. */
+  #failure: MiniprotoError | undefined;
+  #scheduled = false;
+  #pumping = false;
+  #ended: Promise<void> | undefined;
+  /** Those who wait for room, or for everything to have left. */
+  readonly #waiters = new Waiters();
+
+  constructor(stream: ByteStream, highWaterMark: number) {
+    this.stream = stream;
+    this.highWaterMark = highWaterMark;
+  }
+
+  /** True when the queue is at its high mark. */
+  get full(): boolean {
+    return this.output.length >= this.highWaterMark;
+  }
+
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** @throws the failure of the output; UsageError ERR_STREAM_ENDED after `end`. */
+  checkWritable(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#ended !== undefined) throw new UsageError('ERR_STREAM_ENDED');
+  }
+
+  /** Lets what was written leave before the event loop next polls. */
+  schedule(): void {
+    if (this.#scheduled || this.#pumping || this.output.length === 0) return;
+    this.#scheduled = true;
+    scheduled.add(this);
+    if (!exitHandled) {
+      exitHandled = true;
+      process.on('exit', flushScheduled);
+    }
+    // nextTick runs after the promises of this turn, so that their writes leave in the same gather write.
+    process.nextTick(flushLater, this);
+  }
+
+  /** Moves the queue to the stream as far as it goes. @returns true when it is empty. */
+  push(): true | NotReady | NeedRead {
+    const { output, stream } = this;
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      while (output.length > 0) {
+        const taken = stream.tryWriteStable(output.peek());
+        if (typeof taken !== 'number') return taken;
+        output.consume(taken);
+      }
+    } catch (error) {
+      this.fail(error);
+      throw this.#failure;
+    }
+    this.#waiters.wake();
+    return true;
+  }
+
+  /** `push`, and go on in the background where the stream does not take everything. Errors stick, they do not throw. */
+  pushOn(): void {
+    if (this.#pumping || this.#failure !== undefined) return;
+    try {
+      if (this.push() === true) return;
+    } catch {
+      // The failure is kept, and the next operation throws it.
+      return;
+    }
+    void this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true;
+    try {
+      for (;;) {
+        const answer = this.push();
+        if (answer === true) break;
+        this.#waiters.wake();
+        await this.stream.ready(answer === NEED_READ ? 'read' : 'write');
+      }
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  /** @returns true when nothing is queued here and nothing waits in the stream. */
+  tryFlush(): true | NotReady | NeedRead {
+    if (this.#pumping) {
+      if (this.#failure !== undefined) throw this.#failure;
+      return NOT_READY;
+    }
+    const pushed = this.push();
+    if (pushed !== true) {
+      this.pushOn();
+      return pushed;
+    }
+    return this.stream.tryFlush();
+  }
+
+  /** Resolves when there may be room, or everything has left. */
+  async ready(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.output.length === 0) return this.stream.ready('write', { signal });
+    this.pushOn();
+    if (this.output.length === 0) return;
+    await this.#waiters.wait(signal);
+  }
+
+  /** Flushes everything. */
+  async flush(signal?: AbortSignal): Promise<void> {
+    for (;;) {
+      const answer = this.tryFlush();
+      if (answer === true) return;
+      if (answer === NEED_READ) await this.stream.ready('read', { signal });
+      else await this.ready(signal);
+    }
+  }
+
+  /** Flushes, then ends our side of the stream. */
+  end(): Promise<void> {
+    this.#ended ??= this.flush().then(() => this.stream.end());
+    return this.#ended;
+  }
+
+  /** The first failure of the output sticks, and drops what cannot leave any more. */
+  fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = asTransportError(error);
+    this.output.clear();
+    // A queue that lost bytes must not be followed by others: the peer would read garbage.
+    this.stream.destroy(this.#failure);
+    this.#waiters.fail(this.#failure);
+  }
+
+  /** The abrupt end. */
+  destroy(error: Error | undefined): void {
+    this.stream.destroy(error);
+    this.#failure ??= error === undefined ? new TransportError('ERR_STREAM_DESTROYED') : asTransportError(error);
+    this.output.clear();
+    this.#waiters.fail(this.#failure);
+  }
+
+  /** Called at the end of the turn. Internal. */
+  flushScheduled(): void {
+    this.#scheduled = false;
+    this.pushOn();
+  }
+}
+
+function flushLater(channel: Channel): void {
+  scheduled.delete(channel);
+  channel.flushScheduled();
+}
+
+/** At exit there is no later: what a stream takes synchronously leaves, as sockets and pipes mostly do. */
+function flushScheduled(): void {
+  for (const channel of scheduled) channel.flushScheduled();
+  scheduled.clear();
+}

@@ -1,0 +1,207 @@
+/**
+ * A record where it lies: what batches and push handlers get instead of an object per record.
+ *
+ * One cursor is moved from record to record of a batch. Reading a field costs a few nanoseconds; bytes are copied or
+ * viewed only on request. After its batch or turn every access throws ERR_RECORD_EXPIRED.
+ */
+import type { Framing } from '../codecs/codec.js';
+import { ownedBytes, type SliceBuffer } from '../codecs/record-forms.js';
+import { pieceOf } from '../codecs/separated.js';
+import { UsageError } from '../errors.js';
+import { FLAG_UNTERMINATED, HEADER_WORDS, R_END, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, SEPARATOR_SHIFT } from '../frame-table.js';
+import type { Span } from './span.js';
+import type { SpanText } from './span-text.js';
+
+/** A record of a batch or turn, valid until that ends. */
+export interface RecordCursor<R> {
+  /** Payload bytes. */
+  readonly length: number;
+  /** 'whole', or which part of a record that was too long (`overflow: 'pieces'`). */
+  readonly piece: 'whole' | 'part' | 'last';
+  /** True when the stream's end ended the record, not a separator. */
+  readonly unterminated: boolean;
+  /** Which of the codec's separators ended the record. */
+  readonly separatorIndex: number;
+  /** The payload byte at `index`; undefined when there is none. */
+  byteAt(index: number): number | undefined;
+  /** The record as the codec gives it, owned. */
+  value(): R;
+  /** The payload as a string, UTF-8 by default. It may share the memory of its chunk's string. */
+  text(encoding?: 'utf8' | 'latin1'): string;
+  /** A copy of the payload. */
+  bytes(): Buffer;
+  /** The payload where it lies, until the batch or turn ends. Its `.buffer` shows everything around it. */
+  borrow(): Buffer;
+}
+
+/** The rows of a framer, seen through one moving cursor. */
+export class SpanCursor<R> implements RecordCursor<R> {
+  readonly #framing: Framing<R>;
+  /** The batch's bytes; undefined once it has ended. */
+  #bytes: Buffer | undefined;
+  #table: Int32Array;
+  #row = HEADER_WORDS;
+  #stable: boolean;
+  #texts: SpanText;
+  /** Where the span starts in `bytes`, and in the stream. */
+  #start: number;
+  #offset: number;
+
+  constructor(framing: Framing<R>, span: Span, texts: SpanText) {
+    this.#framing = framing;
+    this.#bytes = span.bytes;
+    this.#table = span.table;
+    this.#stable = span.stable;
+    this.#start = span.start;
+    this.#offset = span.offset;
+    this.#texts = texts;
+  }
+
+  /** Moves to a row. Internal. */
+  moveTo(row: number): this {
+    this.#row = HEADER_WORDS + row * ROW_WORDS;
+    return this;
+  }
+
+  /** Ends the cursor's life. Internal. */
+  expire(): void {
+    this.#bytes = undefined;
+  }
+
+  #live(): Buffer {
+    const bytes = this.#bytes;
+    if (bytes === undefined) throw new UsageError('ERR_RECORD_EXPIRED');
+    return bytes;
+  }
+
+  get length(): number {
+    this.#live();
+    return this.#table[this.#row + R_LENGTH]!;
+  }
+
+  get piece(): 'whole' | 'part' | 'last' {
+    this.#live();
+    return pieceOf(this.#table[this.#row + R_FLAGS]!);
+  }
+
+  get unterminated(): boolean {
+    this.#live();
+    return (this.#table[this.#row + R_FLAGS]! & FLAG_UNTERMINATED) !== 0;
+  }
+
+  get separatorIndex(): number {
+    this.#live();
+    return this.#table[this.#row + R_FLAGS]! >> SEPARATOR_SHIFT;
+  }
+
+  byteAt(index: number): number | undefined {
+    const bytes = this.#live();
+    const inside = index >= 0 && index < this.#table[this.#row + R_LENGTH]!;
+    return inside ? bytes[this.#table[this.#row + R_OFFSET]! + index] : undefined;
+  }
+
+  value(): R {
+    const bytes = this.#live();
+    const from = this.#table[this.#row + R_OFFSET]!;
+    const to = from + this.#table[this.#row + R_LENGTH]!;
+    const flags = this.#table[this.#row + R_FLAGS]!;
+    const text = this.#framing.fromText && this.#texts.slice(from, to);
+    if (text !== undefined) return this.#framing.fromText!(text);
+    return this.#framing.record(bytes, from, to, flags, this.#stable, this.#recordOffset());
+  }
+
+  /** Where in the stream the record starts: where the one before it ends. */
+  #recordOffset(): number {
+    const before = this.#row - ROW_WORDS;
+    const recordStart = before < HEADER_WORDS ? this.#start : this.#table[before + R_END]!;
+    return this.#offset + recordStart - this.#start;
+  }
+
+  text(encoding: 'utf8' | 'latin1' = 'utf8'): string {
+    const bytes = this.#live() as SliceBuffer;
+    const from = this.#table[this.#row + R_OFFSET]!;
+    const to = from + this.#table[this.#row + R_LENGTH]!;
+    // Where the span is ASCII the encodings agree.
+    const shared = this.#texts.sliceAscii(from, to);
+    if (shared !== undefined) return shared;
+    return encoding === 'latin1' ? bytes.latin1Slice(from, to) : bytes.utf8Slice(from, to);
+  }
+
+  bytes(): Buffer {
+    const bytes = this.#live();
+    const from = this.#table[this.#row + R_OFFSET]!;
+    return ownedBytes(bytes, from, from + this.#table[this.#row + R_LENGTH]!, false);
+  }
+
+  borrow(): Buffer {
+    const bytes = this.#live();
+    const from = this.#table[this.#row + R_OFFSET]!;
+    return bytes.subarray(from, from + this.#table[this.#row + R_LENGTH]!);
+  }
+
+  /** Where the payload lies, for writing it on without an object. Internal. */
+  range(take: (bytes: Buffer, from: number, to: number, stable: boolean) => void): void {
+    const bytes = this.#live();
+    const from = this.#table[this.#row + R_OFFSET]!;
+    take(bytes, from, from + this.#table[this.#row + R_LENGTH]!, this.#stable);
+  }
+}
+
+/** Decoded records, seen through the same interface: for codecs without a framer. */
+export class ValueCursor<R> implements RecordCursor<R> {
+  #values: readonly R[] | undefined;
+  #row = 0;
+
+  constructor(values: readonly R[]) {
+    this.#values = values;
+  }
+
+  /** Internal. */
+  moveTo(row: number): this {
+    this.#row = row;
+    return this;
+  }
+
+  /** Internal. */
+  expire(): void {
+    this.#values = undefined;
+  }
+
+  readonly piece = 'whole';
+  readonly unterminated = false;
+  readonly separatorIndex = 0;
+
+  value(): R {
+    if (this.#values === undefined) throw new UsageError('ERR_RECORD_EXPIRED');
+    return this.#values[this.#row]!;
+  }
+
+  get length(): number {
+    return this.borrow().length;
+  }
+
+  byteAt(index: number): number | undefined {
+    return this.borrow()[index];
+  }
+
+  text(encoding: 'utf8' | 'latin1' = 'utf8'): string {
+    const value = this.value();
+    return typeof value === 'string' ? value : this.borrow().toString(encoding);
+  }
+
+  bytes(): Buffer {
+    return Buffer.from(this.borrow());
+  }
+
+  borrow(): Buffer {
+    const value = this.value();
+    if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    if (typeof value === 'string') return Buffer.from(value);
+    throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { message: 'the record is neither bytes nor text: use value()' });
+  }
+}
+
+/** True for what a batch or turn gives. */
+export function isCursor(record: unknown): record is SpanCursor<unknown> | ValueCursor<unknown> {
+  return record instanceof SpanCursor || record instanceof ValueCursor;
+}

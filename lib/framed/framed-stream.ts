@@ -1,0 +1,555 @@
+/**
+ * A byte stream and a codec together: what a user reads records from and writes records to.
+ *
+ * Every operation tries first; the asynchronous forms repeat the attempt with a wait in between. The work is elsewhere:
+ * records come out of RecordReader, output leaves through Channel, this class joins them and keeps the order of calls
+ * honest (one reader at a time, writes first in first out, no use after a switch).
+ *
+ * Over 250 lines, because the public interface of a conversation is one class.
+ */
+import { inspect } from 'node:util';
+import { checkFunction, checkOneOf, checkSignal, invalidArgType } from '../arguments.js';
+import type { Codec } from '../codecs/codec.js';
+import { UsageError } from '../errors.js';
+import { BY_REFERENCE_FROM, MAX_EMPTY_PROGRESS } from '../limits.js';
+import {
+  EOF, type Eof, NEED_READ, NEED_WRITE, type NeedRead, type NeedWrite, NOT_READY, type NotReady, type ReadStatus, type WriteStatus,
+} from '../status.js';
+import type { ByteStream, CloseOptions, ReadyOptions } from '../streams/byte-stream.js';
+import type { Batch } from './batch.js';
+import { BatchIterator, RecordIterator } from './iterators.js';
+import { bindCodec } from './bound-codecs.js';
+import type { Channel } from './channel.js';
+import { isCursor, type RecordCursor, SpanCursor } from './cursor.js';
+import { type PushHandler, pushRecords } from './push.js';
+import { RecordParts, RecordPieces } from './record-pieces.js';
+import { RecordReader } from './record-reader.js';
+import { WriteQueue } from './write-queue.js';
+
+export interface SwitchOptions {
+  /**
+   * What bytes that arrived and were not read as records get. 'carry' (default): the next codec reads them.
+   * 'refuse': the switch throws ERR_UNREAD_INPUT and changes nothing; right wherever security begins with the switch
+   * (STARTTLS, RFC 3207 §4.2: what came before must not be taken for what comes after). 'discard': they are dropped.
+   */
+  unread?: 'carry' | 'refuse' | 'discard';
+}
+
+export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable {
+  readonly #channel: Channel;
+  readonly #reader: RecordReader<R, W>;
+  readonly #queue = new WriteQueue<W>(() => void this.#serveQueue());
+  /** The peer's end has been seen. */
+  #ended = false;
+  /** Someone waits in `read`, a batch or a push. */
+  #waiting = false;
+  /** Another codec has taken over. */
+  #switched = false;
+  /** The last write was refused until the peer has been heard. */
+  #needsPeer = false;
+  /** NEED_WRITE answers in a row although nothing was left to write. */
+  #idleNeeds = 0;
+  #pieces: RecordPieces | undefined;
+  #parts: RecordParts | undefined;
+  #endPromise: Promise<void> | undefined;
+
+  /** Internal: use `framed`. */
+  constructor(channel: Channel, codec: Codec<R, W>) {
+    bindCodec(codec);
+    this.#channel = channel;
+    this.#reader = new RecordReader(codec, channel.stream.input, channel.output);
+    channel.schedule();
+  }
+
+  /** The byte stream underneath. Its `input` holds what has arrived and was not given out as records. */
+  get stream(): ByteStream {
+    return this.#channel.stream;
+  }
+
+  /** The codec in charge. */
+  get codec(): Codec<R, W> {
+    return this.#reader.codec;
+  }
+
+  /** Bytes that were written and have not left: in this stream's queue and in the layer below. */
+  get pendingOutput(): number {
+    return this.#channel.output.length + this.#channel.stream.pendingOutput;
+  }
+
+  /** Why a read would be refused now, without an attempt; undefined when it may succeed. */
+  get pendingRead(): ReadStatus | undefined {
+    if (this.#reader.hasRecord) return undefined;
+    const { input, output, stream } = this.#channelParts();
+    if (this.#idleNeeds > 0 && output.length > 0) return NEED_WRITE;
+    if (input.length > 0 && input.length >= input.needed) return undefined;
+    return this.#ended ? EOF : stream.pendingRead;
+  }
+
+  /** Why a write would be refused now, without an attempt; undefined when it may succeed. */
+  get pendingWrite(): WriteStatus | undefined {
+    if (this.#needsPeer) return NEED_READ;
+    return this.#channel.full || this.#queue.length > 0 ? NOT_READY : undefined;
+  }
+
+  #channelParts() {
+    const { output, stream } = this.#channel;
+    return { input: stream.input, output, stream };
+  }
+
+  // ---------------------------------------------------------------- reading
+
+  /**
+   * One record, owned, if there is one.
+   * @returns the record; NOT_READY; NEED_WRITE; EOF.
+   * @throws ProtocolError, LimitError or TransportError, after the records that came before; and then always.
+   */
+  tryRead(): R | ReadStatus {
+    this.#checkReadable();
+    return this.#attempt(() => this.#reader.next(this.#ended));
+  }
+
+  /** The next record, owned; waits for it. Resolves with EOF at the end. @throws as `tryRead`; the signal's reason. */
+  read(options: ReadyOptions = {}): Promise<R | Eof> {
+    return this.#wait(() => this.tryRead(), options);
+  }
+
+  /** Owned records, one by one. Leaving the loop early leaves the stream usable. */
+  records(options: ReadyOptions = {}): AsyncIterableIterator<R> {
+    return new RecordIterator(
+      () => this.tryRead(),
+      () => this.read(options),
+    );
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<R> {
+    return this.records();
+  }
+
+  /**
+   * Everything that is there, as a batch, valid until the next read of any kind.
+   * @returns the batch, of at least one record; NOT_READY; NEED_WRITE; EOF.
+   */
+  tryReadBatch(): Batch<R> | ReadStatus {
+    this.#checkReadable();
+    return this.#attempt(() => this.#reader.nextBatch(this.#ended));
+  }
+
+  /**
+   * Batches of the records that are there at once: the fast way to read. A batch is read whole by asking for the next
+   * one; leaving the loop gives back what its cursor has not visited.
+   */
+  batches(options: ReadyOptions = {}): AsyncIterableIterator<Batch<R>> {
+    return new BatchIterator(
+      () => this.tryReadBatch(),
+      () => this.#wait(() => this.tryReadBatch(), options),
+      () => this.#reader.settle('visited'),
+    );
+  }
+
+  /**
+   * Hands each record to `handler`, as a cursor that is valid during the call, with an output for answers.
+   * @returns a promise for the end: resolved at EOF or after a switch; rejected with what the stream or the handler
+   * threw. After a handler's error the stream is usable, and goes on behind the record that was being handled.
+   */
+  onRecord(handler: PushHandler<R, W>, options: ReadyOptions = {}): Promise<void> {
+    checkFunction('handler', handler);
+    return pushRecords(handler, {
+      nextBatch: () => this.#wait(() => this.tryReadBatch(), options),
+      settle: () => this.#reader.settle('visited'),
+      stopped: () => this.#switched || this.#channel.failed,
+      write: (record) => this.#push(record),
+      drained: () => this.#drained(options),
+      signal: options.signal,
+    });
+  }
+
+  /** Starts to read one record in pieces. Until it has ended, other reads throw ERR_RECORD_UNFINISHED. */
+  tryReadPieces(): RecordPieces | ReadStatus {
+    this.#checkReadable();
+    const { pieces } = this.codec;
+    if (pieces === undefined) throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: this.codec.name });
+    this.#reader.drop();
+    const { input } = this.stream;
+    return this.#attempt(() => {
+      if (this.#ended && input.length === 0) return EOF;
+      const opened = pieces.open(input);
+      // A header that the end cut off is the same error as a record that it cut off.
+      if (opened === NOT_READY) return this.#ended ? (this.#reader.next(true) as Eof) : NOT_READY;
+      this.#pieces = new RecordPieces(opened, this.#pieceHost());
+      return this.#pieces;
+    });
+  }
+
+  /** The same, waiting for the record's beginning. Resolves with EOF at the end. */
+  readPieces(options: ReadyOptions = {}): Promise<RecordPieces | Eof> {
+    return this.#wait(() => this.tryReadPieces(), options);
+  }
+
+  #pieceHost() {
+    const isEnded = () => this.#ended;
+    return {
+      input: this.stream.input,
+      get ended() {
+        return isEnded();
+      },
+      fill: () => this.#fill(),
+      ready: (direction: 'read' | 'write', options?: ReadyOptions) => this.ready(direction, options),
+      done: () => {
+        this.#pieces = undefined;
+      },
+    };
+  }
+
+  #checkReadable(): void {
+    if (this.#switched) throw new UsageError('ERR_STREAM_SWITCHED');
+    if (this.#pieces !== undefined) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
+  }
+
+  /** Tries, fills, tries again, until there is a value or nothing more can be done now. */
+  #attempt<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
+    for (;;) {
+      const answer = attempt();
+      if (answer === NOT_READY) {
+        this.#channel.schedule();
+        const filled = this.#fill();
+        if (filled !== true) return filled;
+      } else if (answer === NEED_WRITE) {
+        if (!this.#wrote()) return NEED_WRITE;
+      } else {
+        this.#channel.schedule();
+        this.#idleNeeds = 0;
+        return answer as T | Eof;
+      }
+    }
+  }
+
+  /** A codec cannot read on before its output has left. @returns true when it has. */
+  #wrote(): boolean {
+    this.#idleNeeds = this.#channel.output.length > 0 ? 1 : this.#idleNeeds + 1;
+    if (this.#idleNeeds > MAX_EMPTY_PROGRESS) {
+      throw new UsageError('ERR_CODEC_NO_PROGRESS', { protocol: this.codec.name });
+    }
+    return this.#channel.tryFlush() === true;
+  }
+
+  #fill(): true | NotReady | NeedWrite | Eof {
+    if (this.#ended) return EOF;
+    const { input, stream } = this.#channelParts();
+    const answer = stream.tryFill(Math.max(input.needed, input.length + 1));
+    if (answer === EOF) this.#ended = true;
+    else if (typeof answer !== 'number') return answer;
+    return true;
+  }
+
+  /** The asynchronous form of an attempt. One at a time: two readers would take turns at random. */
+  #wait<T>(attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
+    try {
+      if (options.signal !== undefined) checkSignal('options.signal', options.signal);
+      options.signal?.throwIfAborted();
+      if (this.#waiting) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
+      const answer = attempt();
+      if (answer === NOT_READY || answer === NEED_WRITE) return this.#waitLoop(answer as NotReady, attempt, options);
+      return Promise.resolve(answer as T | Eof);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #waitLoop<T>(first: ReadStatus, attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
+    this.#waiting = true;
+    try {
+      for (let answer: T | ReadStatus = first; ; answer = attempt()) {
+        if (answer !== NOT_READY && answer !== NEED_WRITE) return answer as T | Eof;
+        await this.ready(answer === NOT_READY ? 'read' : 'write', options);
+      }
+    } finally {
+      this.#waiting = false;
+    }
+  }
+
+  /**
+   * Resolves when repeating the refused operation may get further. Waiting for 'read' drives a handshake that a write
+   * is waiting for; records met on the way are kept for the reader.
+   */
+  async ready(direction: 'read' | 'write', options: ReadyOptions = {}): Promise<void> {
+    checkOneOf('direction', direction, ['read', 'write']);
+    if (direction === 'write') return this.#channel.ready(options.signal);
+    this.#channel.pushOn();
+    if (!this.#needsPeer) return this.stream.ready('read', options);
+    const filled = this.#fill();
+    if (filled !== true) await this.stream.ready('read', options);
+    if (!this.#waiting) this.#advance();
+    this.#needsPeer = false;
+  }
+
+  /** Reads protocol bytes that a write waits for. */
+  #advance(): void {
+    const limit = this.#channel.highWaterMark;
+    while (this.stream.input.length > 0 && this.#reader.decodedBytes < limit && this.#reader.decodeAhead(this.#ended));
+    this.#channel.schedule();
+  }
+
+  // ---------------------------------------------------------------- writing
+
+  /**
+   * Takes one record whole.
+   * @returns true; NOT_READY or NEED_READ, and then nothing was taken.
+   * @throws UsageError when the protocol cannot express the record or the stream has ended; the stream's failure.
+   */
+  tryWrite(record: W | RecordCursor<unknown>): true | WriteStatus {
+    this.#checkWritable();
+    return this.#queue.length > 0 ? NOT_READY : this.#put(record);
+  }
+
+  /**
+   * Takes one record, when there is room; writes keep their order. Resolves when the record has been taken and its
+   * memory is the caller's again.
+   */
+  write(record: W | RecordCursor<unknown>, options: ReadyOptions = {}): Promise<void> {
+    try {
+      if (options.signal !== undefined) checkSignal('options.signal', options.signal);
+      options.signal?.throwIfAborted();
+      const answer = this.tryWrite(record);
+      const queued = answer === true ? undefined : this.#queue.add(owned(record) as W, options);
+      if (!isLarge(record)) return queued ?? Promise.resolve();
+      // It may be sent from where it lies, so it has to have left.
+      return (queued ?? Promise.resolve()).then(() => this.#channel.flush(options.signal));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #checkWritable(): void {
+    if (this.#switched) throw new UsageError('ERR_STREAM_SWITCHED');
+    this.#channel.checkWritable();
+    if (this.#endPromise !== undefined) throw new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name });
+    if (this.#parts !== undefined) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
+  }
+
+  #put(record: W | RecordCursor<unknown>): true | WriteStatus {
+    const channel = this.#channel;
+    if (channel.full) {
+      channel.pushOn();
+      channel.checkWritable();
+      if (channel.full) return NOT_READY;
+    }
+    return this.#encode(record);
+  }
+
+  #encode(record: W | RecordCursor<unknown>): true | NeedRead {
+    const { codec } = this;
+    const { output } = this.#channel;
+    output.mark();
+    let answer: true | NeedRead = true;
+    try {
+      if (!isCursor(record)) answer = codec.encode(record as W, output);
+      else if (record instanceof SpanCursor && codec.encodeRange !== undefined) {
+        record.range((bytes, from, to, stable) => codec.encodeRange!(bytes, from, to, output, { stable }));
+      } else answer = codec.encode(record.value() as W, output);
+    } catch (error) {
+      output.rollback();
+      throw error;
+    }
+    this.#needsPeer = answer === NEED_READ;
+    this.#channel.schedule();
+    return answer;
+  }
+
+  /** Takes a record although the queue may be full: from inside a push, which stops reading instead. */
+  #push(record: W | RecordCursor<unknown>): boolean {
+    this.#checkWritable();
+    if (this.#queue.length > 0 || this.#encode(record) !== true) {
+      // The failure of a queued write is the stream's, which the push meets by itself.
+      this.#queue.add(owned(record) as W, {}).catch(() => {});
+    }
+    return !this.#channel.full;
+  }
+
+  /** Resolves when there is room again. */
+  async #drained(options: ReadyOptions): Promise<void> {
+    while (this.#channel.full || this.#queue.length > 0) await this.ready('write', options);
+  }
+
+  async #serveQueue(): Promise<void> {
+    const queue = this.#queue;
+    for (let entry = queue.first(); entry !== undefined; entry = queue.first()) {
+      try {
+        const answer = this.#put(entry.record);
+        if (answer === NEED_READ) await this.ready('read');
+        else if (answer === NOT_READY) await this.#channel.ready(undefined);
+        else if (entry === queue.first()) {
+          queue.shift();
+          entry.resolve();
+        }
+      } catch (error) {
+        if (this.#channel.failed || !(error instanceof UsageError)) return queue.fail(error);
+        queue.shift();
+        entry.reject(error);
+      }
+    }
+  }
+
+  /**
+   * Starts a record whose payload is written in parts. Until it has ended, other writes throw ERR_RECORD_UNFINISHED.
+   * @param length payload bytes, where the protocol must say so in advance.
+   */
+  tryBegin(length?: number): RecordParts | WriteStatus {
+    this.#checkWritable();
+    const { pieces, name } = this.codec;
+    if (pieces === undefined) throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: name });
+    if (this.#queue.length > 0 || this.#channel.full) {
+      this.#channel.pushOn();
+      if (this.#queue.length > 0 || this.#channel.full) return NOT_READY;
+    }
+    const { output } = this.#channel;
+    output.mark();
+    try {
+      const done = () => {
+        this.#parts = undefined;
+      };
+      this.#parts = new RecordParts(pieces.begin(length, output), this.#channel, done);
+    } catch (error) {
+      output.rollback();
+      throw error;
+    }
+    this.#channel.schedule();
+    return this.#parts;
+  }
+
+  /** The same, waiting for room. */
+  async begin(length?: number, options: ReadyOptions = {}): Promise<RecordParts> {
+    for (;;) {
+      const answer = this.tryBegin(length);
+      if (answer instanceof RecordParts) return answer;
+      await this.ready('write', options);
+    }
+  }
+
+  /** Sends what was written now, as far as it goes. @returns true when everything has left. */
+  tryFlush(): true | NotReady | NeedRead {
+    return this.#queue.length > 0 ? NOT_READY : this.#channel.tryFlush();
+  }
+
+  /** Resolves when everything written has left; its memory is the caller's again. */
+  async flush(options: ReadyOptions = {}): Promise<void> {
+    while (this.#queue.length > 0) await this.ready(this.#needsPeer ? 'read' : 'write', options);
+    await this.#channel.flush(options.signal);
+  }
+
+  // ---------------------------------------------------------------- switching and ending
+
+  /**
+   * Puts another codec on the stream, at the first byte that this one has not given out. Synchronous; output written
+   * before stays ahead in the same queue. This framed stream throws ERR_STREAM_SWITCHED afterwards.
+   * @throws UsageError, and then nothing has changed: ERR_UNREAD_INPUT, ERR_READ_IN_PROGRESS, ERR_RECORD_UNFINISHED,
+   * ERR_CODEC_IN_USE.
+   */
+  switchTo<R2, W2>(codec: Codec<R2, W2>, options: SwitchOptions = {}): FramedStream<R2, W2> {
+    const { unread = 'carry' } = options;
+    checkOneOf('options.unread', unread, ['carry', 'refuse', 'discard']);
+    checkCodec(codec);
+    this.#checkReadable();
+    if (this.#waiting) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
+    if (this.#parts !== undefined) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
+    this.#reader.settle('visited');
+    this.#checkUnread(unread);
+    this.#encodeQueue();
+    this.#reader.drop();
+    const next = new FramedStream(this.#channel, codec);
+    this.#switched = true;
+    if (unread === 'discard') this.stream.input.consume(this.stream.input.length);
+    next.#ended = this.#ended;
+    return next;
+  }
+
+  #checkUnread(unread: 'carry' | 'refuse' | 'discard'): void {
+    const { input } = this.stream;
+    const about = { protocol: this.codec.name, offset: input.offset };
+    if (unread === 'refuse' && input.length + this.#reader.decoded > 0) {
+      const message = `${input.length} unread bytes must not cross the switch`;
+      throw new UsageError('ERR_UNREAD_INPUT', { ...about, message });
+    }
+    if (unread === 'carry' && this.#reader.decoded > 0) {
+      const message = `${this.#reader.decoded} records are decoded already and cannot be carried to another codec`;
+      throw new UsageError('ERR_UNREAD_INPUT', { ...about, message });
+    }
+  }
+
+  /** Records that wait for room were written before the switch, so they are encoded before it. */
+  #encodeQueue(): void {
+    for (let entry = this.#queue.first(); entry !== undefined; entry = this.#queue.first()) {
+      if (this.#encode(entry.record) !== true) {
+        throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name, message: 'a write waits for the peer' });
+      }
+      this.#queue.shift();
+      entry.resolve();
+    }
+  }
+
+  /** Ends our side after everything written has left. Reading goes on. */
+  end(): Promise<void> {
+    this.#endPromise ??= this.#end();
+    return this.#endPromise;
+  }
+
+  async #end(): Promise<void> {
+    if (this.#parts !== undefined) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
+    while (this.#queue.length > 0) await this.ready(this.#needsPeer ? 'read' : 'write');
+    if (!this.#switched) this.codec.end?.(this.#channel.output);
+    await this.#channel.end();
+  }
+
+  /**
+   * The careful end: everything written leaves, our side ends, the peer's last bytes are read and discarded, then the
+   * stream closes. Never rejects; what is left at the deadline is dropped.
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    const { timeoutMs = 5_000, signal } = options;
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const limit = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+    this.#reader.settle('visited');
+    try {
+      if (!this.#switched && this.#endPromise === undefined && this.#parts === undefined && !this.#channel.ended) {
+        await this.flush({ signal: limit });
+        this.codec.end?.(this.#channel.output);
+      }
+      await this.#channel.flush(limit);
+    } catch {
+      // The output failed or the time is over; closing goes on either way.
+    }
+    await this.#channel.stream.close(options);
+    this.#queue.fail(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));
+  }
+
+  /** The abrupt end: output that waits is dropped, whoever waits is rejected with `error` or ERR_STREAM_DESTROYED. */
+  destroy(error?: Error): void {
+    this.#channel.destroy(error);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  [inspect.custom](): string {
+    const { input, output } = this.#channelParts();
+    const state = this.#switched ? 'switched' : this.#channel.failed ? 'failed' : this.#ended ? 'ended' : 'open';
+    return `FramedStream { protocol: '${this.codec.name}', ${state}, unread: ${input.length}, unsent: ${output.length} }`;
+  }
+}
+
+/** A record that outlives its turn. */
+function owned(record: unknown): unknown {
+  if (!isCursor(record)) return record;
+  return record instanceof SpanCursor ? record.bytes() : record.value();
+}
+
+function isLarge(record: unknown): boolean {
+  return record instanceof Uint8Array && record.length >= BY_REFERENCE_FROM;
+}
+
+/** @throws ERR_INVALID_ARG_TYPE unless the value looks like a codec. */
+export function checkCodec(codec: unknown): void {
+  const { decode, encode } = (codec ?? {}) as Partial<Codec<unknown>>;
+  if (typeof decode === 'function' && typeof encode === 'function') return;
+  throw invalidArgType('codec', 'a codec, an object with decode and encode', codec);
+}

@@ -1,0 +1,49 @@
+/** `framed`: puts a codec on whatever carries bytes. */
+import { checkInteger, checkObject } from '../arguments.js';
+import type { Codec } from '../codecs/codec.js';
+import { DEFAULT_WRITE_HIGH_WATER_MARK, LARGEST_MAX_LENGTH } from '../limits.js';
+import type { ByteStream } from '../streams/byte-stream.js';
+import { DuplexStream, type NodeStreamLike } from '../streams/duplex-stream.js';
+import { fromWeb, isWebPair, type WebStreamPair } from '../streams/web-stream.js';
+import { Channel } from './channel.js';
+import { checkCodec, FramedStream } from './framed-stream.js';
+
+export interface FramedOptions {
+  /** Bytes of output queued before writes are refused. Default 64 KiB. */
+  writeHighWaterMark?: number;
+  /** Bytes read ahead of the reader, where `source` is a Node or Web stream. Default 64 KiB. */
+  readHighWaterMark?: number;
+}
+
+/** What `framed` can put a codec on. */
+export type FramedSource = ByteStream | NodeStreamLike | WebStreamPair;
+
+/**
+ * Reads and writes records on a byte stream.
+ * @param source a byte stream; a Node Duplex, Readable or Writable, or `{ readable, writable }`; a pair of Web streams.
+ * @param codec the protocol it begins with.
+ * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; UsageError ERR_STREAM_IN_USE, ERR_CODEC_IN_USE
+ * @example
+ * for await (const line of framed(socket, lines())) console.log(line);
+ */
+export function framed<R, W = R>(
+  source: FramedSource, codec: Codec<R, W>, options: FramedOptions = {},
+): FramedStream<R, W> {
+  checkCodec(codec);
+  checkObject('options', options);
+  const { writeHighWaterMark = DEFAULT_WRITE_HIGH_WATER_MARK } = options;
+  checkInteger('options.writeHighWaterMark', writeHighWaterMark, 1, LARGEST_MAX_LENGTH);
+  return new FramedStream(new Channel(asByteStream(source, options), writeHighWaterMark), codec);
+}
+
+/** A byte stream over whatever carries bytes; one that is a byte stream already is given back as it is. */
+export function asByteStream(source: FramedSource, options: { readHighWaterMark?: number } = {}): ByteStream {
+  if (isByteStream(source)) return source;
+  if (isWebPair(source)) return fromWeb(source, options);
+  return new DuplexStream(source, options);
+}
+
+function isByteStream(source: unknown): source is ByteStream {
+  const stream = source as Partial<ByteStream> | null | undefined;
+  return typeof stream?.tryFill === 'function' && typeof stream.tryWriteStable === 'function';
+}

@@ -1,0 +1,53 @@
+/**
+ * The push form: records are handed to a function as they arrive.
+ *
+ * One loop over batches. When the handler's answers fill the output queue, reading stops until they have left: a peer
+ * that sends without reading is held by its own output. A source that never makes us wait must not starve the others,
+ * so the loop yields to them now and then.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { EOF, type Eof } from '../status.js';
+import type { Batch } from './batch.js';
+import type { RecordCursor } from './cursor.js';
+
+/** Where a push handler writes its answers. */
+export interface PushOutput<W> {
+  /**
+   * Takes a record, always: reading stops while too much is queued. A cursor is sent as it is, without an object.
+   * @returns false when the queue is over its mark.
+   */
+  write(record: W | RecordCursor<unknown>): boolean;
+}
+
+export type PushHandler<R, W> = (record: RecordCursor<R>, out: PushOutput<W>) => void;
+
+export interface PushHost<R, W> {
+  nextBatch(): Promise<Batch<R> | Eof>;
+  settle(): void;
+  stopped(): boolean;
+  write(record: W | RecordCursor<unknown>): boolean;
+  drained(): Promise<void>;
+  signal: AbortSignal | undefined;
+}
+
+/** Batches handled in a row before other connections get their turn: about a megabyte. */
+const BATCHES_PER_TURN = 16;
+
+export async function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHost<R, W>): Promise<void> {
+  const out: PushOutput<W> = { write: host.write };
+  for (let turn = 1; ; turn++) {
+    host.signal?.throwIfAborted();
+    const batch = await host.nextBatch();
+    if (batch === EOF) return;
+    try {
+      for (const record of batch as Batch<R>) {
+        handler(record, out);
+        if (host.stopped()) return;
+      }
+    } finally {
+      host.settle();
+    }
+    await host.drained();
+    if (turn % BATCHES_PER_TURN === 0) await setImmediate();
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Records that are read or written in pieces, because they are larger than any buffer should be.
+ *
+ * What arrives is passed on as it arrives; what is sent is sent as it is made. Both go by the stream's own marks, so a
+ * record of any size moves through a bounded window. Ending the reading early skips the rest of the record, so that the
+ * next one can be read.
+ */
+import { checkUint8Array } from '../arguments.js';
+import type { PieceReader, PieceWriter } from '../codecs/codec.js';
+import { isStable } from '../codecs/framing.js';
+import { ownedBytes } from '../codecs/record-forms.js';
+import { asBuffer, type InputBuffer } from '../bytes/input-buffer.js';
+import { UsageError } from '../errors.js';
+import { BY_REFERENCE_FROM } from '../limits.js';
+import { EOF, type Eof, NEED_READ, NEED_WRITE, type NeedRead, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
+import type { ReadyOptions } from '../streams/byte-stream.js';
+import type { Channel } from './channel.js';
+
+/** What a record in pieces needs of the framed stream that it is on. */
+export interface PieceHost {
+  readonly input: InputBuffer;
+  readonly ended: boolean;
+  /** One attempt at more input: true when there is some, or the end was seen. */
+  fill(): true | NotReady | NeedWrite | Eof;
+  ready(direction: 'read' | 'write', options?: ReadyOptions): Promise<void>;
+  /** The record is over. */
+  done(): void;
+}
+
+/** A record that is being read in pieces. */
+export class RecordPieces implements AsyncIterable<Buffer> {
+  /** Payload bytes of the whole record, where the protocol says so in advance. */
+  readonly length: number | undefined;
+  readonly #reader: PieceReader;
+  readonly #host: PieceHost;
+  #over = false;
+
+  /** Internal: use `readPieces` of a framed stream. */
+  constructor(reader: PieceReader, host: PieceHost) {
+    this.length = reader.length;
+    this.#reader = reader;
+    this.#host = host;
+  }
+
+  /**
+   * The next piece, of any size from one byte up, owned.
+   * @returns EOF when the *record* has ended; NOT_READY; NEED_WRITE.
+   * @throws what the protocol finds wrong
+   */
+  tryRead(): Buffer | NotReady | NeedWrite | Eof {
+    if (this.#over) return EOF;
+    const { input } = this.#host;
+    for (;;) {
+      const count = this.#reader.next(input, this.#host.ended);
+      if (count === 0) {
+        this.#over = true;
+        this.#host.done();
+        return EOF;
+      }
+      if (count !== NOT_READY) {
+        const view = input.peek(count);
+        const piece = ownedBytes(asBuffer(view), 0, count, isStable(input));
+        input.consume(count);
+        return piece;
+      }
+      const filled = this.#host.fill();
+      if (filled !== true) return filled as NotReady;
+    }
+  }
+
+  /** The next piece. Resolves with EOF when the record has ended. */
+  async read(options: ReadyOptions = {}): Promise<Buffer | Eof> {
+    for (;;) {
+      const answer = this.tryRead();
+      if (answer !== NOT_READY && answer !== NEED_WRITE) return answer as Buffer | Eof;
+      await this.#host.ready(answer === NOT_READY ? 'read' : 'write', options);
+    }
+  }
+
+  /** Skips what is left of the record. */
+  async discard(options: ReadyOptions = {}): Promise<void> {
+    while ((await this.read(options)) !== EOF);
+  }
+
+  /** The pieces. Leaving the loop early skips the rest of the record. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
+    try {
+      for (;;) {
+        const piece = await this.read();
+        if (piece === EOF) return;
+        yield piece;
+      }
+    } finally {
+      if (!this.#over) await this.discard();
+    }
+  }
+}
+
+/** A record that is being written in pieces. */
+export class RecordParts {
+  readonly #writer: PieceWriter;
+  readonly #channel: Channel;
+  readonly #done: () => void;
+  #over = false;
+
+  /** Internal: use `begin` of a framed stream. */
+  constructor(writer: PieceWriter, channel: Channel, done: () => void) {
+    this.#writer = writer;
+    this.#channel = channel;
+    this.#done = done;
+  }
+
+  /**
+   * Takes one part whole. From 16 KiB up it may be sent from where it lies: do not change it until `flush()` of the
+   * stream has resolved.
+   * @returns its bytes; NOT_READY or NEED_READ, and then nothing was taken.
+   * @throws UsageError ERR_RECORD_LENGTH when it is more than was announced, ERR_RECORD_CONTAINS_SEPARATOR
+   */
+  tryWrite(part: Uint8Array): number | NotReady | NeedRead {
+    checkUint8Array('part', part);
+    this.#checkOpen();
+    if (this.#channel.full) {
+      this.#channel.pushOn();
+      if (this.#channel.full) return NOT_READY;
+    }
+    this.#writer.part(part, this.#channel.output);
+    this.#channel.schedule();
+    return part.length;
+  }
+
+  /** Takes one part, waiting for room. Resolves when the part may be changed again. */
+  async write(part: Uint8Array, { signal }: ReadyOptions = {}): Promise<void> {
+    for (;;) {
+      const answer = this.tryWrite(part);
+      if (typeof answer === 'number') break;
+      if (answer === NEED_READ) await this.#channel.stream.ready('read', { signal });
+      else await this.#channel.ready(signal);
+    }
+    // Large parts are not copied, and a part that waits in the queue is still the caller's memory.
+    if (part.length >= BY_REFERENCE_FROM) await this.#channel.flush(signal);
+  }
+
+  /**
+   * Ends the record.
+   * @throws UsageError ERR_RECORD_LENGTH when bytes are missing: write them, or `abort`.
+   */
+  end(): void {
+    this.#checkOpen();
+    this.#writer.end(this.#channel.output);
+    this.#over = true;
+    this.#channel.schedule();
+    this.#done();
+  }
+
+  /** Gives the record up. Half a record cannot be taken back, so the stream is destroyed. */
+  abort(reason?: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#channel.fail(reason ?? new UsageError('ERR_RECORD_UNFINISHED', { message: 'a record was given up half written' }));
+  }
+
+  #checkOpen(): void {
+    this.#channel.checkWritable();
+    if (this.#over) throw new UsageError('ERR_RECORD_LENGTH', { message: 'the record has ended' });
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * Records out of an input buffer: the pull side of a codec, without a stream.
+ *
+ * A codec with a framer is read by looking ahead: one call fills a table with rows, and records are given out of it.
+ * A row is consumed from the input when it is given, not when it is framed, so that what has not been given is still
+ * there for another codec. A codec without a framer is asked record by record. Either way errors come after the
+ * records before them, and stick.
+ */
+import type { InputBuffer } from '../bytes/input-buffer.js';
+import type { OutputBuffer } from '../bytes/output-buffer.js';
+import type { Codec, Framing } from '../codecs/codec.js';
+import { afterRows, frameFront, isStable } from '../codecs/framing.js';
+import { ProtocolError, UsageError } from '../errors.js';
+import { HEADER_WORDS, R_END, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
+import { BATCH_ROWS, MAX_EMPTY_PROGRESS } from '../limits.js';
+import { CONTINUE, EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
+import { type Batch, type LiveBatch, SpanBatch, ValueBatch } from './batch.js';
+import { leaseTable, returnTable, type Span } from './span.js';
+
+/** Rows of a batch of a codec without a framer: each is an object already. */
+const VALUE_BATCH = 256;
+
+export class RecordReader<R, W> {
+  readonly #input: InputBuffer;
+  readonly #output: OutputBuffer;
+  #codec: Codec<R, W>;
+  #span: Span | undefined;
+  /** The batch that the user holds. */
+  #batch: LiveBatch<R> | undefined;
+  /** Records of the batch that were decoded and not given; only without a framer. */
+  #values: R[] = [];
+  /** Offset in the stream where the oldest decoded record began. */
+  #decodedFrom = 0;
+  #failure: unknown;
+  #failed = false;
+  /** Answers in a row that took no byte. */
+  #emptyProgress = 0;
+
+  constructor(codec: Codec<R, W>, input: InputBuffer, output: OutputBuffer) {
+    this.#codec = codec;
+    this.#input = input;
+    this.#output = output;
+    input.resetNotes();
+    codec.start?.(output);
+  }
+
+  /** The codec in charge: the first one, or what it named as its successor. */
+  get codec(): Codec<R, W> {
+    return this.#codec;
+  }
+
+  /** Decoded records that were not given; those of a framer lie in the input and do not count. */
+  get decoded(): number {
+    return this.#values.length;
+  }
+
+  /** Bytes of input that the decoded records were. */
+  get decodedBytes(): number {
+    return this.#values.length === 0 ? 0 : this.#input.offset - this.#decodedFrom;
+  }
+
+  /** True when a record can be given without looking at the input. */
+  get hasRecord(): boolean {
+    return this.#values.length > 0 || (this.#span !== undefined && this.#span.row < this.#span.rows);
+  }
+
+  /**
+   * One owned record off what is there.
+   * @param ended no more input will come.
+   * @returns NOT_READY when more bytes are needed, `input.needed` says how many.
+   */
+  next(ended: boolean): R | NotReady | NeedWrite | Eof {
+    if (this.#batch !== undefined) this.settle('visited');
+    if (this.#values.length > 0) return this.#values.shift()!;
+    const framing = this.#codec.framing;
+    if (framing === undefined) return this.#decode(ended);
+    if (!this.#lookAhead(framing, ended)) return ended ? EOF : NOT_READY;
+    return this.#takeRow(framing);
+  }
+
+  /** Everything that is there, up to a table's rows; the batch before is done with. */
+  nextBatch(ended: boolean): Batch<R> | NotReady | NeedWrite | Eof {
+    if (this.#batch !== undefined) this.settle('all');
+    const framing = this.#codec.framing;
+    if (framing !== undefined && this.#values.length === 0) {
+      if (!this.#lookAhead(framing, ended)) return ended ? EOF : NOT_READY;
+      this.#batch = new SpanBatch(framing, this.#span!);
+      return this.#batch;
+    }
+    const status = this.#decodeMany(ended);
+    if (this.#values.length === 0) return status;
+    this.#batch = new ValueBatch(this.#values);
+    return this.#batch;
+  }
+
+  /** Makes rows be there. Consumes nothing but what the framer drops. */
+  #lookAhead(framing: Framing<R>, ended: boolean): boolean {
+    if (this.#span !== undefined) {
+      if (this.#span.row < this.#span.rows) return true;
+      this.#finishSpan(this.#span);
+    }
+    if (this.#failed) throw this.#failure;
+    const table = leaseTable();
+    let rows = 0;
+    try {
+      rows = frameFront(this.#input, framing, table, BATCH_ROWS, ended);
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      if (rows === 0) returnTable(table);
+    }
+    if (rows === 0) return false;
+    const { bytes, start } = this.#input.front()!;
+    const stable = isStable(this.#input);
+    this.#span = { bytes, start, offset: this.#input.offset, table, rows, row: 0, position: start, stable };
+    return true;
+  }
+
+  #takeRow(framing: Framing<R>): R {
+    const span = this.#span!;
+    const { table } = span;
+    const row = HEADER_WORDS + span.row * ROW_WORDS;
+    const from = table[row + R_OFFSET]!;
+    const to = from + table[row + R_LENGTH]!;
+    let record: R;
+    try {
+      record = framing.record(span.bytes, from, to, table[row + R_FLAGS]!, span.stable, this.#input.offset);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    this.#consumeThrough(span, span.row);
+    if (span.row === span.rows) this.#finishSpan(span);
+    return record;
+  }
+
+  /** Consumes the input through the row. */
+  #consumeThrough(span: Span, row: number): void {
+    const end = span.table[HEADER_WORDS + row * ROW_WORDS + R_END]!;
+    this.#input.consume(end - span.position);
+    span.position = end;
+    span.row = row + 1;
+  }
+
+  #finishSpan(span: Span): void {
+    afterRows(this.#input, span.table, span.start, span.position);
+    this.#dropSpan();
+  }
+
+  #dropSpan(): void {
+    if (this.#span !== undefined) returnTable(this.#span.table);
+    this.#span = undefined;
+  }
+
+  /**
+   * Ends the life of the batch that the user holds.
+   * @param extent 'all': it is read whole. 'visited': what was not visited is unread again.
+   */
+  settle(extent: 'all' | 'visited'): void {
+    const batch = this.#batch;
+    if (batch === undefined) return;
+    this.#batch = undefined;
+    const count = extent === 'all' && batch.fault === undefined ? batch.length : batch.visited;
+    batch.expire();
+    if (batch instanceof ValueBatch) this.#values = this.#values.slice(count);
+    else if (count > 0) this.#consumeThrough(this.#span!, this.#span!.row + count - 1);
+    if (batch.fault !== undefined) this.#fail(batch.fault);
+    // A span that was read whole, or that ends in a fault, has nothing more to give.
+    if (this.#span !== undefined && this.#span.row === this.#span.rows) this.#finishSpan(this.#span);
+  }
+
+  /** Forgets what was looked at and not given: it is unread input. */
+  drop(): void {
+    this.settle('visited');
+    this.#dropSpan();
+  }
+
+  #decodeMany(ended: boolean): NotReady | NeedWrite | Eof {
+    while (this.#values.length < VALUE_BATCH) {
+      let record: R | NotReady | NeedWrite | Eof;
+      try {
+        record = this.#decode(ended);
+      } catch (error) {
+        if (this.#values.length > 0) return NOT_READY;
+        throw error;
+      }
+      if (record === NOT_READY || record === NEED_WRITE || record === EOF) return record as NotReady;
+      this.#values.push(record as R);
+      // The successor may have a framer; its records are read that way.
+      if (this.#codec.framing !== undefined) return NOT_READY;
+    }
+    return NOT_READY;
+  }
+
+  /** Decodes one record ahead of its reader, while a write waits for the peer. @returns true when something was done. */
+  decodeAhead(ended: boolean): boolean {
+    if (this.#codec.framing !== undefined || this.#failed || this.#batch !== undefined) return false;
+    if (this.#values.length === 0) this.#decodedFrom = this.#input.offset;
+    const record = this.#decode(ended);
+    if (record === NOT_READY || record === NEED_WRITE || record === EOF) return false;
+    this.#values.push(record as R);
+    return true;
+  }
+
+  #decode(ended: boolean): R | NotReady | NeedWrite | Eof {
+    if (this.#failed) throw this.#failure;
+    try {
+      for (;;) {
+        const [offset, written] = [this.#input.offset, this.#output.offset + this.#output.length];
+        const answer = this.#codec.decode(this.#input, this.#output);
+        const progress = this.#input.offset > offset || this.#output.offset + this.#output.length > written;
+        const switched = this.#follow();
+        if (answer === NOT_READY && ended && !switched) return this.#finish();
+        if (answer === NOT_READY && switched) return this.next(ended);
+        if (answer === NOT_READY || answer === NEED_WRITE) return answer as NotReady;
+        if (answer !== CONTINUE || !progress) this.#countProgress(progress || switched);
+        if (answer !== CONTINUE) return answer as R;
+        if (switched && this.#codec.framing !== undefined) return this.next(ended);
+      }
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  /** Hands over to the codec's successor, where it has named one. */
+  #follow(): boolean {
+    const { next } = this.#codec;
+    if (next === undefined) return false;
+    this.#codec = next;
+    this.#input.resetNotes();
+    next.start?.(this.#output);
+    return true;
+  }
+
+  #countProgress(progress: boolean): void {
+    this.#emptyProgress = progress ? 0 : this.#emptyProgress + 1;
+    if (this.#emptyProgress <= MAX_EMPTY_PROGRESS) return;
+    throw new UsageError('ERR_CODEC_NO_PROGRESS', { protocol: this.#codec.name, offset: this.#input.offset });
+  }
+
+  #finish(): R | Eof {
+    const input = this.#input;
+    const offset = input.offset;
+    if (this.#codec.finish !== undefined) {
+      const last = this.#codec.finish(input, this.#output);
+      if (last !== EOF) this.#countProgress(input.offset > offset);
+      return last;
+    }
+    if (input.length === 0) return EOF;
+    const message = `the stream ended inside a record, after ${input.length} of its bytes`;
+    throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: this.#codec.name, offset, message });
+  }
+
+  #fail(error: unknown): unknown {
+    if (!this.#failed) {
+      this.#failed = true;
+      this.#failure = error;
+      this.#dropSpan();
+    }
+    return this.#failure;
+  }
+}

@@ -1,0 +1,33 @@
+/** Framed bytes and their rows: what a reader looks ahead at, and what a batch is made of. */
+import { createFrameTable } from '../frame-table.js';
+import { BATCH_ROWS } from '../limits.js';
+
+export interface Span {
+  /** The bytes that were framed, [start, …). */
+  bytes: Buffer;
+  start: number;
+  /** Offset in the stream of bytes[start]. */
+  offset: number;
+  /** Rows: see frame-table.ts. */
+  table: Int32Array;
+  rows: number;
+  /** The next row to give out; 0 <= row <= rows. */
+  row: number;
+  /** Index in `bytes` up to which the input has been consumed. */
+  position: number;
+  /** The bytes are never written again. */
+  stable: boolean;
+}
+
+/** Tables that nobody holds rows in: idle streams have none, busy ones take turns. */
+const spareTables: Int32Array[] = [];
+/** Spare tables kept, 16 KiB each. */
+const MOST_SPARES = 16;
+
+export function leaseTable(): Int32Array {
+  return spareTables.pop() ?? createFrameTable(BATCH_ROWS);
+}
+
+export function returnTable(table: Int32Array): void {
+  if (spareTables.length < MOST_SPARES) spareTables.push(table);
+}

@@ -1,0 +1,30 @@
+/**
+ * Every default limit, with its unit and its reason. All can be set where they are used.
+ */
+
+/** Bytes. Largest record by default: room for a large JSON message, little enough for thousands of connections. */
+export const DEFAULT_MAX_LENGTH = 1024 * 1024;
+
+/** Bytes. The largest value any maxLength may have: table rows are 32-bit, and twice this must not overflow. */
+export const LARGEST_MAX_LENGTH = 2 ** 30;
+
+/** Bytes. Input read ahead of the reader: the size of a Node socket chunk, so that one read fills it. */
+export const DEFAULT_READ_HIGH_WATER_MARK = 64 * 1024;
+
+/** Bytes. Output accepted while the layer below does not take it: Node's own default for byte streams since 22. */
+export const DEFAULT_WRITE_HIGH_WATER_MARK = 64 * 1024;
+
+/** Bytes. From here on a payload is sent from where it lies; below, a copy costs less than keeping track of it. */
+export const BY_REFERENCE_FROM = 16 * 1024;
+
+/** Rows. Records of one batch: 1,024 rows are a 16 KiB table, which stays in the first cache. */
+export const BATCH_ROWS = 1024;
+
+/** Times a codec may give records, or ask to go on, without taking a byte before that counts as no progress. */
+export const MAX_EMPTY_PROGRESS = 100;
+
+/** Bytes. `close()` reads and discards this much of what the peer still sends before it gives up on its EOF. */
+export const CLOSE_DISCARD_BYTES = 1024 * 1024;
+
+/** Milliseconds. `close()` waits this long for output to leave and for the peer's EOF. */
+export const CLOSE_TIMEOUT_MS = 5_000;

@@ -1,0 +1,212 @@
+/**
+ * What every byte stream shares: the input buffer, the waits, the first error that sticks, the careful close.
+ *
+ * A subclass says how to get bytes (`pull`), how to hand bytes on (`push`), whether they have left (`flushed`), and how
+ * to end either way. It calls `wakeReaders`, `wakeWriters`, `inputEnded` and `fail` when its layer below says so.
+ */
+import { checkInteger, checkOneOf, checkSignal, checkUint8Array, invalidArgType } from '../arguments.js';
+import { InputBuffer } from '../bytes/input-buffer.js';
+import { isUnstable } from '../bytes/output-buffer.js';
+import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
+import {
+  BY_REFERENCE_FROM,
+  CLOSE_DISCARD_BYTES,
+  CLOSE_TIMEOUT_MS,
+  DEFAULT_READ_HIGH_WATER_MARK,
+  LARGEST_MAX_LENGTH,
+} from '../limits.js';
+import { EOF, type Eof, type NeedRead, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
+import type { ByteStream, CloseOptions, ReadyOptions } from './byte-stream.js';
+import { Waiters } from './waiters.js';
+
+export interface StreamOptions {
+  /** Bytes that are read ahead of the reader, unless more are asked for. Default 64 KiB. */
+  readHighWaterMark?: number;
+}
+
+export abstract class BaseStream implements ByteStream {
+  readonly input = new InputBuffer();
+  protected readonly readHighWaterMark: number;
+  #readers = new Waiters();
+  #writers = new Waiters();
+  /** The first error; it sticks. */
+  #failure: MiniprotoError | undefined;
+  /** The peer has ended its side. */
+  #inputEnded = false;
+  /** `end()` was called. */
+  #outputEnded: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: StreamOptions = {}) {
+    const { readHighWaterMark = DEFAULT_READ_HIGH_WATER_MARK } = options;
+    checkInteger('options.readHighWaterMark', readHighWaterMark, 1, LARGEST_MAX_LENGTH);
+    this.readHighWaterMark = readHighWaterMark;
+  }
+
+  /** One attempt to move bytes from the layer below to `input`, until `wanted` are in it or nothing more comes now. */
+  protected abstract pull(wanted: number): void;
+  /** Hands bytes on, which nobody will change. @returns how many were taken (0: would block). */
+  protected abstract push(parts: readonly Uint8Array[]): number;
+  /** True when everything taken has left. */
+  protected abstract flushed(): boolean;
+  /** Tells the layer below that no more output comes. */
+  protected abstract endOutput(): Promise<void>;
+  /** Lets go of the layer below at once. */
+  protected abstract abandon(error: MiniprotoError | undefined): void;
+  /** True when a write would be refused now. */
+  protected abstract blocked(): boolean;
+  abstract get pendingOutput(): number;
+
+  get pendingRead(): NotReady | NeedWrite | Eof | undefined {
+    if (this.#failure !== undefined) return undefined;
+    if (this.#inputEnded) return EOF;
+    return this.mayPull() ? undefined : NOT_READY;
+  }
+
+  get pendingWrite(): NotReady | NeedRead | undefined {
+    return this.#failure === undefined && this.blocked() ? NOT_READY : undefined;
+  }
+
+  /** True when the layer below is known to hold bytes. */
+  protected mayPull(): boolean {
+    return false;
+  }
+
+  tryFill(atLeast = 1): number | NotReady | NeedWrite | Eof {
+    const input = this.input;
+    if (input.length >= atLeast) return input.length;
+    if (this.#failure === undefined && !this.#inputEnded) {
+      this.pull(Math.max(atLeast, this.readHighWaterMark));
+      if (input.length >= atLeast) return input.length;
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#inputEnded ? EOF : NOT_READY;
+  }
+
+  tryWrite(bytes: Uint8Array | readonly Uint8Array[]): number | NotReady | NeedRead {
+    const parts = bytes instanceof Uint8Array ? [bytes] : bytes;
+    if (!Array.isArray(parts)) throw invalidArgType('bytes', 'an instance of Uint8Array or an array of them', bytes);
+    for (const part of parts) checkUint8Array('bytes', part);
+    if (this.blocked() && this.#mayWrite()) return NOT_READY;
+    return this.tryWriteStable(parts.map(stable));
+  }
+
+  tryWriteStable(parts: readonly Uint8Array[]): number | NotReady | NeedRead {
+    this.#mayWrite();
+    if (this.blocked()) return NOT_READY;
+    const taken = this.push(parts);
+    if (taken === 0 && parts.some((part) => part.length > 0)) return NOT_READY;
+    return taken;
+  }
+
+  #mayWrite(): true {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#outputEnded !== undefined) throw new UsageError('ERR_STREAM_ENDED');
+    return true;
+  }
+
+  tryFlush(): true | NotReady | NeedRead {
+    if (this.flushed()) return true;
+    if (this.#failure !== undefined) throw this.#failure;
+    return NOT_READY;
+  }
+
+  ready(direction: 'read' | 'write', options: ReadyOptions = {}): Promise<void> {
+    checkOneOf('direction', direction, ['read', 'write']);
+    if (options.signal !== undefined) checkSignal('options.signal', options.signal);
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (direction === 'write') {
+      return this.flushed() && !this.blocked() ? Promise.resolve() : this.#writers.wait(options.signal);
+    }
+    if (this.#inputEnded || this.mayPull()) return Promise.resolve();
+    return this.#readers.wait(options.signal);
+  }
+
+  end(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#outputEnded ??= this.endOutput();
+    return this.#outputEnded;
+  }
+
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  async #close({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
+    checkInteger('options.timeoutMs', timeoutMs, 0, 2 ** 31 - 1);
+    if (this.#failure !== undefined) return this.abandon(undefined);
+    const limit = AbortSignal.timeout(timeoutMs);
+    const deadline = signal === undefined ? limit : AbortSignal.any([limit, signal]);
+    try {
+      // `end` has no deadline of its own: a peer that never reads must not hold us.
+      await Promise.race([this.end(), new Waiters().wait(deadline)]);
+      await this.#discardInput(deadline);
+    } catch {
+      // The peer, or the deadline: either way nothing more can be done for the last bytes.
+    }
+    this.destroy();
+  }
+
+  /** Reads to the peer's end, so that the kernel has no unread input to answer with a reset. */
+  async #discardInput(signal: AbortSignal): Promise<void> {
+    let left = CLOSE_DISCARD_BYTES;
+    while (left > 0) {
+      left -= this.input.length;
+      this.input.consume(this.input.length);
+      const answer = this.tryFill(1);
+      if (answer === EOF) return;
+      if (answer === NOT_READY) await this.ready('read', { signal });
+    }
+  }
+
+  destroy(error?: Error): void {
+    if (this.#failure !== undefined) return;
+    const reason = error === undefined ? new TransportError('ERR_STREAM_DESTROYED') : asTransportError(error);
+    this.#failure = reason;
+    this.abandon(error === undefined ? undefined : reason);
+    this.#readers.fail(reason);
+    this.#writers.fail(reason);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** True once the stream has failed or was destroyed. */
+  get destroyed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** True once the peer has ended its side; `input` may hold bytes all the same. */
+  get ended(): boolean {
+    return this.#inputEnded;
+  }
+
+  protected wakeReaders(): void {
+    this.#readers.wake();
+  }
+
+  protected wakeWriters(): void {
+    this.#writers.wake();
+  }
+
+  protected inputEnded(): void {
+    this.#inputEnded = true;
+    this.#readers.wake();
+  }
+
+  /** The layer below failed: what is in `input` can still be read, then `error` is thrown. */
+  protected fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = asTransportError(error);
+    this.#readers.wake();
+    this.#writers.fail(this.#failure);
+  }
+}
+
+/** Memory that will not change: small payloads, and such that may change their size or belong to other threads, are copied. */
+function stable(bytes: Uint8Array): Uint8Array {
+  return bytes.length < BY_REFERENCE_FROM || isUnstable(bytes) ? Buffer.from(bytes) : bytes;
+}

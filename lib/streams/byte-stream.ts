@@ -1,0 +1,78 @@
+/**
+ * The contract of a byte stream: a two-way pipe of bytes whose input buffer is on its own side.
+ *
+ * Every operation tries first and answers with a value or a status; only `ready`, `end` and `close` wait. Because the
+ * input buffer belongs to the stream and not to a codec, another codec can take over at the first byte that the last
+ * one did not consume. The contract suite in test/streams/ runs over every implementation.
+ */
+import type { InputBuffer } from '../bytes/input-buffer.js';
+import type { Eof, NeedRead, NeedWrite, NotReady } from '../status.js';
+
+export interface ReadyOptions {
+  /** Ends the wait with the signal's reason. Nothing is lost by it. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface CloseOptions extends ReadyOptions {
+  /** Milliseconds until the stream is destroyed although output is left or the peer has not ended. Default 5000. */
+  timeoutMs?: number;
+}
+
+export interface ByteStream extends AsyncDisposable {
+  /** Bytes that arrived and were not consumed. */
+  readonly input: InputBuffer;
+  /** Bytes written and not yet taken by the layer below. */
+  readonly pendingOutput: number;
+  /** Why no more bytes can be had now, without an attempt: a status, or undefined when there may be some. */
+  readonly pendingRead: NotReady | NeedWrite | Eof | undefined;
+  /** Why a write cannot go on now, without an attempt: a status, or undefined when it might. */
+  readonly pendingWrite: NotReady | NeedRead | undefined;
+
+  /**
+   * Makes `atLeast` bytes (default 1) be in `input`, with one attempt to get more where they are not.
+   * @returns the bytes in `input`; NOT_READY; NEED_WRITE; EOF when the peer has ended and fewer will ever come.
+   * What arrived stays in `input` whatever the answer.
+   * @throws the stream's failure, once fewer bytes than asked for are left.
+   */
+  tryFill(atLeast?: number): number | NotReady | NeedWrite | Eof;
+
+  /**
+   * Takes bytes for sending. Below 16 KiB they are copied; larger ones may be sent from where they lie and must not
+   * be changed until everything has been flushed.
+   * @returns how many were taken, from the front, at least 1 unless there were none; NOT_READY; NEED_READ.
+   * @throws UsageError ERR_STREAM_ENDED after `end()`; the stream's failure.
+   */
+  tryWrite(bytes: Uint8Array | readonly Uint8Array[]): number | NotReady | NeedRead;
+
+  /** `tryWrite` for bytes that the caller promises never to change: nothing is copied. */
+  tryWriteStable(bytes: readonly Uint8Array[]): number | NotReady | NeedRead;
+
+  /** @returns true when everything taken has left for the layer below; else a status. */
+  tryFlush(): true | NotReady | NeedRead;
+
+  /**
+   * Resolves when repeating the refused operation may get further; may wake for nothing; wakes all that wait.
+   * Resolves on EOF, rejects when the stream fails.
+   */
+  ready(direction: 'read' | 'write', options?: ReadyOptions): Promise<void>;
+
+  /** Ends our side after everything written has left. The other side may go on. */
+  end(): Promise<void>;
+
+  /**
+   * The careful end: flush, end, then read and discard until the peer ends, a megabyte has come, or the time is over,
+   * so that the last record reaches a peer that is still sending. Never rejects because of the peer.
+   */
+  close(options?: CloseOptions): Promise<void>;
+
+  /** The abrupt end. Whoever waits is rejected with `error`, or with ERR_STREAM_DESTROYED. */
+  destroy(error?: Error): void;
+}
+
+/** Total bytes of what `tryWrite` accepts. */
+export function byteLengthOf(bytes: Uint8Array | readonly Uint8Array[]): number {
+  if (bytes instanceof Uint8Array) return bytes.length;
+  let total = 0;
+  for (const part of bytes) total += part.length;
+  return total;
+}

@@ -1,0 +1,253 @@
+/**
+ * A byte stream over any Node stream: socket, TLS socket, pipe, HTTP/2 stream, child's stdio, a pair of two.
+ *
+ * It pulls with `read()`, so what the Node stream has buffered already is simply the first input, and a stream that
+ * nobody reads stops at its own high-water mark. `read()` gives everything buffered on Node 20 and one chunk at a time
+ * from Node 26 on; the loop here is right for both. Listeners are added when the stream is first used, and `release()`
+ * takes them away again and gives unread bytes back.
+ */
+import type { Duplex, Readable, Writable } from 'node:stream';
+import { invalidArgType, invalidArgValue } from '../arguments.js';
+import { type MiniprotoError, TransportError, UsageError } from '../errors.js';
+import { BaseStream, type StreamOptions } from './base-stream.js';
+
+/** What DuplexStream can be made of. */
+export type NodeStreamLike = Duplex | Readable | Writable | NodeStreamPair;
+
+/** Two Node streams that belong together, for example `{ readable: process.stdin, writable: process.stdout }`. */
+export interface NodeStreamPair {
+  readonly readable?: Readable | undefined;
+  readonly writable?: Writable | undefined;
+}
+
+/** Streams that a DuplexStream reads: two readers of one stream would steal from each other. */
+const inUse = new WeakSet<Readable | Writable>();
+
+export class DuplexStream extends BaseStream {
+  readonly #readable: Readable | undefined;
+  readonly #writable: Writable | undefined;
+  #listening = false;
+  #released = false;
+
+  /**
+   * @param source a Duplex, a Readable, a Writable, or `{ readable, writable }`. It may have bytes buffered.
+   * @throws ERR_INVALID_ARG_TYPE; ERR_INVALID_ARG_VALUE when it has an encoding or is in object mode;
+   * UsageError ERR_STREAM_IN_USE when another DuplexStream has it.
+   */
+  constructor(source: NodeStreamLike, options: StreamOptions = {}) {
+    super(options);
+    const { readable, writable } = sidesOf(source);
+    checkBytes(readable, writable);
+    for (const side of [readable, writable]) {
+      if (side === undefined) continue;
+      if (inUse.has(side)) throw new UsageError('ERR_STREAM_IN_USE', { message: 'the Node stream is in use already' });
+    }
+    this.#readable = readable;
+    this.#writable = writable;
+    if (readable !== undefined) this.#adoptReadable(readable);
+    if (writable !== undefined) this.#adoptWritable(writable);
+    if (readable === undefined) this.inputEnded();
+  }
+
+  #adoptReadable(readable: Readable): void {
+    inUse.add(readable);
+    readable.on('error', this.#onError).on('close', this.#onReadableClose).on('end', this.#onEnd);
+    if (readable.readableEnded) this.inputEnded();
+    else if (readable.destroyed) this.#onReadableClose();
+  }
+
+  #adoptWritable(writable: Writable): void {
+    inUse.add(writable);
+    writable.on('drain', this.#onDrain).on('close', this.#onWritableClose);
+    if (writable !== (this.#readable as unknown)) writable.on('error', this.#onError);
+  }
+
+  /** The readable side, or undefined. */
+  get readable(): Readable | undefined {
+    return this.#readable;
+  }
+
+  /** The writable side, or undefined. */
+  get writable(): Writable | undefined {
+    return this.#writable;
+  }
+
+  get pendingOutput(): number {
+    return this.#writable?.writableLength ?? 0;
+  }
+
+  protected override mayPull(): boolean {
+    return (this.#readable?.readableLength ?? 0) > 0;
+  }
+
+  protected pull(wanted: number): void {
+    const readable = this.#readable;
+    if (readable === undefined || this.#released) return;
+    this.#listen(readable);
+    while (this.input.length < wanted) {
+      const chunk: unknown = readable.read();
+      if (chunk === null) break;
+      if (!(chunk instanceof Uint8Array)) {
+        this.fail(new UsageError('ERR_TRANSPORT', { message: 'the Node stream gave something that is no bytes' }));
+        return;
+      }
+      this.input.append(chunk);
+    }
+    // A stream that has ended emits 'end' a tick after its last read; there is no reason to wait for that.
+    if (readable.readableEnded) this.inputEnded();
+    else if (readable.errored !== null) this.fail(readable.errored);
+  }
+
+  /** 'readable' makes a Node stream read ahead, so it is asked for only when somebody reads. */
+  #listen(readable: Readable): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    readable.on('readable', this.#onReadable);
+  }
+
+  override ready(...args: Parameters<BaseStream['ready']>): Promise<void> {
+    if (args[0] === 'read' && this.#readable !== undefined && !this.#released) this.#listen(this.#readable);
+    return super.ready(...args);
+  }
+
+  protected push(parts: readonly Uint8Array[]): number {
+    const writable = this.#usableWritable();
+    const last = parts.length - 1;
+    let taken = 0;
+    if (last > 0) writable.cork();
+    for (let i = 0; i <= last; i++) {
+      const part = parts[i]!;
+      taken += part.length;
+      if (i < last) writable.write(part);
+      else writable.write(part, this.#onWritten);
+    }
+    if (last > 0) writable.uncork();
+    return taken;
+  }
+
+  #usableWritable(): Writable {
+    const writable = this.#writable;
+    if (writable === undefined || this.#released) {
+      throw new UsageError('ERR_STREAM_ENDED', { message: 'the Node stream has no writable side' });
+    }
+    if (writable.writableEnded) throw new UsageError('ERR_STREAM_ENDED');
+    if (writable.destroyed) throw new TransportError('ERR_STREAM_PREMATURE_CLOSE', cause(writable.errored));
+    return writable;
+  }
+
+  protected blocked(): boolean {
+    return this.#writable?.writableNeedDrain ?? false;
+  }
+
+  protected flushed(): boolean {
+    return (this.#writable?.writableLength ?? 0) === 0;
+  }
+
+  protected endOutput(): Promise<void> {
+    const writable = this.#writable;
+    if (writable === undefined || writable.writableFinished) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const onClose = () => reject(new TransportError('ERR_STREAM_PREMATURE_CLOSE', cause(writable.errored)));
+      writable.once('close', onClose);
+      writable.end(() => {
+        writable.off('close', onClose);
+        resolve();
+      });
+      if (writable.destroyed) onClose();
+    });
+  }
+
+  protected abandon(error: MiniprotoError | undefined): void {
+    if (this.#released) return;
+    // Whoever called `destroy(error)` has the error; a Node stream without listeners would throw it at the process.
+    const reason = error?.cause instanceof Error ? error.cause : error;
+    this.#readable?.destroy(reason);
+    if (this.#writable !== (this.#readable as unknown)) this.#writable?.destroy(reason);
+  }
+
+  /**
+   * Gives the Node stream back: listeners are removed and bytes that were read and not consumed are unshifted.
+   * This stream is destroyed by it, the Node stream is not.
+   * @returns what the stream was made of.
+   * @throws UsageError ERR_UNREAD_INPUT when bytes are left and the Node stream has ended: it cannot take them back.
+   */
+  release(): { readable: Readable | undefined; writable: Writable | undefined } {
+    const [readable, writable] = [this.#readable, this.#writable];
+    const rest = this.input.peek(this.input.length);
+    if (rest.length > 0 && readable?.readableEnded) throw new UsageError('ERR_UNREAD_INPUT');
+    this.#released = true;
+    readable?.off('readable', this.#onReadable).off('end', this.#onEnd).off('close', this.#onReadableClose);
+    readable?.off('error', this.#onError);
+    writable?.off('drain', this.#onDrain).off('close', this.#onWritableClose).off('error', this.#onError);
+    if (readable !== undefined) inUse.delete(readable);
+    if (writable !== undefined) inUse.delete(writable);
+    if (rest.length > 0) readable?.unshift(rest);
+    this.input.consume(rest.length);
+    this.destroy();
+    return { readable, writable };
+  }
+
+  #onReadable = (): void => this.wakeReaders();
+  #onDrain = (): void => this.wakeWriters();
+  #onWritten = (): void => this.wakeWriters();
+  #onError = (error: Error): void => this.fail(error);
+
+  #onEnd = (): void => {
+    // 'end' can come before the last bytes were pulled when somebody else read them: those are gone, not lost by us.
+    this.inputEnded();
+  };
+
+  #onReadableClose = (): void => {
+    const readable = this.#readable!;
+    if (this.ended || readable.readableEnded) return this.inputEnded();
+    this.fail(new TransportError('ERR_STREAM_PREMATURE_CLOSE', cause(readable.errored)));
+  };
+
+  #onWritableClose = (): void => {
+    const writable = this.#writable!;
+    if (writable.writableFinished) return this.wakeWriters();
+    // Reading may go on after the writable side is gone, but a stream that was destroyed has no use for waiting.
+    if (this.#readable === undefined || writable !== (this.#readable as unknown)) {
+      this.fail(new TransportError('ERR_STREAM_PREMATURE_CLOSE', cause(writable.errored)));
+    } else this.wakeWriters();
+  };
+}
+
+function cause(error: Error | null | undefined): { cause?: unknown } {
+  return error == null ? {} : { cause: error };
+}
+
+/** Tells the sides of a stream apart by what they can do, not by their class: other realms and packages have their own. */
+function sidesOf(source: unknown): { readable: Readable | undefined; writable: Writable | undefined } {
+  if (source === null || typeof source !== 'object') throw invalidArgType('source', EXPECTED, source);
+  const readable = isReadable(source) ? source : undefined;
+  const writable = isWritable(source) ? source : undefined;
+  if (readable !== undefined || writable !== undefined) return { readable, writable };
+  const pair = source as NodeStreamPair;
+  const sides = {
+    readable: isReadable(pair.readable) ? pair.readable : undefined,
+    writable: isWritable(pair.writable) ? pair.writable : undefined,
+  };
+  if (sides.readable === undefined && sides.writable === undefined) throw invalidArgType('source', EXPECTED, source);
+  return sides;
+}
+
+const EXPECTED = 'a Node stream or { readable, writable }';
+
+/** True for a Node stream that can be read. */
+export function isReadable(value: unknown): value is Readable {
+  const stream = value as Readable | null | undefined;
+  return typeof stream?.read === 'function' && typeof stream.on === 'function';
+}
+
+/** True for a Node stream that can be written to. */
+export function isWritable(value: unknown): value is Writable {
+  const stream = value as Writable | null | undefined;
+  return typeof stream?.write === 'function' && typeof stream.on === 'function';
+}
+
+function checkBytes(readable: Readable | undefined, writable: Writable | undefined): void {
+  if (readable?.readableObjectMode) throw invalidArgValue('source', readable, 'is in object mode');
+  if (readable?.readableEncoding) throw invalidArgValue('source', readable, 'has an encoding set: its bytes are gone');
+  if (writable?.writableObjectMode) throw invalidArgValue('source', writable, 'is in object mode');
+}
