@@ -62,7 +62,11 @@ function isConfigured() {
       .map((match) => [match[1], match[2]]),
   );
   const headers = (entries.get('CMAKE_JS_INC') ?? '').split(';').filter((path) => path !== '');
-  return entries.get('CMAKE_HOME_DIRECTORY') === root.replaceAll('\\', '/') && headers.length > 0 && headers.every(existsSync);
+  return (
+    entries.get('CMAKE_HOME_DIRECTORY') === root.replaceAll('\\', '/') &&
+    headers.length > 0 &&
+    headers.every(existsSync)
+  );
 }
 
 function run(command, args) {

@@ -169,7 +169,11 @@ export class InputBuffer {
         const first = Math.max(start, start + from - at);
         const found = native().indexOfSequence(segment.bytes, first, segment.end, sequence);
         if (found >= 0) return at + found - start;
-        const straddling = this.#indexOfStraddling(sequence, Math.max(from, at + size - sequence.length + 1), at + size);
+        const straddling = this.#indexOfStraddling(
+          sequence,
+          Math.max(from, at + size - sequence.length + 1),
+          at + size,
+        );
         if (straddling >= 0) return straddling;
       }
       at += size;

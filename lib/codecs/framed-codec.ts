@@ -27,13 +27,21 @@ export abstract class FramedCodec<R, W> implements Codec<R, W> {
   abstract encode(record: W, output: OutputBuffer): true;
 
   abstract encodeRange(
-    bytes: Buffer, from: number, to: number, output: OutputBuffer, options: { stable: boolean },
+    bytes: Buffer,
+    from: number,
+    to: number,
+    output: OutputBuffer,
+    options: { stable: boolean },
   ): void;
 }
 
 /** Writes payload bytes: by reference where they are many and will not change. */
 export function writePayload(
-  bytes: Buffer, from: number, to: number, output: OutputBuffer, { stable }: { stable: boolean },
+  bytes: Buffer,
+  from: number,
+  to: number,
+  output: OutputBuffer,
+  { stable }: { stable: boolean },
 ): void {
   if (stable) output.write(bytes, from, to);
   else output.writeCopy(bytes, from, to);

@@ -5,7 +5,7 @@
  * RFC 8259.
  */
 import { UsageError } from '../errors.js';
-import { lines, type LinesOptions } from './lines.js';
+import { type LinesOptions, lines } from './lines.js';
 import { MappedCodec } from './mapped.js';
 
 export interface JsonLinesOptions extends Pick<LinesOptions<'utf8', 'error'>, 'maxLength' | 'tail'> {

@@ -1,7 +1,8 @@
 /** Length-prefixed records in pieces: the header says how much comes, and it is passed on as it comes. */
+
+import { checkInteger } from '../arguments.js';
 import type { InputBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
-import { checkInteger } from '../arguments.js';
 import { ProtocolError, UsageError } from '../errors.js';
 import { FrameFault } from '../frame-table.js';
 import type { LengthFraming } from '../native-interface.js';

@@ -5,6 +5,7 @@
  * in the bytes and decoded afterwards.
  */
 import { checkOneOf } from '../arguments.js';
+import type { RecordEncoding } from './record-forms.js';
 import {
   makeSeparated,
   type Overflow,
@@ -12,7 +13,6 @@ import {
   type SeparatedOptions,
   type SeparatedRecord,
 } from './separated.js';
-import type { RecordEncoding } from './record-forms.js';
 
 export interface LinesOptions<E extends RecordEncoding = RecordEncoding, O extends Overflow = Overflow>
   extends SeparatedOptions<E, O> {

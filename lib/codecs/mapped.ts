@@ -7,7 +7,17 @@ import { checkFunction } from '../arguments.js';
 import type { InputBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { MiniprotoError, ProtocolError } from '../errors.js';
-import { CONTINUE, type Continue, EOF, type Eof, NEED_WRITE, type NeedRead, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
+import {
+  CONTINUE,
+  type Continue,
+  EOF,
+  type Eof,
+  NEED_WRITE,
+  type NeedRead,
+  type NeedWrite,
+  NOT_READY,
+  type NotReady,
+} from '../status.js';
 import type { Codec, Framing } from './codec.js';
 
 export interface Mapping<Inner, R, InnerW, W> {
@@ -74,7 +84,12 @@ export class MappedCodec<Inner, R, InnerW, W> implements Codec<R, W> {
     } catch (cause) {
       if (cause instanceof MiniprotoError) throw cause;
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new ProtocolError(this.#faultCode, { protocol: this.name, offset, cause, message: `bad record: ${reason}` });
+      throw new ProtocolError(this.#faultCode, {
+        protocol: this.name,
+        offset,
+        cause,
+        message: `bad record: ${reason}`,
+      });
     }
   }
 

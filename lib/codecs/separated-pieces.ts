@@ -67,7 +67,12 @@ class SeparatedPieceReader implements PieceReader {
     table[H_FINAL] = ended && size === input.length ? 1 : 0;
     if (this.#framer.frame(view, 0, size, table, 1) === 1) return this.#found(input);
     if (table[H_STATUS] === FRAME_ERROR) {
-      throw faultError({ protocol: this.#name, maxLength: 2 ** 30 }, table[H_FAULT]!, table[H_DETAIL_LOW]!, input.offset);
+      throw faultError(
+        { protocol: this.#name, maxLength: 2 ** 30 },
+        table[H_FAULT]!,
+        table[H_DETAIL_LOW]!,
+        input.offset,
+      );
     }
     // A 'drop' tail was consumed by the framer; in pieces it has been given already, so its rest is given too.
     const payload = table[H_CONSUMED]! > 0 ? size : this.#withoutPartial(view, table[H_SEARCHED]!);

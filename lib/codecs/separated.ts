@@ -4,7 +4,14 @@
  * At one place the longest separator wins, between places the first: [CRLF, LF, CR] cuts "a\r\nb" once. Writing checks
  * that a record holds no separator, since one that did would arrive as two (and, in SMTP or HTTP, as an injected command).
  */
-import { checkBoolean, checkInteger, checkOneOf, checkUint8Array, invalidArgType, invalidArgValue } from '../arguments.js';
+import {
+  checkBoolean,
+  checkInteger,
+  checkOneOf,
+  checkUint8Array,
+  invalidArgType,
+  invalidArgValue,
+} from '../arguments.js';
 import { asBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { FLAG_LAST_PIECE, FLAG_PIECE } from '../frame-table.js';
@@ -65,7 +72,8 @@ export function separated<E extends RecordEncoding = 'buffer', O extends Overflo
   options: SeparatedOptions<E, O> = {},
 ): SeparatedCodec<SeparatedRecord<E, O>> {
   const list = separators instanceof Uint8Array || typeof separators === 'string' ? [separators] : separators;
-  if (!Array.isArray(list)) throw invalidArgType('separators', 'a string, an Uint8Array, or an array of them', separators);
+  if (!Array.isArray(list))
+    throw invalidArgType('separators', 'a string, an Uint8Array, or an array of them', separators);
   checkInteger('separators.length', list.length, 1, 16);
   return makeSeparated('separated', list.map(toBytes), 'plain', { encoding: 'buffer' as E, ...options });
 }
@@ -134,7 +142,10 @@ export class SeparatedCodec<R> extends FramedCodec<R, string | Uint8Array> {
 }
 
 function separatorFraming(
-  name: string, config: SeparatorFraming, encoding: RecordEncoding, detached: boolean,
+  name: string,
+  config: SeparatorFraming,
+  encoding: RecordEncoding,
+  detached: boolean,
 ): Framing<unknown> {
   const context = { protocol: name, maxLength: config.maxLength };
   const make = recordMaker(encoding, name);
@@ -148,7 +159,10 @@ function separatorFraming(
     fromText: (text) => text,
     detached,
     record: flagged
-      ? (bytes, from, to, flags, stable, offset) => ({ data: make(bytes, from, to, stable, offset), piece: pieceOf(flags) })
+      ? (bytes, from, to, flags, stable, offset) => ({
+          data: make(bytes, from, to, stable, offset),
+          piece: pieceOf(flags),
+        })
       : (bytes, from, to, _flags, stable, offset) => make(bytes, from, to, stable, offset),
     fault: (fault, detail, offset) => faultError(context, fault, detail, offset),
   };

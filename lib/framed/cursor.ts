@@ -8,7 +8,16 @@ import type { Framing } from '../codecs/codec.js';
 import { ownedBytes, type SliceBuffer } from '../codecs/record-forms.js';
 import { pieceOf } from '../codecs/separated.js';
 import { UsageError } from '../errors.js';
-import { FLAG_UNTERMINATED, HEADER_WORDS, R_END, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, SEPARATOR_SHIFT } from '../frame-table.js';
+import {
+  FLAG_UNTERMINATED,
+  HEADER_WORDS,
+  R_END,
+  R_FLAGS,
+  R_LENGTH,
+  R_OFFSET,
+  ROW_WORDS,
+  SEPARATOR_SHIFT,
+} from '../frame-table.js';
 import type { Span } from './span.js';
 import type { SpanText } from './span-text.js';
 

@@ -13,14 +13,23 @@ import type { Codec } from '../codecs/codec.js';
 import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM, MAX_EMPTY_PROGRESS } from '../limits.js';
 import {
-  EOF, type Eof, NEED_READ, NEED_WRITE, type NeedRead, type NeedWrite, NOT_READY, type NotReady, type ReadStatus, type WriteStatus,
+  EOF,
+  type Eof,
+  NEED_READ,
+  NEED_WRITE,
+  type NeedRead,
+  type NeedWrite,
+  NOT_READY,
+  type NotReady,
+  type ReadStatus,
+  type WriteStatus,
 } from '../status.js';
 import type { ByteStream, CloseOptions, ReadyOptions } from '../streams/byte-stream.js';
 import type { Batch } from './batch.js';
-import { BatchIterator, RecordIterator } from './iterators.js';
 import { bindCodec } from './bound-codecs.js';
 import type { Channel } from './channel.js';
 import { isCursor, type RecordCursor, SpanCursor } from './cursor.js';
+import { BatchIterator, RecordIterator } from './iterators.js';
 import { type PushHandler, pushRecords } from './push.js';
 import { RecordParts, RecordPieces } from './record-pieces.js';
 import { RecordReader } from './record-reader.js';
@@ -359,8 +368,9 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   #push(record: W | RecordCursor<unknown>): boolean {
     this.#checkWritable();
     if (this.#queue.length > 0 || this.#encode(record) !== true) {
-      // The failure of a queued write is the stream's, which the push meets by itself.
-      this.#queue.add(owned(record) as W, {}).catch(() => {});
+      this.#queue.add(owned(record) as W, {}).catch(() => {
+        // The failure of a queued write is the stream's, which the push meets by itself.
+      });
     }
     return !this.#channel.full;
   }
@@ -479,7 +489,10 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   #encodeQueue(): void {
     for (let entry = this.#queue.first(); entry !== undefined; entry = this.#queue.first()) {
       if (this.#encode(entry.record) !== true) {
-        throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name, message: 'a write waits for the peer' });
+        throw new UsageError('ERR_RECORD_UNFINISHED', {
+          protocol: this.codec.name,
+          message: 'a write waits for the peer',
+        });
       }
       this.#queue.shift();
       entry.resolve();

@@ -27,7 +27,9 @@ export type FramedSource = ByteStream | NodeStreamLike | WebStreamPair;
  * for await (const line of framed(socket, lines())) console.log(line);
  */
 export function framed<R, W = R>(
-  source: FramedSource, codec: Codec<R, W>, options: FramedOptions = {},
+  source: FramedSource,
+  codec: Codec<R, W>,
+  options: FramedOptions = {},
 ): FramedStream<R, W> {
   checkCodec(codec);
   checkObject('options', options);

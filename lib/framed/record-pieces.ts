@@ -6,13 +6,22 @@
  * next one can be read.
  */
 import { checkUint8Array } from '../arguments.js';
+import { asBuffer, type InputBuffer } from '../bytes/input-buffer.js';
 import type { PieceReader, PieceWriter } from '../codecs/codec.js';
 import { isStable } from '../codecs/framing.js';
 import { ownedBytes } from '../codecs/record-forms.js';
-import { asBuffer, type InputBuffer } from '../bytes/input-buffer.js';
 import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
-import { EOF, type Eof, NEED_READ, NEED_WRITE, type NeedRead, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
+import {
+  EOF,
+  type Eof,
+  NEED_READ,
+  NEED_WRITE,
+  type NeedRead,
+  type NeedWrite,
+  NOT_READY,
+  type NotReady,
+} from '../status.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
 import type { Channel } from './channel.js';
 
@@ -156,7 +165,9 @@ export class RecordParts {
   abort(reason?: Error): void {
     if (this.#over) return;
     this.#over = true;
-    this.#channel.fail(reason ?? new UsageError('ERR_RECORD_UNFINISHED', { message: 'a record was given up half written' }));
+    this.#channel.fail(
+      reason ?? new UsageError('ERR_RECORD_UNFINISHED', { message: 'a record was given up half written' }),
+    );
   }
 
   #checkOpen(): void {

@@ -21,7 +21,9 @@ export class SpanText {
 
   /** @param ascii every byte of [from, to) is below 0x80 */
   constructor(
-    bytes: Buffer, from: number, to: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
     { ascii, form, detached }: { ascii: boolean; form: TextForm | undefined; detached: boolean },
   ) {
     this.#bytes = bytes;

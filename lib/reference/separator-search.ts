@@ -38,7 +38,9 @@ export abstract class SeparatorSearch {
   abstract search(bytes: Uint8Array, at: number, bound: number, to: number, final: boolean, strict: boolean): number;
 
   /** Forgets the bytes searched. */
-  release(): void {}
+  release(): void {
+    // Most searches keep nothing.
+  }
 }
 
 /** Picks the search for a framing. */

@@ -4,8 +4,9 @@
  * fs.createReadStream makes a new 64 KiB buffer for every read and passes it through a Readable; this keeps two pages,
  * one being filled by the thread pool while the other is being decoded. It only reads: writes are refused.
  */
-import { close as closeFile, open as openFile, read as readFile } from 'node:fs';
+
 import type { PathLike } from 'node:fs';
+import { close as closeFile, open as openFile, read as readFile } from 'node:fs';
 import { promisify } from 'node:util';
 import { checkInteger } from '../arguments.js';
 import { UsageError } from '../errors.js';
@@ -121,8 +122,9 @@ export class FileStream extends BaseStream {
 
   /** Gives the descriptor back; not while a read of the thread pool uses it. */
   #release(): void {
-    // A file that was only read has nothing to lose by a failing close.
-    closeFile(this.#descriptor, () => {});
+    closeFile(this.#descriptor, () => {
+      // A file that was only read has nothing to lose by a failing close.
+    });
   }
 
   protected push(): number {
