@@ -36,7 +36,7 @@ struct Block {
   }
 };
 
-/** The bytes of a last block: in place when there are 64, else copied to `padded` with zeroes behind them. */
+/** The bytes of a block: in place when there are 64, else copied to `padded` with zeroes behind them. */
 inline const uint8_t* blockAt(const uint8_t* bytes, size_t rest, uint8_t (&padded)[kBlock]) {
   if (rest >= kBlock) return bytes;
   std::memset(padded, 0, kBlock);
