@@ -1,0 +1,64 @@
+/**
+ * What would be published: publint's opinion, and that the tarball holds what `exports` promises and nothing private.
+ *
+ * dist/ has to be there: run `npm run build:ts` first. How the package behaves once installed is scripts/test-pack.mjs.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { ROOT, run } from './tools.mjs';
+
+/** In every tarball. */
+const EXPECTED = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'CMakeLists.txt',
+  'dist/index.js',
+  'dist/index.d.ts',
+  'lib/index.ts',
+];
+const EXPECTED_FOLDERS = ['native/', 'binding/', 'docs/'];
+/** In none. */
+const UNWANTED =
+  /^(?:test|bench|examples|build|dist-test|node_modules|\.ci)\/|\.(?:tgz|log|node|tsbuildinfo)$|^native\/test\//;
+
+export async function checkPackage() {
+  if (!existsSync(join(ROOT, 'dist', 'index.js'))) {
+    return { looked: '', problems: [], missing: 'dist/ is not there: npm run build:ts' };
+  }
+  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const files = await packedFiles();
+  const { messages } = await publint({ pkgDir: ROOT, strict: true, pack: false });
+  const problems = [
+    ...messages.map((message) => `publint: ${formatMessage(message, manifest, { color: false })}`),
+    ...EXPECTED.filter((file) => !files.includes(file)).map((file) => `the tarball lacks ${file}`),
+    ...EXPECTED_FOLDERS.filter((folder) => !files.some((file) => file.startsWith(folder))).map(
+      (folder) => `the tarball lacks ${folder}`,
+    ),
+    ...files
+      .filter((file) => UNWANTED.test(file) && !file.startsWith('prebuilds/'))
+      .map((file) => `the tarball holds ${file}`),
+    ...Object.entries(manifest.exports).flatMap(([entry, target]) => exportProblems(entry, target, files)),
+  ];
+  return { looked: `${files.length} files, ${Object.keys(manifest.exports).length} entries`, problems };
+}
+
+async function packedFiles() {
+  const { code, text } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error']);
+  if (code !== 0) throw new Error(`npm pack failed: ${text}`);
+  const [{ files }] = JSON.parse(text.slice(text.indexOf('[\n')));
+  return files.map(({ path }) => path);
+}
+
+/** Every entry has types, and its files are packed. */
+function exportProblems(entry, target, files) {
+  if (typeof target === 'string') return files.includes(target.slice(2)) ? [] : [`${entry}: ${target} is not packed`];
+  const problems = Object.values(target)
+    .filter((path) => !files.includes(path.slice(2)))
+    .map((path) => `${entry}: ${path} is not packed`);
+  if (Object.keys(target)[0] !== 'types') problems.push(`${entry}: its types do not come first`);
+  return problems;
+}

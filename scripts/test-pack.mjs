@@ -1,0 +1,151 @@
+/**
+ * Installs the packed tarball into an empty project, as a dependent would without running install scripts, and uses it:
+ * from an ES module, from CommonJS, from both at once, and from TypeScript.
+ *
+ * What is published has no addon for this platform unless prebuilds/ holds one, so the project runs on the reference;
+ * where build/ has an addon, it is tried as a prebuild too. The last line is `pack: N passed, N failed`.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { arch, env, execPath, exit, platform } from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const ADDON = join(ROOT, 'build', 'Release', 'miniproto_core.node');
+const INSTALLED = ['node_modules', 'miniproto'];
+
+/** The program that every consumer runs, in the module system that `load` belongs to. */
+const USE = `
+const assert = require('node:assert/strict');
+const [one, other] = memoryPair();
+const sent = framed(one, lines());
+const got = framed(other, lines());
+const done = (async () => {
+  await sent.write('hello');
+  await sent.end();
+  for await (const line of got) assert.equal(line, 'hello');
+  const { implementation, reason, kernel } = nativeInfo();
+  console.log(JSON.stringify({ implementation, reason, kernel }));
+})();
+`;
+
+const FILES = {
+  'package.json': JSON.stringify({ name: 'consumer', private: true }),
+  'import.mjs': `
+    import { createRequire } from 'node:module';
+    import { framed, lines, memoryPair, nativeInfo } from 'miniproto';
+    const require = createRequire(import.meta.url);
+    ${USE}
+    await done;`,
+  'require.cjs': `
+    const { framed, lines, memoryPair, nativeInfo } = require('miniproto');
+    ${USE}`,
+  'both.cjs': `
+    const required = require('miniproto');
+    import('miniproto').then((imported) => {
+      for (const name of Object.keys(imported)) require('node:assert').equal(imported[name], required[name], name);
+      console.log(Object.keys(imported).length);
+    });`,
+  'entries.mjs': `
+    import { createRequire } from 'node:module';
+    const require = createRequire(import.meta.url);
+    const { exports } = require('miniproto/package.json');
+    for (const entry of Object.keys(exports).filter((name) => name !== './package.json')) {
+      const name = 'miniproto' + entry.slice(1);
+      const imported = await import(name);
+      if (Object.keys(imported).length === 0) throw new Error(name + ' exports nothing');
+      if (require(name)[Object.keys(imported)[0]] !== imported[Object.keys(imported)[0]]) throw new Error(name);
+    }`,
+  'types.mts': `
+    import { EOF, framed, type FramedStream, lengthPrefixed, lines, memoryPair, NOT_READY } from 'miniproto';
+    const talk: FramedStream<string, string | Uint8Array> = framed(memoryPair()[0], lines());
+    const line = await talk.read();
+    if (line !== EOF) console.log(line.toUpperCase());
+    for await (const text of talk) text satisfies string;
+    const records = talk.switchTo(lengthPrefixed());
+    const record = records.tryRead();
+    if (typeof record !== 'symbol') record.readUInt8(0);
+    if (record === NOT_READY) await records.ready('read');
+    records.onRecord((one, out) => out.write(one.borrow())).catch(() => {});
+    // @ts-expect-error a number is no record
+    await records.write(7);
+    await using _last = records;`,
+  'types.cts': `
+    import miniproto = require('miniproto');
+    const values = miniproto.framed<{ id: number }>(miniproto.memoryPair()[0], miniproto.jsonLines<{ id: number }>());
+    values.read().then((value) => (value === miniproto.EOF ? 0 : value.id));`,
+};
+
+const COMPILER_OPTIONS = {
+  target: 'es2022',
+  lib: ['es2023', 'esnext.disposable'],
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noEmit: true,
+  skipLibCheck: false,
+  types: ['node'],
+  typeRoots: [join(ROOT, 'node_modules', '@types')],
+};
+
+const counts = { passed: 0, failed: 0 };
+const folder = mkdtempSync(join(tmpdir(), 'miniproto-pack-'));
+try {
+  runAll();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+console.log(`pack: ${counts.passed} passed, ${counts.failed} failed`);
+exit(counts.failed > 0 || counts.passed === 0 ? 1 : 0);
+
+function runAll() {
+  if (!check('npm pack', 'npm', ['pack', '--loglevel=error', '--pack-destination', folder], { cwd: ROOT })) return;
+  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
+  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text);
+  const install = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
+  if (!check('npm install of the tarball', 'npm', [...install, `./${tarball}`])) return;
+  runPrograms('reference');
+  check('import and require give one instance', execPath, ['both.cjs'], { stderr: isNotice });
+  check('every entry can be imported and required', execPath, ['entries.mjs'], { stderr: isNotice });
+  for (const [module, moduleResolution] of [
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ]) {
+    const compilerOptions = { ...COMPILER_OPTIONS, module, moduleResolution };
+    const files = module === 'nodenext' ? ['types.mts', 'types.cts'] : ['types.mts'];
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+    check(`types with moduleResolution ${moduleResolution}`, join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', '.']);
+  }
+  if (!existsSync(ADDON)) return;
+  const prebuilds = join(folder, ...INSTALLED, 'prebuilds', `miniproto_core-${platform}-${arch}`);
+  mkdirSync(prebuilds, { recursive: true });
+  copyFileSync(ADDON, join(prebuilds, 'node-napi-v9.node'));
+  runPrograms('addon');
+}
+
+/** An ES module and a CommonJS program, each with what nativeInfo() has to say and what may be on stderr. */
+function runPrograms(implementation) {
+  for (const file of ['import.mjs', 'require.cjs']) {
+    check(`${file} on the ${implementation}`, execPath, [file], {
+      stdout: (text) => JSON.parse(text).implementation === implementation && JSON.parse(text).reason.length > 0,
+      stderr: implementation === 'addon' ? (text) => text === '' : isNotice,
+    });
+  }
+}
+
+/** The reference says once that it is the reference; nothing else is said, no ExperimentalWarning above all. */
+function isNotice(text) {
+  return /^\(node:\d+\) \[MINIPROTO_REFERENCE\] Warning: [^\n]+\n\(Use `node --trace-warnings[^\n]+\n$/.test(text);
+}
+
+/** Runs one step in the consumer's project and counts it. @returns whether it went as it should. */
+function check(title, program, args, { cwd = folder, stdout = () => true, stderr = () => true } = {}) {
+  const { MINIPROTO_NATIVE: _, NODE_OPTIONS: __, ...clean } = env;
+  const result = spawnSync(program, args, { cwd, env: clean, encoding: 'utf8' });
+  const passed = result.status === 0 && stdout(result.stdout) && stderr(result.stderr);
+  counts[passed ? 'passed' : 'failed']++;
+  console.log(`${passed ? 'ok  ' : 'FAIL'} ${title}`);
+  if (!passed) console.log(`${result.error ?? ''}${result.stdout}${result.stderr}`);
+  return passed;
+}
