@@ -1,52 +1,94 @@
 /**
  * Who does the work: small inputs stay in TypeScript, large ones go to the addon.
  *
- * A call into the addon costs some 100 ns before it looks at a byte, so below a size that depends on the work plain
+ * A call into the addon costs 100 to 200 ns before it looks at a byte, so below a size that depends on the work plain
  * JavaScript is faster. The two give the same answers and keep an incremental framer's state in its table, so they may
- * take turns on one stream.
+ * take turns on one stream. The constants are where the two cost the same, rounded up; measured on x64 with Node 20.
  */
+import { H_CONSUMED, H_SEARCHED, HEADER_WORDS, ROW_WORDS } from './frame-table.js';
 import type { Framer, NativeInterface } from './native-interface.js';
+import { matchesAt, MEMCHR_SLACK } from './reference/scan.js';
 
-/** Bytes from which the addon searches. A found byte may be near: at this size the loop is slower even then. */
+/** Bytes from which the addon searches, what is near having been looked at here. */
 export const SCAN_ADDON_FROM = 256;
+/** Bytes of a search that are looked at here first: what is found there is found before the addon had begun. */
+export const SCAN_NEAR = 96;
+/** Places of a sequence's first byte that are looked at here. */
+const SEQUENCE_TRIES = 3;
 /** Bytes from which the addon indexes: every byte is looked at, so it pays earlier than a search. */
 export const INDEX_ADDON_FROM = 128;
 /** Bytes from which the addon masks. */
 export const MASK_ADDON_FROM = 128;
-/** Bytes from which the addon frames: some records of common size. */
-export const FRAME_ADDON_FROM = 128;
+/** Bytes from which the addon looks for separators. */
+export const FRAME_ADDON_FROM = 96;
+/** Records from which the addon frames by lengths: payloads are not looked at, so bytes do not count. */
+export const LENGTH_ROWS_ADDON_FROM = 6;
+/** Records from which the addon frames by a fixed size: here a row is a few additions. */
+export const FIXED_ROWS_ADDON_FROM = 16;
+/** What a framer takes a record for before it has seen one. */
+const FIRST_GUESS = 64;
 
-/** Composes the addon with the reference; everything that has no size to go by is the addon's. */
+/** Composes the addon with the reference. */
 export function dispatch(addon: NativeInterface, reference: NativeInterface): NativeInterface {
   return {
-    indexOfByte: (bytes, from, to, byte) =>
-      (to - from < SCAN_ADDON_FROM ? reference : addon).indexOfByte(bytes, from, to, byte),
-    indexOfAny: (bytes, from, to, a, b, c) =>
-      (to - from < SCAN_ADDON_FROM ? reference : addon).indexOfAny(bytes, from, to, a, b, c),
-    indexOfSequence: (bytes, from, to, sequence) =>
-      (to - from < SCAN_ADDON_FROM ? reference : addon).indexOfSequence(bytes, from, to, sequence),
-    indexAll: (bytes, from, to, byte, positions) =>
-      (to - from < INDEX_ADDON_FROM ? reference : addon).indexAll(bytes, from, to, byte, positions),
+    ...dispatchScan(addon, reference),
     mask: (bytes, from, to, key, phase) =>
       (to - from < MASK_ADDON_FROM ? reference : addon).mask(bytes, from, to, key, phase),
     maskCopy: (source, from, to, target, at, key, phase) =>
       (to - from < MASK_ADDON_FROM ? reference : addon).maskCopy(source, from, to, target, at, key, phase),
     createSeparatorFramer: (framing) =>
-      new DispatchedFramer(addon.createSeparatorFramer(framing), reference.createSeparatorFramer(framing)),
+      new SeparatorDispatch(addon.createSeparatorFramer(framing), reference.createSeparatorFramer(framing)),
     createLengthFramer: (framing) =>
-      new DispatchedFramer(addon.createLengthFramer(framing), reference.createLengthFramer(framing)),
-    // No byte is looked at: JavaScript writes these rows as fast as the addon does, without the call.
-    createFixedFramer: (size) => reference.createFixedFramer(size),
-    createRing: (options) => addon.createRing(options),
+      new RowDispatch(addon.createLengthFramer(framing), reference.createLengthFramer(framing), LENGTH_ROWS_ADDON_FROM),
+    createFixedFramer: (size) =>
+      new RowDispatch(addon.createFixedFramer(size), reference.createFixedFramer(size), FIXED_ROWS_ADDON_FROM),
+    // Copies of any size are memcpy in both, and JavaScript gets there without the call.
+    createRing: (options) => reference.createRing(options),
     kernels: () => addon.kernels(),
     kernel: () => addon.kernel(),
     selectKernel: (name) => addon.selectKernel(name),
   };
 }
 
-class DispatchedFramer implements Framer {
+type ScanFunctions = Pick<NativeInterface, 'indexOfByte' | 'indexOfAny' | 'indexOfSequence' | 'indexAll'>;
+
+function dispatchScan(addon: NativeInterface, reference: NativeInterface): ScanFunctions {
+  /** The reference's memchr is Node's, which is cheaper to reach than the addon unless it takes a view. */
+  function indexOfByte(bytes: Uint8Array, from: number, to: number, byte: number): number {
+    if (to - from < SCAN_ADDON_FROM || bytes.length - to <= MEMCHR_SLACK) {
+      return reference.indexOfByte(bytes, from, to, byte);
+    }
+    const near = reference.indexOfByte(bytes, from, from + SCAN_NEAR, byte);
+    return near >= 0 ? near : addon.indexOfByte(bytes, from + SCAN_NEAR, to, byte);
+  }
+  return {
+    indexOfByte,
+    indexOfAny(bytes, from, to, a, b, c) {
+      if (to - from < SCAN_ADDON_FROM) return reference.indexOfAny(bytes, from, to, a, b, c);
+      const near = reference.indexOfAny(bytes, from, from + SCAN_NEAR, a, b, c);
+      return near >= 0 ? near : addon.indexOfAny(bytes, from + SCAN_NEAR, to, a, b, c);
+    },
+    indexOfSequence(bytes, from, to, sequence) {
+      let at = from;
+      // Where the first byte is rare, searching for it alone is all it takes; where it is not, the addon gains most.
+      for (let tries = 0; tries < SEQUENCE_TRIES && to - at >= SCAN_ADDON_FROM + sequence.length; tries++) {
+        at = indexOfByte(bytes, at, to - sequence.length + 1, sequence[0]);
+        if (at < 0 || matchesAt(bytes, at, sequence, sequence.length)) return at;
+        at++;
+      }
+      return (to - at < SCAN_ADDON_FROM ? reference : addon).indexOfSequence(bytes, at, to, sequence);
+    },
+    indexAll: (bytes, from, to, byte, positions) =>
+      (to - from < INDEX_ADDON_FROM ? reference : addon).indexAll(bytes, from, to, byte, positions),
+  };
+}
+
+/** What the two framers share: a guess of how long a record is, from the last call. It never changes an answer. */
+abstract class FramerDispatch implements Framer {
   readonly #addon: Framer;
   readonly #reference: Framer;
+  /** Bytes of a record as far as known; of an unfinished one, at least so many. */
+  rowBytes = FIRST_GUESS;
 
   constructor(addon: Framer, reference: Framer) {
     this.#addon = addon;
@@ -54,7 +96,34 @@ class DispatchedFramer implements Framer {
   }
 
   frame(bytes: Uint8Array, from: number, to: number, table: Int32Array, maxRows: number): number {
-    const framer = to - from < FRAME_ADDON_FROM ? this.#reference : this.#addon;
-    return framer.frame(bytes, from, to, table, maxRows);
+    const rowLimit = Math.min(maxRows, (table.length - HEADER_WORDS) / ROW_WORDS);
+    const framer = this.paysFor(to - from, rowLimit, table) ? this.#addon : this.#reference;
+    const rows = framer.frame(bytes, from, to, table, maxRows);
+    this.rowBytes = rows > 0 ? table[H_CONSUMED] / rows : Math.max(this.rowBytes, to - from);
+    return rows;
+  }
+
+  /** Whether the addon pays for a span of `present` bytes of which at most `rowLimit` records are taken. */
+  abstract paysFor(present: number, rowLimit: number, table: Int32Array): boolean;
+}
+
+/** By the bytes that will be looked at. */
+class SeparatorDispatch extends FramerDispatch {
+  paysFor(present: number, rowLimit: number, table: Int32Array): boolean {
+    return Math.min(present - table[H_SEARCHED], rowLimit * this.rowBytes) >= FRAME_ADDON_FROM;
+  }
+}
+
+/** By the records that will be found. */
+class RowDispatch extends FramerDispatch {
+  readonly #rowsFrom: number;
+
+  constructor(addon: Framer, reference: Framer, rowsFrom: number) {
+    super(addon, reference);
+    this.#rowsFrom = rowsFrom;
+  }
+
+  paysFor(present: number, rowLimit: number): boolean {
+    return rowLimit >= this.#rowsFrom && present >= this.#rowsFrom * this.rowBytes;
   }
 }

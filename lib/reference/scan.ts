@@ -1,13 +1,16 @@
 /**
  * Byte search in TypeScript: the twin of native/simd/scan.
  *
- * A plain loop finds what is near; what is far is left to Node's own memchr, through one view that ends the range. The
- * view costs as much as looping over some hundred bytes, hence the constant. Answers are indices into `bytes`, or -1.
+ * A plain loop finds what is near; what is far is left to Node's own memchr, which costs as much to call as a loop over
+ * some sixty bytes, and searches to the array's end: where that is far behind the range, a view ends it. Answers are
+ * indices into `bytes`, or -1.
  */
 import { Buffer, isAscii } from 'node:buffer';
 
-/** Bytes that are looked at in a loop before a view is made for memchr. Set by bench/scan: they cost the same. */
-const NEAR = 128;
+/** Bytes that are looked at in a loop before memchr is called. */
+const NEAR = 64;
+/** Bytes behind a range that memchr may look at in vain: cheaper than a view up to about there. */
+export const MEMCHR_SLACK = 4096;
 
 export function indexOfByte(bytes: Uint8Array, from: number, to: number, byte: number): number {
   const near = to - from > NEAR ? from + NEAR : to;
@@ -26,12 +29,16 @@ export function indexOfAny(bytes: Uint8Array, from: number, to: number, a: numbe
 }
 
 export function indexOfSequence(bytes: Uint8Array, from: number, to: number, sequence: Uint8Array): number {
-  const last = to - sequence.length;
+  const end = to - sequence.length + 1;
   const first = sequence[0];
-  if (sequence.length === 1) return indexOfByte(bytes, from, to, first);
-  for (let i = from; i <= last; i++) {
-    i = indexOfByte(bytes, i, last + 1, first);
-    if (i < 0) return -1;
+  let misses = 0;
+  for (let i = from; i < end; i++) {
+    if (bytes[i] !== first) {
+      if (++misses < NEAR) continue;
+      misses = 0;
+      i = indexOfFarByte(bytes, i, end, first);
+      if (i < 0) return -1;
+    }
     if (matchesAt(bytes, i, sequence, sequence.length)) return i;
   }
   return -1;
@@ -69,8 +76,9 @@ export function isAsciiRange(bytes: Uint8Array, from: number, to: number): boole
   return seen < 0x80;
 }
 
-/** By Node's memchr; the view keeps it from running past the range. */
+/** By Node's memchr. */
 function indexOfFarByte(bytes: Uint8Array, from: number, to: number, byte: number): number {
-  const range = to === bytes.length ? bytes : bytes.subarray(0, to);
-  return Buffer.prototype.indexOf.call(range, byte, from);
+  const range = bytes.length - to <= MEMCHR_SLACK ? bytes : bytes.subarray(0, to);
+  const found = Buffer.prototype.indexOf.call(range, byte, from);
+  return found < to ? found : -1;
 }

@@ -7,7 +7,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { SeparatorFraming } from '../native-interface.js';
-import { matchesAt } from './scan.js';
+import { matchesAt, MEMCHR_SLACK } from './scan.js';
 
 /** Nothing that ends the record lies in the range. */
 export const NOTHING_FOUND = 0;
@@ -73,7 +73,7 @@ class ByteSearch extends SeparatorSearch {
     }
     if (near >= bound) return NOTHING_FOUND;
     const found = Buffer.prototype.indexOf.call(this.#viewTo(bytes, bound, to), separator, near);
-    if (found < 0) return NOTHING_FOUND;
+    if (found < 0 || found >= to) return NOTHING_FOUND;
     this.place = found;
     return SEPARATOR_FOUND;
   }
@@ -83,11 +83,13 @@ class ByteSearch extends SeparatorSearch {
     this.#viewEnd = 0;
   }
 
-  /** A view that ends at `bound` or a little after it, never beyond `to`. */
+  /** What memchr may search: something that ends at `bound` or not much later. */
   #viewTo(bytes: Uint8Array, bound: number, to: number): Uint8Array {
-    if (this.#view !== undefined && this.#viewEnd >= bound) return this.#view;
-    this.#viewEnd = Math.min(bound + REACH, to);
-    this.#view = this.#viewEnd === bytes.length ? bytes : bytes.subarray(0, this.#viewEnd);
+    if (bytes.length - bound <= MEMCHR_SLACK) return bytes;
+    if (this.#view === undefined || this.#viewEnd < bound) {
+      this.#viewEnd = Math.min(bound + REACH, to);
+      this.#view = bytes.subarray(0, this.#viewEnd);
+    }
     return this.#view;
   }
 }
