@@ -21,7 +21,9 @@ Napi::Value kernelNames(const Napi::CallbackInfo& call) {
   return list;
 }
 
-Napi::Value kernelName(const Napi::CallbackInfo& call) { return Napi::String::New(call.Env(), kernels().name); }
+Napi::Value kernelName(const Napi::CallbackInfo& call) {
+  return Napi::String::New(call.Env(), kernels().name);
+}
 
 void chooseKernel(const Napi::CallbackInfo& call) {
   if (!call[0].IsString()) {
@@ -102,6 +104,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   addMask(env, exports);
   addFramers(env, exports);
   addRing(env, exports);
+  addText(env, exports);
   exports.Set("kernels", Napi::Function::New(env, kernelNames, "kernels"));
   exports.Set("kernel", Napi::Function::New(env, kernelName, "kernel"));
   exports.Set("selectKernel", Napi::Function::New(env, chooseKernel, "selectKernel"));

@@ -44,6 +44,8 @@ export function dispatch(addon: NativeInterface, reference: NativeInterface): Na
       new RowDispatch(addon.createFixedFramer(size), reference.createFixedFramer(size), FIXED_ROWS_ADDON_FROM),
     // Copies of any size are memcpy in both, and JavaScript gets there without the call.
     createRing: (options) => reference.createRing(options),
+    decodeUtf8Rows: (bytes, table, firstRow, rowCount, units, ends) =>
+      addon.decodeUtf8Rows(bytes, table, firstRow, rowCount, units, ends),
     kernels: () => addon.kernels(),
     kernel: () => addon.kernel(),
     selectKernel: (name) => addon.selectKernel(name),

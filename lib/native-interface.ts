@@ -42,6 +42,26 @@ export interface MaskKernels {
   ): number;
 }
 
+/** Text of many records at once. */
+export interface TextKernels {
+  /**
+   * Decodes the UTF-8 payloads of `rowCount` rows of a table, one behind the other, to little-endian UTF-16. What is no
+   * UTF-8 becomes U+FFFD per maximal subpart (https://encoding.spec.whatwg.org/#utf-8-decoder).
+   * @param units room for two bytes per payload byte, at an even address.
+   * @param ends gets, for each row, where its units end; and behind them the index (0 = firstRow) of the first row that
+   * is not valid UTF-8, or -1. At least rowCount + 1 words.
+   * @returns the count of units.
+   */
+  decodeUtf8Rows(
+    bytes: Uint8Array,
+    table: Int32Array,
+    firstRow: number,
+    rowCount: number,
+    units: Uint8Array,
+    ends: Int32Array,
+  ): number;
+}
+
 /** Cuts a span into records. Keeps no state of its own: that is in the table's header, see frame-table.ts. */
 export interface Framer {
   /**
@@ -121,7 +141,7 @@ export interface RingOptions {
 }
 
 /** Everything native. */
-export interface NativeInterface extends ScanKernels, MaskKernels {
+export interface NativeInterface extends ScanKernels, MaskKernels, TextKernels {
   createSeparatorFramer(framing: SeparatorFraming): Framer;
   createLengthFramer(framing: LengthFraming): Framer;
   /** Records of `size` bytes, 1 to 2^30. At the final end a shorter rest is UNEXPECTED_EOF. */

@@ -81,13 +81,19 @@ export interface Framing<R> {
    * @param offset where in the stream the record starts, for errors.
    */
   record(bytes: Buffer, from: number, to: number, flags: number, stable: boolean, offset: number): R;
-  /** Makes a record of a row's text, where `text` says how that is decoded; lets a batch slice one string. */
-  fromText?: ((text: string) => R) | undefined;
+  /**
+   * Makes a record of a row's text, where `text` says how that is decoded; lets a batch slice one string. `textItself`
+   * says that the text is the record.
+   */
+  fromText?: ((text: string, offset: number) => R) | undefined;
   /** True: strings must not share the memory of their chunk, so nothing is sliced. */
   readonly detached?: boolean;
   /** Makes the error for a FrameFault. */
   fault(fault: number, detail: number, offset: number): MiniprotoError;
 }
+
+/** The `fromText` of a framing whose records are their text: it need not be called. */
+export const textItself = (text: string): string => text;
 
 export type TextForm = 'utf8' | 'utf8-strict' | 'latin1';
 

@@ -15,7 +15,7 @@ import { createFrameTable, H_CONSUMED } from '../frame-table.js';
 import { DEFAULT_MAX_LENGTH, LARGEST_MAX_LENGTH } from '../limits.js';
 import { native } from '../native.js';
 import type { LengthFraming } from '../native-interface.js';
-import type { Framing, PieceCodec } from './codec.js';
+import { type Framing, type PieceCodec, textItself } from './codec.js';
 import { faultError } from './faults.js';
 import { FramedCodec, writePayload } from './framed-codec.js';
 import { leastHeader, writeLength } from './length-field.js';
@@ -166,8 +166,8 @@ function lengthFraming(name: string, config: LengthFraming, encoding: RecordEnco
   return {
     framer: native().createLengthFramer(config),
     least: leastHeader(config),
-    // Headers lie between the payloads, so a span is no text: each record is decoded on its own.
     text: textFormOf(encoding),
+    fromText: textItself,
     record: (bytes, from, to, _flags, stable, offset) => make(bytes, from, to, stable, offset),
     fault: (fault, detail, offset) => faultError(context, fault, detail, offset),
   };

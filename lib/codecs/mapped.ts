@@ -73,7 +73,7 @@ export class MappedCodec<Inner, R, InnerW, W> implements Codec<R, W> {
       detached: inner.detached ?? false,
       record: (bytes, from, to, flags, stable, offset) =>
         this.#map(inner.record(bytes, from, to, flags, stable, offset), offset),
-      fromText: fromText && ((text) => this.#map(fromText(text), undefined)),
+      fromText: fromText && ((text, offset) => this.#map(fromText(text, offset), offset)),
       fault: inner.fault,
     };
   }

@@ -18,7 +18,7 @@ import { FLAG_LAST_PIECE, FLAG_PIECE } from '../frame-table.js';
 import { DEFAULT_MAX_LENGTH, LARGEST_MAX_LENGTH } from '../limits.js';
 import { native } from '../native.js';
 import type { SeparatorFraming } from '../native-interface.js';
-import type { Framing, PieceCodec } from './codec.js';
+import { type Framing, type PieceCodec, textItself } from './codec.js';
 import { faultError } from './faults.js';
 import { FramedCodec, writePayload } from './framed-codec.js';
 import { checkEncoding, type Decoded, type RecordEncoding, recordMaker, textFormOf } from './record-forms.js';
@@ -156,7 +156,7 @@ function separatorFraming(
     framer: native().createSeparatorFramer(config),
     least: 1,
     text: flagged || (!ascii && encoding !== 'latin1') ? undefined : textFormOf(encoding),
-    fromText: (text) => text,
+    fromText: textItself,
     detached,
     record: flagged
       ? (bytes, from, to, flags, stable, offset) => ({

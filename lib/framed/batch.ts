@@ -4,9 +4,8 @@
  * A batch is valid until the next one is asked for or the iteration ends. Iterating moves one cursor over the rows;
  * `values()` makes the records themselves, all in one go.
  */
-import type { Framing } from '../codecs/codec.js';
+import { type Framing, textItself } from '../codecs/codec.js';
 import { UsageError } from '../errors.js';
-import { H_ASCII, H_CONSUMED, HEADER_WORDS, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
 import { type RecordCursor, SpanCursor, ValueCursor } from './cursor.js';
 import type { Span } from './span.js';
 import { SpanText } from './span-text.js';
@@ -96,28 +95,23 @@ abstract class BaseBatch<R> implements LiveBatch<R> {
 /** A batch over a framer's rows. */
 export class SpanBatch<R> extends BaseBatch<R> {
   readonly #framing: Framing<R>;
-  readonly #table: Int32Array;
   readonly #texts: SpanText;
 
   constructor(framing: Framing<R>, span: Span) {
-    const end = span.start + span.table[H_CONSUMED]!;
-    const detached = framing.detached ?? false;
-    const texts = new SpanText(span.bytes, span.start, end, {
-      ascii: span.table[H_ASCII] === 1,
-      form: framing.text,
-      detached,
-    });
+    const texts = new SpanText(span, framing.text, framing.detached ?? false);
     super(new SpanCursor(framing, span, texts), span.row, span.rows - span.row);
     this.#framing = framing;
-    this.#table = span.table;
     this.#texts = texts;
   }
 
   values(): R[] {
     this.checkLive();
     this.visited = this.length;
-    const { fromText } = this.#framing;
-    if (fromText !== undefined && this.#texts.sliceable) return this.#slices(fromText);
+    // Where a record is its text, the slices are the records.
+    if (this.#framing.fromText === (textItself as unknown)) {
+      const texts = this.#texts.all();
+      if (texts !== undefined) return texts as unknown as R[];
+    }
     const records: R[] = [];
     for (let row = 0; row < this.length; row++) {
       try {
@@ -129,18 +123,6 @@ export class SpanBatch<R> extends BaseBatch<R> {
         this.fault = error;
         break;
       }
-    }
-    return records;
-  }
-
-  #slices(fromText: (text: string) => R): R[] {
-    const [table, texts] = [this.#table, this.#texts];
-    const whole = texts.whole();
-    const records: R[] = new Array(this.length);
-    let row = HEADER_WORDS + this.first * ROW_WORDS;
-    for (let i = 0; i < records.length; i++, row += ROW_WORDS) {
-      const from = table[row + R_OFFSET]! - texts.from;
-      records[i] = fromText(whole.slice(from, from + table[row + R_LENGTH]!));
     }
     return records;
   }

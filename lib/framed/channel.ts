@@ -11,7 +11,7 @@ import { NEED_READ, type NeedRead, NOT_READY, type NotReady } from '../status.js
 import type { ByteStream } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 
-/** Channels with output that waits for the end of the turn. */
+/** Channels with output that waits for the end of the turn, or for room. */
 const scheduled = new Set<Channel>();
 let exitHandled = false;
 
@@ -56,13 +56,16 @@ export class Channel {
   schedule(): void {
     if (this.#scheduled || this.#pumping || this.output.length === 0) return;
     this.#scheduled = true;
-    scheduled.add(this);
-    if (!exitHandled) {
-      exitHandled = true;
-      process.on('exit', flushScheduled);
-    }
+    this.#noteForExit();
     // nextTick runs after the promises of this turn, so that their writes leave in the same gather write.
     process.nextTick(flushLater, this);
+  }
+
+  #noteForExit(): void {
+    scheduled.add(this);
+    if (exitHandled) return;
+    exitHandled = true;
+    process.on('exit', flushAtExit);
   }
 
   /** Moves the queue to the stream as far as it goes. @returns true when it is empty. */
@@ -85,18 +88,19 @@ export class Channel {
 
   /** `push`, and go on in the background where the stream does not take everything. Errors stick, they do not throw. */
   pushOn(): void {
-    if (this.#pumping || this.#failure !== undefined) return;
+    if (this.#failure !== undefined) return;
     try {
       if (this.push() === true) return;
     } catch {
       // The failure is kept, and the next operation throws it.
       return;
     }
-    void this.#pump();
+    if (!this.#pumping) void this.#pump();
   }
 
   async #pump(): Promise<void> {
     this.#pumping = true;
+    this.#noteForExit();
     try {
       for (;;) {
         const answer = this.push();
@@ -108,15 +112,12 @@ export class Channel {
       this.fail(error);
     } finally {
       this.#pumping = false;
+      scheduled.delete(this);
     }
   }
 
   /** @returns true when nothing is queued here and nothing waits in the stream. */
   tryFlush(): true | NotReady | NeedRead {
-    if (this.#pumping) {
-      if (this.#failure !== undefined) throw this.#failure;
-      return NOT_READY;
-    }
     const pushed = this.push();
     if (pushed !== true) {
       this.pushOn();
@@ -173,6 +174,20 @@ export class Channel {
     this.#scheduled = false;
     this.pushOn();
   }
+
+  /** Hands everything to the stream, whatever its marks say. Internal. */
+  flushAtExit(): void {
+    const { output, stream } = this;
+    try {
+      while (output.length > 0) {
+        const taken = stream.writeAtExit?.(output.peek()) ?? stream.tryWriteStable(output.peek());
+        if (typeof taken !== 'number' || taken === 0) return;
+        output.consume(taken);
+      }
+    } catch {
+      // The process is going: there is nobody left to tell.
+    }
+  }
 }
 
 function flushLater(channel: Channel): void {
@@ -181,7 +196,7 @@ function flushLater(channel: Channel): void {
 }
 
 /** At exit there is no later: what a stream takes synchronously leaves, as sockets and pipes mostly do. */
-function flushScheduled(): void {
-  for (const channel of scheduled) channel.flushScheduled();
+function flushAtExit(): void {
+  for (const channel of scheduled) channel.flushAtExit();
   scheduled.clear();
 }

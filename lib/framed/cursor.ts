@@ -5,7 +5,7 @@
  * viewed only on request. After its batch or turn every access throws ERR_RECORD_EXPIRED.
  */
 import type { Framing } from '../codecs/codec.js';
-import { ownedBytes, type SliceBuffer } from '../codecs/record-forms.js';
+import { ownedBytes } from '../codecs/record-forms.js';
 import { pieceOf } from '../codecs/separated.js';
 import { UsageError } from '../errors.js';
 import {
@@ -77,6 +77,10 @@ export class SpanCursor<R> implements RecordCursor<R> {
     this.#bytes = undefined;
   }
 
+  #rowIndex(): number {
+    return (this.#row - HEADER_WORDS) / ROW_WORDS;
+  }
+
   #live(): Buffer {
     const bytes = this.#bytes;
     if (bytes === undefined) throw new UsageError('ERR_RECORD_EXPIRED');
@@ -114,8 +118,9 @@ export class SpanCursor<R> implements RecordCursor<R> {
     const from = this.#table[this.#row + R_OFFSET]!;
     const to = from + this.#table[this.#row + R_LENGTH]!;
     const flags = this.#table[this.#row + R_FLAGS]!;
-    const text = this.#framing.fromText && this.#texts.slice(from, to);
-    if (text !== undefined) return this.#framing.fromText!(text);
+    const { fromText } = this.#framing;
+    const text = fromText && this.#texts.row(this.#rowIndex());
+    if (text !== undefined) return fromText!(text, this.#recordOffset());
     return this.#framing.record(bytes, from, to, flags, this.#stable, this.#recordOffset());
   }
 
@@ -127,13 +132,8 @@ export class SpanCursor<R> implements RecordCursor<R> {
   }
 
   text(encoding: 'utf8' | 'latin1' = 'utf8'): string {
-    const bytes = this.#live() as SliceBuffer;
-    const from = this.#table[this.#row + R_OFFSET]!;
-    const to = from + this.#table[this.#row + R_LENGTH]!;
-    // Where the span is ASCII the encodings agree.
-    const shared = this.#texts.sliceAscii(from, to);
-    if (shared !== undefined) return shared;
-    return encoding === 'latin1' ? bytes.latin1Slice(from, to) : bytes.utf8Slice(from, to);
+    this.#live();
+    return this.#texts.rowAs(this.#rowIndex(), encoding);
   }
 
   bytes(): Buffer {

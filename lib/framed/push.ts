@@ -24,6 +24,7 @@ export type PushHandler<R, W> = (record: RecordCursor<R>, out: PushOutput<W>) =>
 export interface PushHost<R, W> {
   nextBatch(): Promise<Batch<R> | Eof>;
   settle(): void;
+  /** True once another codec has taken over. @throws what ended the stream meanwhile. */
   stopped(): boolean;
   write(record: W | RecordCursor<unknown>): boolean;
   drained(): Promise<void>;
@@ -49,5 +50,6 @@ export async function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHo
     }
     await host.drained();
     if (turn % BATCHES_PER_TURN === 0) await setImmediate();
+    if (host.stopped()) return;
   }
 }

@@ -5,6 +5,7 @@
  * queue while it is not empty.
  */
 import type { ReadyOptions } from '../streams/byte-stream.js';
+import { Waiters } from '../streams/waiters.js';
 
 export interface QueuedWrite<W> {
   readonly record: W;
@@ -16,10 +17,13 @@ export interface QueuedWrite<W> {
 
 export class WriteQueue<W> {
   #waiting: QueuedWrite<W>[] = [];
-  readonly #serve: () => void;
+  #serving = false;
+  /** Those who wait for the queue to become empty. */
+  readonly #watchers = new Waiters();
+  readonly #serve: () => Promise<void>;
 
-  /** @param serve starts the loop that takes from the front; called when the queue gets its first entry. */
-  constructor(serve: () => void) {
+  /** @param serve the loop that takes from the front until nothing is left; it does not reject. */
+  constructor(serve: () => Promise<void>) {
     this.#serve = serve;
   }
 
@@ -35,12 +39,29 @@ export class WriteQueue<W> {
         const at = this.#waiting.indexOf(entry);
         if (at >= 0) this.#waiting.splice(at, 1);
         reject(signal!.reason);
+        this.#wakeIfEmpty();
       };
       const entry: QueuedWrite<W> = { record, resolve, reject, signal, onAbort };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiting.push(entry);
-      if (this.#waiting.length === 1) this.#serve();
+      if (!this.#serving) void this.#run();
     });
+  }
+
+  async #run(): Promise<void> {
+    this.#serving = true;
+    // A loop that finds the queue empty ends at its next step; what came in the meantime needs another.
+    while (this.#waiting.length > 0) await this.#serve();
+    this.#serving = false;
+  }
+
+  /** Resolves when nothing waits any more, taken or failed. */
+  async emptied(signal: AbortSignal | undefined): Promise<void> {
+    while (this.#waiting.length > 0) await this.#watchers.wait(signal);
+  }
+
+  #wakeIfEmpty(): void {
+    if (this.#waiting.length === 0) this.#watchers.wake();
   }
 
   first(): QueuedWrite<W> | undefined {
@@ -51,6 +72,7 @@ export class WriteQueue<W> {
   shift(): void {
     const entry = this.#waiting.shift();
     entry?.signal?.removeEventListener('abort', entry.onAbort);
+    this.#wakeIfEmpty();
   }
 
   /** Rejects all that wait. */
