@@ -55,8 +55,10 @@ const FILES = {
     for (const entry of Object.keys(exports).filter((name) => name !== './package.json')) {
       const name = 'miniproto' + entry.slice(1);
       const imported = await import(name);
-      if (Object.keys(imported).length === 0) throw new Error(name + ' exports nothing');
-      if (require(name)[Object.keys(imported)[0]] !== imported[Object.keys(imported)[0]]) throw new Error(name);
+      const required = require(name);
+      // A drop-in for a CommonJS package is what require gives, not an object that holds it.
+      const same = Object.keys(imported).every((key) => required === imported[key] || required[key] === imported[key]);
+      if (!same || Object.keys(imported).length === 0) throw new Error(name);
     }`,
   'types.mts': `
     import { EOF, framed, type FramedStream, lengthPrefixed, lines, memoryPair, NOT_READY } from 'miniproto';
@@ -106,8 +108,8 @@ function runAll() {
   const install = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
   if (!check('npm install of the tarball', 'npm', [...install, `./${tarball}`])) return;
   runPrograms('reference');
-  check('import and require give one instance', execPath, ['both.cjs'], { stderr: isNotice });
-  check('every entry can be imported and required', execPath, ['entries.mjs'], { stderr: isNotice });
+  check('import and require give one instance', execPath, ['both.cjs'], { stderr: (text) => text === '' });
+  check('every entry can be imported and required', execPath, ['entries.mjs'], { stderr: (text) => text === '' });
   for (const [module, moduleResolution] of [
     ['nodenext', 'nodenext'],
     ['esnext', 'bundler'],
