@@ -14,6 +14,7 @@ import { inspect } from 'node:util';
 import { checkInteger } from '../arguments.js';
 import { native } from '../native.js';
 import { NOT_READY, type NotReady } from '../status.js';
+import { allocatePage } from './pages.js';
 
 /** Bytes. A chunk below this that finds others waiting is copied to the page of the last one. */
 const COALESCE_BELOW = 4096;
@@ -65,7 +66,7 @@ export class InputBuffer {
     return this.#offset;
   }
 
-  /** What the last `need()` asked for. */
+  /** What the last `need()` asked for; consuming sets it to 0, so that it never outlives the record it was about. */
   get needed(): number {
     return this.#needed;
   }
@@ -127,6 +128,7 @@ export class InputBuffer {
     this.#length -= byteCount;
     this.#offset += byteCount;
     this.searched = 0;
+    this.#needed = 0;
     let left = byteCount;
     let head = this.#head!;
     for (;;) {
@@ -216,7 +218,7 @@ export class InputBuffer {
     let page = tail;
     if (!tail.own || tail.bytes.length - tail.end < chunk.length) {
       const wanted = Math.max(SMALLEST_PAGE, 2 * (tail.own ? tail.bytes.length : 0), chunk.length);
-      const bytes = Buffer.allocUnsafeSlow(Math.max(Math.min(wanted, LARGEST_PAGE), chunk.length));
+      const bytes = allocatePage(Math.max(Math.min(wanted, LARGEST_PAGE), chunk.length));
       page = { bytes, start: 0, end: 0, mirrored: 0, own: true, recycle: undefined, next: undefined };
       this.#push(page);
     }

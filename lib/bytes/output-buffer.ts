@@ -7,9 +7,11 @@
  * may keep it as long as it likes.
  */
 import { inspect } from 'node:util';
+import { markAsUntransferable } from 'node:worker_threads';
 import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { asBuffer } from './input-buffer.js';
+import { allocatePage } from './pages.js';
 
 const PAGE_SIZE = 64 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
@@ -51,9 +53,11 @@ export class OutputBuffer {
   /**
    * Queues bytes[from, to). Below 16 KiB, and for memory that may be resized or is shared, they are copied at once;
    * otherwise the memory is sent from where it lies and must not change until it has been flushed.
+   * @throws UsageError ERR_PAYLOAD_DETACHED when the memory is gone: it looks like an empty payload, and is none.
    */
   write(bytes: Uint8Array, from = 0, to = bytes.length): void {
     const size = to - from;
+    if (size === 0) checkAttached(bytes);
     if (size < BY_REFERENCE_FROM) this.#copy(asBuffer(bytes), from, to);
     else if (isUnstable(bytes)) this.#queue(Buffer.from(bytes.subarray(from, to)), 0, size);
     else this.#queue(asBuffer(bytes), from, to);
@@ -61,6 +65,7 @@ export class OutputBuffer {
 
   /** Queues a copy of bytes[from, to), whatever its size. */
   writeCopy(bytes: Uint8Array, from = 0, to = bytes.length): void {
+    if (to === from) checkAttached(bytes);
     if (to - from < BY_REFERENCE_FROM) this.#copy(asBuffer(bytes), from, to);
     else this.#queue(Buffer.from(bytes.subarray(from, to)), 0, to - from);
   }
@@ -200,9 +205,21 @@ export function isUnstable(bytes: Uint8Array): boolean {
   return buffer.resizable === true || !(buffer instanceof ArrayBuffer);
 }
 
+/** @throws UsageError ERR_PAYLOAD_DETACHED. Node 20 has no `detached`, but refuses a view of memory that is gone. */
+export function checkAttached(bytes: Uint8Array): void {
+  if (bytes.length > 0 || bytes.buffer.byteLength > 0) return;
+  try {
+    new Uint8Array(bytes.buffer);
+  } catch (cause) {
+    throw new UsageError('ERR_PAYLOAD_DETACHED', { cause });
+  }
+}
+
 function makeRoom(size: number): void {
   if (page.length - pageEnd >= size) return;
-  page = Buffer.allocUnsafeSlow(Math.max(PAGE_SIZE, size));
+  page = allocatePage(Math.max(PAGE_SIZE, size));
+  // Pieces of it reach other people's streams, and whoever transferred one would take the page from everybody.
+  markAsUntransferable(page.buffer);
   pageEnd = 0;
 }
 

@@ -9,6 +9,7 @@ import type { PathLike } from 'node:fs';
 import { close as closeFile, open as openFile, read as readFile } from 'node:fs';
 import { promisify } from 'node:util';
 import { checkInteger } from '../arguments.js';
+import { allocatePage } from '../bytes/pages.js';
 import { UsageError } from '../errors.js';
 import { BaseStream } from './base-stream.js';
 
@@ -92,7 +93,7 @@ export class FileStream extends BaseStream {
 
   #readAhead(): void {
     if (this.#reading || this.#full !== undefined || this.#closed || this.ended) return;
-    const page = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#pageSize);
+    const page = this.#free.pop() ?? allocatePage(this.#pageSize);
     const size = Math.min(page.length, this.#end - this.#position);
     this.#reading = true;
     // A FIFO or a terminal has no positions; a file read from its beginning does not need them.
