@@ -3,7 +3,7 @@
  * or writes elsewhere. That this process is still there at the end is part of the test.
  */
 import assert from 'node:assert/strict';
-import { createFrameTable } from '#lib/frame-table';
+import { createFrameTable, HEADER_WORDS, R_LENGTH, R_OFFSET } from '#lib/frame-table';
 import { loadAddon, nativeInfo } from '#lib/native';
 import type { Framer, NativeInterface, Ring } from '#lib/native-interface';
 import { seeded } from '../support/random.js';
@@ -83,6 +83,14 @@ function garbage(): unknown[] {
   return [...numbers, ...others, ...memory];
 }
 
+/** A table of one row. */
+function rowTable(offset: number, length: number): Int32Array {
+  const table = createFrameTable(1);
+  table[HEADER_WORDS + R_OFFSET] = offset;
+  table[HEADER_WORDS + R_LENGTH] = length;
+  return table;
+}
+
 /** Calls, and accepts a result or an error with one of the codes that arguments get. */
 function harmless(call: () => unknown, shown: string): void {
   try {
@@ -120,6 +128,11 @@ describe('arguments of the addon', () => {
     ['indexAll', addon.indexAll as AnyFunction, [bytes, 0, 64, 10, new Int32Array(40)]],
     ['mask', addon.mask as AnyFunction, [Buffer.alloc(64), 0, 64, 0xffffffff, 3]],
     ['maskCopy', addon.maskCopy as AnyFunction, [bytes, 0, 60, Buffer.alloc(64), 4, 1, 0]],
+    [
+      'decodeUtf8Rows',
+      addon.decodeUtf8Rows as AnyFunction,
+      [bytes, rowTable(0, 64), 0, 1, Buffer.alloc(128), new Int32Array(2)],
+    ],
     ['createFixedFramer', addon.createFixedFramer as AnyFunction, [3]],
     ['createSeparatorFramer', addon.createSeparatorFramer as AnyFunction, [LF_FRAMING]],
     ['createLengthFramer', addon.createLengthFramer as AnyFunction, [LENGTH_FRAMING]],
@@ -235,6 +248,25 @@ describe('arguments of the addon', () => {
       const shared = new Uint8Array(table.buffer).fill(10);
       for (let round = 0; round < 20; round++) framer.frame(shared, 0, shared.length, table, 16);
     }
+  });
+
+  it('decodes no row that lies outside the bytes, and writes no more units than there is room for', () => {
+    const decode = (table: Int32Array, room = 128, rowCount = 1, words = 2) =>
+      addon.decodeUtf8Rows(bytes, table, 0, rowCount, Buffer.alloc(room), new Int32Array(words));
+    assert.equal(decode(rowTable(0, 64)), 64);
+    const outside = [
+      [0, 65],
+      [64, 1],
+      [-1, 2],
+      [0, -1],
+      [2 ** 31 - 1, 2 ** 31 - 1],
+      [-(2 ** 31), 64],
+      [63, -(2 ** 31)],
+    ];
+    for (const [offset, length] of outside) refused(() => decode(rowTable(offset, length)), 'ERR_OUT_OF_RANGE');
+    refused(() => decode(rowTable(0, 64), 126), 'ERR_OUT_OF_RANGE');
+    refused(() => decode(rowTable(0, 64), 128, 2), 'ERR_OUT_OF_RANGE');
+    refused(() => decode(rowTable(0, 64), 128, 1, 1), 'ERR_OUT_OF_RANGE');
   });
 
   it('stands any state in a table', () => {
