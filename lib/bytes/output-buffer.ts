@@ -17,7 +17,7 @@ const PAGE_SIZE = 64 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
 const SHORT_TEXT = 32;
 
-let page = Buffer.alloc(0);
+let page: Buffer = Buffer.alloc(0);
 /** First free byte of the page. */
 let pageEnd = 0;
 

@@ -7,7 +7,7 @@
  */
 import { OutputBuffer } from '../bytes/output-buffer.js';
 import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
-import { NEED_READ, type NeedRead, NOT_READY, type NotReady } from '../status.js';
+import { NEED_READ, type NeedRead, type NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 
@@ -44,6 +44,11 @@ export class Channel {
 
   get failed(): boolean {
     return this.#failure !== undefined;
+  }
+
+  /** @throws the failure of the output. */
+  checkFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** @throws the failure of the output; UsageError ERR_STREAM_ENDED after `end`. */
@@ -112,7 +117,7 @@ export class Channel {
       this.fail(error);
     } finally {
       this.#pumping = false;
-      scheduled.delete(this);
+      if (!this.#scheduled) scheduled.delete(this);
     }
   }
 
@@ -172,6 +177,7 @@ export class Channel {
   /** Called at the end of the turn. Internal. */
   flushScheduled(): void {
     this.#scheduled = false;
+    if (!this.#pumping) scheduled.delete(this);
     this.pushOn();
   }
 
@@ -191,7 +197,6 @@ export class Channel {
 }
 
 function flushLater(channel: Channel): void {
-  scheduled.delete(channel);
   channel.flushScheduled();
 }
 

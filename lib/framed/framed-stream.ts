@@ -10,7 +10,7 @@
 import { inspect } from 'node:util';
 import { checkFunction, checkOneOf, checkSignal, invalidArgType } from '../arguments.js';
 import type { Codec } from '../codecs/codec.js';
-import { UsageError } from '../errors.js';
+import { ProtocolError, UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM, MAX_EMPTY_PROGRESS } from '../limits.js';
 import {
   EOF,
@@ -24,16 +24,18 @@ import {
   type ReadStatus,
   type WriteStatus,
 } from '../status.js';
+import { Deadline } from '../streams/base-stream.js';
 import type { ByteStream, CloseOptions, ReadyOptions } from '../streams/byte-stream.js';
+import { Waiters } from '../streams/waiters.js';
 import type { Batch } from './batch.js';
-import { bindCodec } from './bound-codecs.js';
+import { bindCodec, checkUnbound } from './bound-codecs.js';
 import type { Channel } from './channel.js';
 import { isCursor, type RecordCursor, SpanCursor } from './cursor.js';
 import { BatchIterator, RecordIterator } from './iterators.js';
 import { type PushHandler, pushRecords } from './push.js';
 import { RecordParts, RecordPieces } from './record-pieces.js';
 import { RecordReader } from './record-reader.js';
-import { WriteQueue } from './write-queue.js';
+import { type QueuedWrite, WriteQueue } from './write-queue.js';
 
 export interface SwitchOptions {
   /**
@@ -47,15 +49,21 @@ export interface SwitchOptions {
 export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable {
   readonly #channel: Channel;
   readonly #reader: RecordReader<R, W>;
-  readonly #queue = new WriteQueue<W>(() => void this.#serveQueue());
+  readonly #queue = new WriteQueue<W>(() => this.#serveQueue());
   /** The peer's end has been seen. */
   #ended = false;
   /** Someone waits in `read`, a batch or a push. */
   #waiting = false;
+  /** A push hands out records; between its batches it may wait for output, and nobody else may read then. */
+  #pushing = false;
+  /** Writers that need the peer, woken when a reader has got further on their behalf. */
+  readonly #needy = new Waiters();
   /** Another codec has taken over. */
   #switched = false;
   /** The last write was refused until the peer has been heard. */
   #needsPeer = false;
+  /** What a write waits for cannot be read before our own output has left. */
+  #blockedByOutput = false;
   /** NEED_WRITE answers in a row although nothing was left to write. */
   #idleNeeds = 0;
   #pieces: RecordPieces | undefined;
@@ -113,13 +121,18 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @throws ProtocolError, LimitError or TransportError, after the records that came before; and then always.
    */
   tryRead(): R | ReadStatus {
+    this.#checkIdle();
+    return this.#tryRead();
+  }
+
+  #tryRead(): R | ReadStatus {
     this.#checkReadable();
     return this.#attempt(() => this.#reader.next(this.#ended));
   }
 
   /** The next record, owned; waits for it. Resolves with EOF at the end. @throws as `tryRead`; the signal's reason. */
   read(options: ReadyOptions = {}): Promise<R | Eof> {
-    return this.#wait(() => this.tryRead(), options);
+    return this.#wait(() => this.#tryRead(), options);
   }
 
   /** Owned records, one by one. Leaving the loop early leaves the stream usable. */
@@ -139,6 +152,11 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @returns the batch, of at least one record; NOT_READY; NEED_WRITE; EOF.
    */
   tryReadBatch(): Batch<R> | ReadStatus {
+    this.#checkIdle();
+    return this.#tryReadBatch();
+  }
+
+  #tryReadBatch(): Batch<R> | ReadStatus {
     this.#checkReadable();
     return this.#attempt(() => this.#reader.nextBatch(this.#ended));
   }
@@ -150,7 +168,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   batches(options: ReadyOptions = {}): AsyncIterableIterator<Batch<R>> {
     return new BatchIterator(
       () => this.tryReadBatch(),
-      () => this.#wait(() => this.tryReadBatch(), options),
+      () => this.#wait(() => this.#tryReadBatch(), options),
       () => this.#reader.settle('visited'),
     );
   }
@@ -162,19 +180,36 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    */
   onRecord(handler: PushHandler<R, W>, options: ReadyOptions = {}): Promise<void> {
     checkFunction('handler', handler);
+    try {
+      this.#checkIdle();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#pushing = true;
     return pushRecords(handler, {
-      nextBatch: () => this.#wait(() => this.tryReadBatch(), options),
+      nextBatch: () => this.#waitFor(() => this.#tryReadBatch(), options),
       settle: () => this.#reader.settle('visited'),
-      stopped: () => this.#switched || this.#channel.failed,
+      stopped: () => {
+        this.#channel.checkFailure();
+        return this.#switched;
+      },
       write: (record) => this.#push(record),
       drained: () => this.#drained(options),
       signal: options.signal,
+    }).finally(() => {
+      this.#pushing = false;
     });
   }
 
   /** Starts to read one record in pieces. Until it has ended, other reads throw ERR_RECORD_UNFINISHED. */
   tryReadPieces(): RecordPieces | ReadStatus {
+    this.#checkIdle();
+    return this.#tryReadPieces();
+  }
+
+  #tryReadPieces(): RecordPieces | ReadStatus {
     this.#checkReadable();
+    this.#reader.checkFailure();
     const { pieces } = this.codec;
     if (pieces === undefined) throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: this.codec.name });
     this.#reader.drop();
@@ -191,7 +226,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** The same, waiting for the record's beginning. Resolves with EOF at the end. */
   readPieces(options: ReadyOptions = {}): Promise<RecordPieces | Eof> {
-    return this.#wait(() => this.tryReadPieces(), options);
+    return this.#wait(() => this.#tryReadPieces(), options);
   }
 
   #pieceHost() {
@@ -206,7 +241,17 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       done: () => {
         this.#pieces = undefined;
       },
+      failed: (error: unknown) => {
+        this.#pieces = undefined;
+        this.#reader.fail(error);
+      },
     };
+  }
+
+  /** @throws UsageError ERR_READ_IN_PROGRESS: two readers would take turns at random. */
+  #checkIdle(): void {
+    if (this.#switched) throw new UsageError('ERR_STREAM_SWITCHED');
+    if (this.#waiting || this.#pushing) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
   }
 
   #checkReadable(): void {
@@ -216,6 +261,15 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** Tries, fills, tries again, until there is a value or nothing more can be done now. */
   #attempt<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
+    try {
+      return this.#attemptLoop(attempt);
+    } finally {
+      // Whatever was read or written may be what a write waits for.
+      if (this.#needy.count > 0) this.#needy.wake();
+    }
+  }
+
+  #attemptLoop<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
     for (;;) {
       const answer = attempt();
       if (answer === NOT_READY) {
@@ -234,11 +288,14 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** A codec cannot read on before its output has left. @returns true when it has. */
   #wrote(): boolean {
-    this.#idleNeeds = this.#channel.output.length > 0 ? 1 : this.#idleNeeds + 1;
-    if (this.#idleNeeds > MAX_EMPTY_PROGRESS) {
+    if (this.#channel.tryFlush() !== true) {
+      this.#idleNeeds = 1;
+      return false;
+    }
+    if (++this.#idleNeeds > MAX_EMPTY_PROGRESS) {
       throw new UsageError('ERR_CODEC_NO_PROGRESS', { protocol: this.codec.name });
     }
-    return this.#channel.tryFlush() === true;
+    return true;
   }
 
   #fill(): true | NotReady | NeedWrite | Eof {
@@ -250,12 +307,20 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     return true;
   }
 
-  /** The asynchronous form of an attempt. One at a time: two readers would take turns at random. */
+  /** The asynchronous form of an attempt. One at a time. */
   #wait<T>(attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
+    try {
+      this.#checkIdle();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#waitFor(attempt, options);
+  }
+
+  #waitFor<T>(attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
     try {
       if (options.signal !== undefined) checkSignal('options.signal', options.signal);
       options.signal?.throwIfAborted();
-      if (this.#waiting) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
       const answer = attempt();
       if (answer === NOT_READY || answer === NEED_WRITE) return this.#waitLoop(answer as NotReady, attempt, options);
       return Promise.resolve(answer as T | Eof);
@@ -285,17 +350,50 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     if (direction === 'write') return this.#channel.ready(options.signal);
     this.#channel.pushOn();
     if (!this.#needsPeer) return this.stream.ready('read', options);
-    const filled = this.#fill();
-    if (filled !== true) await this.stream.ready('read', options);
-    if (!this.#waiting) this.#advance();
+    // Somebody who reads moves the protocol on; otherwise it is done here, as far as the reader's mark allows.
+    this.#blockedByOutput = false;
+    if (this.#reading || !this.#advance()) await this.#peerHeard(options);
+    if (!this.#reading) this.#advance();
     this.#needsPeer = false;
   }
 
-  /** Reads protocol bytes that a write waits for. */
-  #advance(): void {
+  get #reading(): boolean {
+    return this.#waiting || this.#pushing;
+  }
+
+  /** Waits for bytes of the peer, or for a reader to have got further, whichever comes first. */
+  async #peerHeard({ signal }: ReadyOptions): Promise<void> {
+    const leave = new AbortController();
+    const either = signal === undefined ? leave.signal : AbortSignal.any([signal, leave.signal]);
+    const waits = [this.#needy.wait(either)];
+    // With everything there that may be held, or nothing more to come, only a reader can get further.
+    if (!this.#ended && this.#reader.decodedBytes < this.#channel.highWaterMark) {
+      waits.push(this.stream.ready('read', { signal: either }));
+    }
+    if (this.#blockedByOutput) waits.push(this.#channel.ready(either));
+    try {
+      await Promise.race(waits);
+    } finally {
+      leave.abort();
+    }
+  }
+
+  /** Reads protocol bytes that a write waits for. @returns true when there were some. */
+  #advance(): boolean {
     const limit = this.#channel.highWaterMark;
-    while (this.stream.input.length > 0 && this.#reader.decodedBytes < limit && this.#reader.decodeAhead(this.#ended));
+    const { input } = this.stream;
+    const before = input.offset;
+    let advanced = false;
+    while (this.#reader.decodedBytes < limit) {
+      const answer = this.#reader.decodeAhead(this.#ended);
+      if (answer === true) advanced = true;
+      else if (answer === NEED_WRITE) {
+        this.#blockedByOutput = !this.#wrote();
+        if (this.#blockedByOutput) break;
+      } else if (input.length >= Math.max(limit, input.needed) || this.#fill() !== true) break;
+    }
     this.#channel.schedule();
+    return advanced || input.offset > before;
   }
 
   // ---------------------------------------------------------------- writing
@@ -319,7 +417,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       if (options.signal !== undefined) checkSignal('options.signal', options.signal);
       options.signal?.throwIfAborted();
       const answer = this.tryWrite(record);
-      const queued = answer === true ? undefined : this.#queue.add(owned(record) as W, options);
+      const queued = answer === true ? undefined : this.#queue.add(this.#owned(record), options);
       if (!isLarge(record)) return queued ?? Promise.resolve();
       // It may be sent from where it lies, so it has to have left.
       return (queued ?? Promise.resolve()).then(() => this.#channel.flush(options.signal));
@@ -336,13 +434,25 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   }
 
   #put(record: W | RecordCursor<unknown>): true | WriteStatus {
+    return this.#hasRoom() ? this.#encode(record) : NOT_READY;
+  }
+
+  #hasRoom(): boolean {
     const channel = this.#channel;
-    if (channel.full) {
-      channel.pushOn();
-      channel.checkWritable();
-      if (channel.full) return NOT_READY;
+    if (!channel.full) return true;
+    channel.pushOn();
+    channel.checkFailure();
+    return !channel.full;
+  }
+
+  /** A record that outlives its turn: as `encode` takes it, and in memory that its owner may use again. */
+  #owned(record: W | RecordCursor<unknown>): W {
+    if (isCursor(record)) {
+      const payload = record instanceof SpanCursor && this.codec.encodeRange !== undefined;
+      return (payload ? record.bytes() : record.value()) as W;
     }
-    return this.#encode(record);
+    const small = record instanceof Uint8Array && record.length < BY_REFERENCE_FROM;
+    return (small ? Buffer.from(record) : record) as W;
   }
 
   #encode(record: W | RecordCursor<unknown>): true | NeedRead {
@@ -361,14 +471,23 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     }
     this.#needsPeer = answer === NEED_READ;
     this.#channel.schedule();
+    if (answer === NEED_READ) this.#checkPeerMaySpeak();
     return answer;
+  }
+
+  /** @throws ProtocolError ERR_UNEXPECTED_EOF when a write waits for a peer that has ended and was heard to its end. */
+  #checkPeerMaySpeak(): void {
+    if (!this.#ended || this.#reading || this.#reader.hasRecord || this.#advance()) return;
+    this.#needsPeer = false;
+    const message = 'the stream ended before the peer said what a write waits for';
+    throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: this.codec.name, offset: this.stream.input.offset, message });
   }
 
   /** Takes a record although the queue may be full: from inside a push, which stops reading instead. */
   #push(record: W | RecordCursor<unknown>): boolean {
     this.#checkWritable();
     if (this.#queue.length > 0 || this.#encode(record) !== true) {
-      this.#queue.add(owned(record) as W, {}).catch(() => {
+      this.#queue.add(this.#owned(record), {}).catch(() => {
         // The failure of a queued write is the stream's, which the push meets by itself.
       });
     }
@@ -377,26 +496,40 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** Resolves when there is room again. */
   async #drained(options: ReadyOptions): Promise<void> {
-    while (this.#channel.full || this.#queue.length > 0) await this.ready('write', options);
+    while (this.#channel.full || this.#queue.length > 0) {
+      await this.#queue.emptied(options.signal);
+      if (this.#channel.full) await this.ready('write', options);
+    }
   }
 
   async #serveQueue(): Promise<void> {
     const queue = this.#queue;
     for (let entry = queue.first(); entry !== undefined; entry = queue.first()) {
       try {
-        const answer = this.#put(entry.record);
+        const answer = this.#putQueued(entry);
         if (answer === NEED_READ) await this.ready('read');
         else if (answer === NOT_READY) await this.#channel.ready(undefined);
-        else if (entry === queue.first()) {
-          queue.shift();
-          entry.resolve();
-        }
       } catch (error) {
-        if (this.#channel.failed || !(error instanceof UsageError)) return queue.fail(error);
-        queue.shift();
-        entry.reject(error);
+        return queue.fail(error);
       }
     }
+  }
+
+  /** Takes the first of the queue out, if there is room; a record that cannot be encoded fails alone. */
+  #putQueued(entry: QueuedWrite<W>): true | WriteStatus {
+    this.#channel.checkFailure();
+    if (!this.#hasRoom()) return NOT_READY;
+    try {
+      const answer = this.#encode(entry.record);
+      if (answer !== true) return answer;
+      this.#queue.shift();
+      entry.resolve();
+    } catch (error) {
+      this.#channel.checkFailure();
+      this.#queue.shift();
+      entry.reject(error);
+    }
+    return true;
   }
 
   /**
@@ -431,7 +564,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     for (;;) {
       const answer = this.tryBegin(length);
       if (answer instanceof RecordParts) return answer;
-      await this.ready('write', options);
+      if (this.#queue.length > 0) await this.#queue.emptied(options.signal);
+      else await this.ready('write', options);
     }
   }
 
@@ -442,7 +576,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** Resolves when everything written has left; its memory is the caller's again. */
   async flush(options: ReadyOptions = {}): Promise<void> {
-    while (this.#queue.length > 0) await this.ready(this.#needsPeer ? 'read' : 'write', options);
+    await this.#queue.emptied(options.signal);
     await this.#channel.flush(options.signal);
   }
 
@@ -461,6 +595,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     this.#checkReadable();
     if (this.#waiting) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
     if (this.#parts !== undefined) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
+    checkUnbound(codec);
     this.#reader.settle('visited');
     this.#checkUnread(unread);
     this.#encodeQueue();
@@ -488,26 +623,32 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   /** Records that wait for room were written before the switch, so they are encoded before it. */
   #encodeQueue(): void {
     for (let entry = this.#queue.first(); entry !== undefined; entry = this.#queue.first()) {
-      if (this.#encode(entry.record) !== true) {
-        throw new UsageError('ERR_RECORD_UNFINISHED', {
-          protocol: this.codec.name,
-          message: 'a write waits for the peer',
-        });
+      try {
+        if (this.#encode(entry.record) !== true) break;
+        entry.resolve();
+      } catch (error) {
+        entry.reject(error);
       }
       this.#queue.shift();
-      entry.resolve();
     }
+    if (this.#queue.length === 0) return;
+    const message = 'a write waits for the peer';
+    throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name, message });
   }
 
   /** Ends our side after everything written has left. Reading goes on. */
   end(): Promise<void> {
-    this.#endPromise ??= this.#end();
+    if (this.#endPromise === undefined) {
+      const about = { protocol: this.codec.name };
+      if (this.#switched) return Promise.reject(new UsageError('ERR_STREAM_SWITCHED', about));
+      if (this.#parts !== undefined) return Promise.reject(new UsageError('ERR_RECORD_UNFINISHED', about));
+      this.#endPromise = this.#end();
+    }
     return this.#endPromise;
   }
 
   async #end(): Promise<void> {
-    if (this.#parts !== undefined) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
-    while (this.#queue.length > 0) await this.ready(this.#needsPeer ? 'read' : 'write');
+    await this.#queue.emptied(undefined);
     if (!this.#switched) this.codec.end?.(this.#channel.output);
     await this.#channel.end();
   }
@@ -518,25 +659,27 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    */
   async close(options: CloseOptions = {}): Promise<void> {
     const { timeoutMs = 5_000, signal } = options;
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const limit = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
+    const deadline = new Deadline(timeoutMs, signal);
     this.#reader.settle('visited');
     try {
       if (!this.#switched && this.#endPromise === undefined && this.#parts === undefined && !this.#channel.ended) {
-        await this.flush({ signal: limit });
+        await this.flush({ signal: deadline.signal });
         this.codec.end?.(this.#channel.output);
       }
-      await this.#channel.flush(limit);
+      await this.#channel.flush(deadline.signal);
     } catch {
       // The output failed or the time is over; closing goes on either way.
     }
-    await this.#channel.stream.close(options);
+    // One deadline for all of it: the stream gets what is left.
+    await this.#channel.stream.close({ ...options, signal: deadline.signal });
+    deadline.clear();
     this.#queue.fail(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));
   }
 
   /** The abrupt end: output that waits is dropped, whoever waits is rejected with `error` or ERR_STREAM_DESTROYED. */
   destroy(error?: Error): void {
     this.#channel.destroy(error);
+    this.#needy.wake();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -548,12 +691,6 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     const state = this.#switched ? 'switched' : this.#channel.failed ? 'failed' : this.#ended ? 'ended' : 'open';
     return `FramedStream { protocol: '${this.codec.name}', ${state}, unread: ${input.length}, unsent: ${output.length} }`;
   }
-}
-
-/** A record that outlives its turn. */
-function owned(record: unknown): unknown {
-  if (!isCursor(record)) return record;
-  return record instanceof SpanCursor ? record.bytes() : record.value();
 }
 
 function isLarge(record: unknown): boolean {

@@ -34,6 +34,8 @@ export interface PieceHost {
   ready(direction: 'read' | 'write', options?: ReadyOptions): Promise<void>;
   /** The record is over. */
   done(): void;
+  /** The record cannot be read on; the error sticks to the stream. */
+  failed(error: unknown): void;
 }
 
 /** A record that is being read in pieces. */
@@ -43,6 +45,8 @@ export class RecordPieces implements AsyncIterable<Buffer> {
   readonly #reader: PieceReader;
   readonly #host: PieceHost;
   #over = false;
+  #failure: unknown;
+  #failed = false;
 
   /** Internal: use `readPieces` of a framed stream. */
   constructor(reader: PieceReader, host: PieceHost) {
@@ -57,7 +61,20 @@ export class RecordPieces implements AsyncIterable<Buffer> {
    * @throws what the protocol finds wrong
    */
   tryRead(): Buffer | NotReady | NeedWrite | Eof {
+    if (this.#failed) throw this.#failure;
     if (this.#over) return EOF;
+    try {
+      return this.#attempt();
+    } catch (error) {
+      this.#failed = true;
+      this.#failure = error;
+      this.#over = true;
+      this.#host.failed(error);
+      throw error;
+    }
+  }
+
+  #attempt(): Buffer | NotReady | NeedWrite | Eof {
     const { input } = this.#host;
     for (;;) {
       const count = this.#reader.next(input, this.#host.ended);

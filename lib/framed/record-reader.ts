@@ -59,6 +59,16 @@ export class RecordReader<R, W> {
     return this.#values.length === 0 ? 0 : this.#input.offset - this.#decodedFrom;
   }
 
+  /** @throws the error that ended the reading. */
+  checkFailure(): void {
+    if (this.#failed) throw this.#failure;
+  }
+
+  /** Ends the reading with an error that was met elsewhere. The first one sticks. */
+  fail(error: unknown): void {
+    this.#fail(error);
+  }
+
   /** True when a record can be given without looking at the input. */
   get hasRecord(): boolean {
     return this.#values.length > 0 || (this.#span !== undefined && this.#span.row < this.#span.rows);
@@ -191,12 +201,15 @@ export class RecordReader<R, W> {
     return NOT_READY;
   }
 
-  /** Decodes one record ahead of its reader, while a write waits for the peer. @returns true when something was done. */
-  decodeAhead(ended: boolean): boolean {
-    if (this.#codec.framing !== undefined || this.#failed || this.#batch !== undefined) return false;
+  /**
+   * Decodes one record ahead of its reader, while a write waits for the peer.
+   * @returns true when there is one more; else why not.
+   */
+  decodeAhead(ended: boolean): true | NotReady | NeedWrite | Eof {
+    if (this.#codec.framing !== undefined || this.#failed || this.#batch !== undefined) return NOT_READY;
     if (this.#values.length === 0) this.#decodedFrom = this.#input.offset;
     const record = this.#decode(ended);
-    if (record === NOT_READY || record === NEED_WRITE || record === EOF) return false;
+    if (record === NOT_READY || record === NEED_WRITE || record === EOF) return record as NotReady;
     this.#values.push(record as R);
     return true;
   }
@@ -224,7 +237,7 @@ export class RecordReader<R, W> {
   /** Hands over to the codec's successor, where it has named one. */
   #follow(): boolean {
     const { next } = this.#codec;
-    if (next === undefined) return false;
+    if (next === undefined || next === this.#codec) return false;
     this.#codec = next;
     this.#input.resetNotes();
     next.start?.(this.#output);

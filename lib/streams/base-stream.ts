@@ -6,7 +6,7 @@
  */
 import { checkInteger, checkOneOf, checkSignal, checkUint8Array, invalidArgType } from '../arguments.js';
 import { InputBuffer } from '../bytes/input-buffer.js';
-import { isUnstable } from '../bytes/output-buffer.js';
+import { checkAttached, isUnstable } from '../bytes/output-buffer.js';
 import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import {
   BY_REFERENCE_FROM,
@@ -31,6 +31,9 @@ export abstract class BaseStream implements ByteStream {
   #writers = new Waiters();
   /** The first error; it sticks. */
   #failure: MiniprotoError | undefined;
+  /** The first error of the output alone: reading goes on. */
+  #outputFailure: MiniprotoError | undefined;
+  #abandoned = false;
   /** The peer has ended its side. */
   #inputEnded = false;
   /** `end()` was called. */
@@ -86,29 +89,37 @@ export abstract class BaseStream implements ByteStream {
   tryWrite(bytes: Uint8Array | readonly Uint8Array[]): number | NotReady | NeedRead {
     const parts = bytes instanceof Uint8Array ? [bytes] : bytes;
     if (!Array.isArray(parts)) throw invalidArgType('bytes', 'an instance of Uint8Array or an array of them', bytes);
-    for (const part of parts) checkUint8Array('bytes', part);
+    for (const part of parts) {
+      checkUint8Array('bytes', part);
+      checkAttached(part);
+    }
     if (this.blocked() && this.#mayWrite()) return NOT_READY;
     return this.tryWriteStable(parts.map(stable));
   }
 
   tryWriteStable(parts: readonly Uint8Array[]): number | NotReady | NeedRead {
     this.#mayWrite();
+    const some = parts.some(isEmpty) ? parts.filter((part) => !isEmpty(part)) : parts;
+    if (some.length === 0) return 0;
     if (this.blocked()) return NOT_READY;
-    const taken = this.push(parts);
-    if (taken === 0 && parts.some((part) => part.length > 0)) return NOT_READY;
-    return taken;
+    const taken = this.push(some);
+    return taken === 0 ? NOT_READY : taken;
   }
 
   #mayWrite(): true {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#checkOutput();
     if (this.#outputEnded !== undefined) throw new UsageError('ERR_STREAM_ENDED');
     return true;
   }
 
+  #checkOutput(): void {
+    const failure = this.#failure ?? this.#outputFailure;
+    if (failure !== undefined) throw failure;
+  }
+
   tryFlush(): true | NotReady | NeedRead {
-    if (this.flushed()) return true;
-    if (this.#failure !== undefined) throw this.#failure;
-    return NOT_READY;
+    this.#checkOutput();
+    return this.flushed() ? true : NOT_READY;
   }
 
   ready(direction: 'read' | 'write', options: ReadyOptions = {}): Promise<void> {
@@ -117,6 +128,7 @@ export abstract class BaseStream implements ByteStream {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (direction === 'write') {
+      if (this.#outputFailure !== undefined) return Promise.reject(this.#outputFailure);
       return this.flushed() && !this.blocked() ? Promise.resolve() : this.#writers.wait(options.signal);
     }
     if (this.#inputEnded || this.mayPull()) return Promise.resolve();
@@ -124,7 +136,8 @@ export abstract class BaseStream implements ByteStream {
   }
 
   end(): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const failure = this.#failure ?? this.#outputFailure;
+    if (failure !== undefined) return Promise.reject(failure);
     this.#outputEnded ??= this.endOutput();
     return this.#outputEnded;
   }
@@ -135,16 +148,15 @@ export abstract class BaseStream implements ByteStream {
   }
 
   async #close({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
-    checkInteger('options.timeoutMs', timeoutMs, 0, 2 ** 31 - 1);
-    if (this.#failure !== undefined) return this.abandon(undefined);
-    const limit = AbortSignal.timeout(timeoutMs);
-    const deadline = signal === undefined ? limit : AbortSignal.any([limit, signal]);
+    const deadline = new Deadline(timeoutMs, signal);
     try {
       // `end` has no deadline of its own: a peer that never reads must not hold us.
-      await Promise.race([this.end(), new Waiters().wait(deadline)]);
-      await this.#discardInput(deadline);
+      await Promise.race([this.end(), new Waiters().wait(deadline.signal)]);
+      await this.#discardInput(deadline.signal);
     } catch {
       // The peer, or the deadline: either way nothing more can be done for the last bytes.
+    } finally {
+      deadline.clear();
     }
     this.destroy();
   }
@@ -162,9 +174,11 @@ export abstract class BaseStream implements ByteStream {
   }
 
   destroy(error?: Error): void {
-    if (this.#failure !== undefined) return;
+    if (this.#abandoned) return;
+    this.#abandoned = true;
     const reason = error === undefined ? new TransportError('ERR_STREAM_DESTROYED') : asTransportError(error);
-    this.#failure = reason;
+    this.#failure ??= reason;
+    // A stream that has failed on its own still has a layer below to let go of.
     this.abandon(error === undefined ? undefined : reason);
     this.#readers.fail(reason);
     this.#writers.fail(reason);
@@ -204,6 +218,34 @@ export abstract class BaseStream implements ByteStream {
     this.#readers.wake();
     this.#writers.fail(this.#failure);
   }
+
+  /** The output failed and the input may go on: a child that closed its stdin still has things to say. */
+  protected failOutput(error: unknown): void {
+    this.#outputFailure ??= asTransportError(error);
+    this.#writers.fail(this.#outputFailure);
+  }
+}
+
+/** A signal for a time that is up. AbortSignal.timeout lets the process end meanwhile, and cannot be taken back. */
+export class Deadline {
+  readonly signal: AbortSignal;
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param outer a signal that ends the time early */
+  constructor(timeoutMs: number, outer: AbortSignal | undefined) {
+    checkInteger('options.timeoutMs', timeoutMs, 0, 2 ** 31 - 1);
+    const controller = new AbortController();
+    this.#timer = setTimeout(() => controller.abort(), timeoutMs);
+    this.signal = outer === undefined ? controller.signal : AbortSignal.any([controller.signal, outer]);
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function isEmpty(part: Uint8Array): boolean {
+  return part.length === 0;
 }
 
 /** Memory that will not change: small payloads, and such that may change their size or belong to other threads, are copied. */

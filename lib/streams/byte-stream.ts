@@ -47,6 +47,9 @@ export interface ByteStream extends AsyncDisposable {
   /** `tryWrite` for bytes that the caller promises never to change: nothing is copied. */
   tryWriteStable(bytes: readonly Uint8Array[]): number | NotReady | NeedRead;
 
+  /** The same at the exit of the process, when marks mean nothing any more. A stream without it is asked the usual way. */
+  writeAtExit?(bytes: readonly Uint8Array[]): number;
+
   /** @returns true when everything taken has left for the layer below; else a status. */
   tryFlush(): true | NotReady | NeedRead;
 

@@ -28,6 +28,10 @@ export class DuplexStream extends BaseStream {
   readonly #writable: Writable | undefined;
   #listening = false;
   #released = false;
+  /** `write` answered false and 'drain' has not come; for streams of old packages, which cannot be asked. */
+  #refused = false;
+  /** Writes of ours whose callback has not come. */
+  #writing = 0;
 
   /**
    * @param source a Duplex, a Readable, a Writable, or `{ readable, writable }`. It may have bytes buffered.
@@ -59,7 +63,7 @@ export class DuplexStream extends BaseStream {
   #adoptWritable(writable: Writable): void {
     inUse.add(writable);
     writable.on('drain', this.#onDrain).on('close', this.#onWritableClose);
-    if (writable !== (this.#readable as unknown)) writable.on('error', this.#onError);
+    if (writable !== (this.#readable as unknown)) writable.on('error', this.#onWritableError);
   }
 
   /** The readable side, or undefined. */
@@ -95,7 +99,12 @@ export class DuplexStream extends BaseStream {
     }
     // A stream that has ended emits 'end' a tick after its last read; there is no reason to wait for that.
     if (readable.readableEnded) this.inputEnded();
-    else if (readable.errored !== null) this.fail(readable.errored);
+    else if (readable.errored != null && !this.mayPull()) this.fail(readable.errored);
+  }
+
+  /** Takes what a stream that is going down holds: those bytes came before its failure. */
+  #rescue(): void {
+    if (!this.ended && !this.destroyed && this.mayPull()) this.pull(Number.POSITIVE_INFINITY);
   }
 
   /** 'readable' makes a Node stream read ahead, so it is asked for only when somebody reads. */
@@ -107,7 +116,17 @@ export class DuplexStream extends BaseStream {
 
   override ready(...args: Parameters<BaseStream['ready']>): Promise<void> {
     if (args[0] === 'read' && this.#readable !== undefined && !this.#released) this.#listen(this.#readable);
+    if (args[0] === 'write') this.#watchForeignWrites();
     return super.ready(...args);
+  }
+
+  /** What somebody wrote before us ends without an event, unless the mark was reached: an empty write behind it tells. */
+  #watchForeignWrites(): void {
+    const writable = this.#writable;
+    if (writable === undefined || this.#writing > 0 || this.#released) return;
+    if (this.flushed() || this.blocked() || writable.writableEnded || writable.destroyed) return;
+    this.#writing++;
+    writable.write(EMPTY, this.#onWritten);
   }
 
   protected push(parts: readonly Uint8Array[]): number {
@@ -119,10 +138,16 @@ export class DuplexStream extends BaseStream {
       const part = parts[i]!;
       taken += part.length;
       if (i < last) writable.write(part);
-      else writable.write(part, this.#onWritten);
+      else this.#refused = !writable.write(part, this.#onWritten);
     }
+    this.#writing++;
     if (last > 0) writable.uncork();
     return taken;
+  }
+
+  /** Sockets, pipes and files of Node mostly write at once, so what it queues here does leave. */
+  writeAtExit(parts: readonly Uint8Array[]): number {
+    return this.push(parts);
   }
 
   #usableWritable(): Writable {
@@ -136,7 +161,8 @@ export class DuplexStream extends BaseStream {
   }
 
   protected blocked(): boolean {
-    return this.#writable?.writableNeedDrain ?? false;
+    const writable = this.#writable;
+    return writable !== undefined && (writable.writableNeedDrain ?? this.#refused);
   }
 
   protected flushed(): boolean {
@@ -149,9 +175,11 @@ export class DuplexStream extends BaseStream {
     return new Promise((resolve, reject) => {
       const onClose = () => reject(new TransportError('ERR_STREAM_PREMATURE_CLOSE', cause(writable.errored)));
       writable.once('close', onClose);
-      writable.end(() => {
+      // Node calls back with an error too, although its types say otherwise.
+      writable.end((error?: Error | null) => {
         writable.off('close', onClose);
-        resolve();
+        if (error == null || writable.writableFinished) resolve();
+        else reject(new TransportError('ERR_STREAM_PREMATURE_CLOSE', { cause: error }));
       });
       if (writable.destroyed) onClose();
     });
@@ -178,7 +206,8 @@ export class DuplexStream extends BaseStream {
     this.#released = true;
     readable?.off('readable', this.#onReadable).off('end', this.#onEnd).off('close', this.#onReadableClose);
     readable?.off('error', this.#onError);
-    writable?.off('drain', this.#onDrain).off('close', this.#onWritableClose).off('error', this.#onError);
+    writable?.off('drain', this.#onDrain).off('close', this.#onWritableClose);
+    writable?.off('error', this.#onError).off('error', this.#onWritableError);
     if (readable !== undefined) inUse.delete(readable);
     if (writable !== undefined) inUse.delete(writable);
     if (rest.length > 0) readable?.unshift(rest);
@@ -188,9 +217,19 @@ export class DuplexStream extends BaseStream {
   }
 
   #onReadable = (): void => this.wakeReaders();
-  #onDrain = (): void => this.wakeWriters();
-  #onWritten = (): void => this.wakeWriters();
-  #onError = (error: Error): void => this.fail(error);
+  #onDrain = (): void => {
+    this.#refused = false;
+    this.wakeWriters();
+  };
+  #onWritten = (): void => {
+    this.#writing--;
+    this.wakeWriters();
+  };
+  #onWritableError = (error: Error): void => this.failOutput(error);
+  #onError = (error: Error): void => {
+    this.#rescue();
+    this.fail(error);
+  };
 
   #onEnd = (): void => {
     // 'end' can come before the last bytes were pulled when somebody else read them: those are gone, not lost by us.
@@ -200,16 +239,15 @@ export class DuplexStream extends BaseStream {
   #onReadableClose = (): void => {
     const readable = this.#readable!;
     if (this.ended || readable.readableEnded) return this.inputEnded();
+    this.#rescue();
     this.fail(new TransportError('ERR_STREAM_PREMATURE_CLOSE', cause(readable.errored)));
   };
 
   #onWritableClose = (): void => {
     const writable = this.#writable!;
     if (writable.writableFinished) return this.wakeWriters();
-    // Reading may go on after the writable side is gone, but a stream that was destroyed has no use for waiting.
-    if (this.#readable === undefined || writable !== (this.#readable as unknown)) {
-      this.fail(new TransportError('ERR_STREAM_PREMATURE_CLOSE', cause(writable.errored)));
-    } else this.wakeWriters();
+    // Reading may go on after the writable side is gone; whoever waits to write must learn that it is.
+    this.failOutput(new TransportError('ERR_STREAM_PREMATURE_CLOSE', cause(writable.errored)));
   };
 }
 
@@ -232,6 +270,7 @@ function sidesOf(source: unknown): { readable: Readable | undefined; writable: W
   return sides;
 }
 
+const EMPTY = Buffer.alloc(0);
 const EXPECTED = 'a Node stream or { readable, writable }';
 
 /** True for a Node stream that can be read. */

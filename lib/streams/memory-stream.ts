@@ -104,19 +104,16 @@ export class MemoryStream extends BaseStream {
     this.#peer = undefined;
     if (peer === undefined) return;
     peer.#peer = undefined;
-    const bothEnded = this.#outgoing.ended && this.ended;
-    if (bothEnded && error === undefined) peer.wakeReaders();
-    else peer.#lost(error);
+    peer.#lost(error);
   }
 
   /** The other end is gone without an end: what it had written can be read, then the stream fails. */
   #lost(cause: Error | undefined): void {
     this.pull(this.input.length + this.#incoming.ring.length);
-    if (this.#incoming.ended) {
-      this.wakeReaders();
-      if (this.#outgoing.ended) return;
-    }
-    this.fail(new TransportError('ERR_STREAM_PREMATURE_CLOSE', cause === undefined ? {} : { cause }));
+    const error = new TransportError('ERR_STREAM_PREMATURE_CLOSE', cause === undefined ? {} : { cause });
+    // An end that was said before stays an end: only what we still had to say has nowhere to go.
+    if (!this.#incoming.ended) this.fail(error);
+    else if (!this.#outgoing.ended) this.failOutput(error);
   }
 }
 
