@@ -17,8 +17,8 @@ export const DEFAULT_WRITE_HIGH_WATER_MARK = 64 * 1024;
 /** Bytes. From here on a payload is sent from where it lies; below, a copy costs less than keeping track of it. */
 export const BY_REFERENCE_FROM = 16 * 1024;
 
-/** Rows. Records of one batch: 1,024 rows are a 16 KiB table, which stays in the first cache. */
-export const BATCH_ROWS = 1024;
+/** Rows. Records of one batch: as many lines as a page of a file has; the table takes 64 KiB while a batch lives. */
+export const BATCH_ROWS = 4096;
 
 /** Times a codec may give records, or ask to go on, without taking a byte before that counts as no progress. */
 export const MAX_EMPTY_PROGRESS = 100;

@@ -1,48 +1,54 @@
 /**
- * The text of a whole span, decoded once, so that its records are slices of one string.
+ * The text of many rows, decoded together, so that records are slices of one string.
  *
  * Decoding in one call and slicing costs a fraction of decoding record by record. Where bytes and characters have the
- * same indices (latin1, and UTF-8 where the framer has seen ASCII only) the span is decoded as it lies. Other UTF-8 is
- * decoded row by row into one array of UTF-16 units, natively, and the rows are sliced by where their units end. Either
- * is done at the first request, since a user who only counts should not pay for it.
+ * same indices (latin1, and UTF-8 where the framer has seen ASCII only) the bytes are decoded as they lie. Other UTF-8
+ * is decoded row by row into one array of UTF-16 units, natively, and the rows are sliced by where their units end.
+ * It is done a group of rows at a time, when the first of them is asked for: a user who only counts does not pay, and a
+ * line that is kept keeps no more than its group.
  */
 import type { TextForm } from '../codecs/codec.js';
 import type { SliceBuffer } from '../codecs/record-forms.js';
-import { H_ASCII, H_CONSUMED, HEADER_WORDS, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
+import { H_ASCII, HEADER_WORDS, R_END, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
 import { native } from '../native.js';
 import type { Span } from './span.js';
 
 /** Rows from which decoding them together pays for the call. */
 const TOGETHER_FROM = 4;
-/** Bytes. A larger span is decoded row by row: its rows are large, and the units would need twice as much. */
-const LARGEST_TOGETHER = 1024 * 1024;
+/**
+ * Bytes of a group: its string stays below V8's limit for large objects (128 KiB), which are mapped and unmapped one by
+ * one, also where a byte becomes a unit of two.
+ */
+const GROUP_BYTES = 56 * 1024;
 
 /** UTF-16 units on their way into a string; every decoding uses the same memory. */
 let units = Buffer.alloc(0) as SliceBuffer & { ucs2Slice(from: number, to: number): string };
 
 export class SpanText {
   readonly #bytes: Buffer;
-  readonly #from: number;
-  readonly #to: number;
   readonly #table: Int32Array;
+  readonly #rows: number;
   readonly #first: number;
-  readonly #count: number;
   readonly #ascii: boolean;
   readonly #form: TextForm | undefined;
   readonly #detached: boolean;
-  /** The span as it lies, one character a byte. */
-  #whole: string | undefined;
-  /** The payloads behind each other, and where each ends in there. */
-  #rows: string | undefined;
+
+  /** The rows of the group, [groupFirst, groupEnd), and their text. */
+  #groupFirst = 0;
+  #groupEnd = 0;
+  #text = '';
+  /** How the group was decoded: 'bytes' as it lies, 'units' row by row, 'none' not at all. */
+  #kind: 'bytes' | 'units' | 'none' = 'none';
+  /** 'bytes': the index in the span of the text's first character. */
+  #origin = 0;
+  /** 'units': where each row's units end; behind them the first malformed row of the group, or -1. */
   #ends: Int32Array | undefined;
 
   constructor(span: Span, form: TextForm | undefined, detached: boolean) {
     this.#bytes = span.bytes;
-    this.#from = span.start;
-    this.#to = span.start + span.table[H_CONSUMED]!;
     this.#table = span.table;
     this.#first = span.row;
-    this.#count = span.rows - span.row;
+    this.#rows = span.rows;
     this.#ascii = span.table[H_ASCII] === 1;
     this.#form = form;
     this.#detached = detached;
@@ -51,10 +57,7 @@ export class SpanText {
   /** The row's text in the codec's own form, as a slice; undefined where it must be decoded on its own. */
   row(row: number): string | undefined {
     if (this.#detached || this.#form === undefined) return undefined;
-    if (this.#ascii || this.#form === 'latin1') return this.#slice(row);
-    const text = this.#utf8(row);
-    // A row that is no UTF-8 is refused when it is decoded on its own, and the first one is the one to report.
-    return this.#form === 'utf8-strict' && this.#malformedAt() >= 0 ? undefined : text;
+    return this.#shared(row, this.#form);
   }
 
   /** The row's text in an encoding of the reader's choice. */
@@ -68,71 +71,78 @@ export class SpanText {
     return encoding === 'latin1' || this.#ascii ? bytes.latin1Slice(from, to) : bytes.utf8Slice(from, to);
   }
 
-  #shared(row: number, encoding: 'utf8' | 'latin1'): string | undefined {
-    return this.#ascii || encoding === 'latin1' ? this.#slice(row) : this.#utf8(row);
-  }
-
-  /** All rows at once, in the codec's own form; undefined where they must be decoded one by one. */
+  /** All rows at once, in the codec's own form; undefined where some must be decoded one by one. */
   all(): string[] | undefined {
-    if (this.#detached || this.#form === undefined || this.#count === 0) return undefined;
-    const sliceable = this.#ascii || this.#form === 'latin1';
-    if (!sliceable && this.row(this.#first) === undefined) return undefined;
-    return sliceable ? this.#slices() : this.#utf8Slices();
-  }
-
-  #slices(): string[] {
-    const table = this.#table;
-    const whole = this.#wholeText();
-    const texts: string[] = new Array(this.#count);
-    let words = HEADER_WORDS + this.#first * ROW_WORDS;
-    for (let i = 0; i < texts.length; i++, words += ROW_WORDS) {
-      const from = table[words + R_OFFSET]! - this.#from;
-      texts[i] = whole.slice(from, from + table[words + R_LENGTH]!);
+    if (this.#detached || this.#form === undefined) return undefined;
+    const texts: string[] = new Array(this.#rows - this.#first);
+    for (let row = this.#first; row < this.#rows; row = this.#groupEnd) {
+      if (this.#shared(row, this.#form) === undefined) return undefined;
+      if (this.#kind === 'bytes') this.#sliceBytes(texts);
+      else this.#sliceUnits(texts);
     }
     return texts;
   }
 
-  #utf8Slices(): string[] {
-    const [rows, ends] = [this.#rows!, this.#ends!];
-    const texts: string[] = new Array(this.#count);
+  #shared(row: number, form: TextForm): string | undefined {
+    const asBytes = this.#ascii || form === 'latin1';
+    if (row < this.#groupFirst || row >= this.#groupEnd || (this.#kind === 'bytes') !== asBytes) {
+      this.#decodeGroup(row, asBytes);
+    }
+    if (this.#kind === 'bytes') {
+      const words = HEADER_WORDS + row * ROW_WORDS;
+      const from = this.#table[words + R_OFFSET]! - this.#origin;
+      return this.#text.slice(from, from + this.#table[words + R_LENGTH]!);
+    }
+    if (this.#kind === 'none') return undefined;
+    const ends = this.#ends!;
+    // A row that is no UTF-8 is refused when it is decoded on its own, and the first one is the one to report.
+    if (form === 'utf8-strict' && ends[ends.length - 1]! >= 0) return undefined;
+    const index = row - this.#groupFirst;
+    return this.#text.slice(index === 0 ? 0 : ends[index - 1], ends[index]);
+  }
+
+  /** Decodes the rows from `row` on that fit in a group. */
+  #decodeGroup(row: number, asBytes: boolean): void {
+    const table = this.#table;
+    const from = table[HEADER_WORDS + row * ROW_WORDS + R_OFFSET]!;
+    let end = row + 1;
+    while (end < this.#rows && table[HEADER_WORDS + end * ROW_WORDS + R_END]! - from <= GROUP_BYTES) end++;
+    this.#groupFirst = row;
+    this.#groupEnd = end;
+    const last = HEADER_WORDS + (end - 1) * ROW_WORDS;
+    const to = table[last + R_OFFSET]! + table[last + R_LENGTH]!;
+    if (asBytes) {
+      this.#kind = 'bytes';
+      this.#origin = from;
+      this.#text = (this.#bytes as SliceBuffer).latin1Slice(from, to);
+    } else this.#decodeUnits(row, end, to - from);
+  }
+
+  #decodeUnits(row: number, end: number, size: number): void {
+    this.#kind = end - row < TOGETHER_FROM ? 'none' : 'units';
+    if (this.#kind === 'none') return;
+    if (units.length < 2 * size) units = Buffer.alloc(2 * GROUP_BYTES) as typeof units;
+    const ends = new Int32Array(end - row + 1);
+    const count = native().decodeUtf8Rows(this.#bytes, this.#table, row, end - row, units, ends);
+    this.#ends = ends;
+    this.#text = units.ucs2Slice(0, 2 * count);
+  }
+
+  #sliceBytes(texts: string[]): void {
+    const [table, text, origin, first] = [this.#table, this.#text, this.#origin, this.#first];
+    let words = HEADER_WORDS + this.#groupFirst * ROW_WORDS;
+    for (let row = this.#groupFirst; row < this.#groupEnd; row++, words += ROW_WORDS) {
+      const from = table[words + R_OFFSET]! - origin;
+      texts[row - first] = text.slice(from, from + table[words + R_LENGTH]!);
+    }
+  }
+
+  #sliceUnits(texts: string[]): void {
+    const [ends, text, at] = [this.#ends!, this.#text, this.#groupFirst - this.#first];
     let from = 0;
-    for (let i = 0; i < texts.length; i++) {
-      texts[i] = rows.slice(from, ends[i]);
+    for (let i = 0; i < ends.length - 1; i++) {
+      texts[at + i] = text.slice(from, ends[i]);
       from = ends[i]!;
     }
-    return texts;
-  }
-
-  #wholeText(): string {
-    this.#whole ??= (this.#bytes as SliceBuffer).latin1Slice(this.#from, this.#to);
-    return this.#whole;
-  }
-
-  #slice(row: number): string {
-    const words = HEADER_WORDS + row * ROW_WORDS;
-    const from = this.#table[words + R_OFFSET]! - this.#from;
-    return this.#wholeText().slice(from, from + this.#table[words + R_LENGTH]!);
-  }
-
-  #utf8(row: number): string | undefined {
-    if (this.#ends === undefined && !this.#decodeRows()) return undefined;
-    const index = row - this.#first;
-    return this.#rows!.slice(index === 0 ? 0 : this.#ends![index - 1], this.#ends![index]);
-  }
-
-  #decodeRows(): boolean {
-    const size = this.#to - this.#from;
-    if (this.#count < TOGETHER_FROM || size > LARGEST_TOGETHER) return false;
-    if (units.length < 2 * size) units = Buffer.alloc(2 * Math.max(size, 64 * 1024)) as typeof units;
-    const ends = new Int32Array(this.#count + 1);
-    const count = native().decodeUtf8Rows(this.#bytes, this.#table, this.#first, this.#count, units, ends);
-    this.#ends = ends;
-    this.#rows = units.ucs2Slice(0, 2 * count);
-    return true;
-  }
-
-  /** Index of the first row that is not valid UTF-8, or -1. Pre: the rows were decoded. */
-  #malformedAt(): number {
-    return this.#ends === undefined ? -1 : this.#ends[this.#count]!;
   }
 }
