@@ -6,8 +6,9 @@
  * cancels out. Processor time is what is compared: on a shared machine wall time tells about the neighbours.
  */
 import { spawnSync } from 'node:child_process';
-import { execPath } from 'node:process';
+import { env, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { nativeInfo } from '../../dist/index.js';
 import { median } from './stats.mjs';
 
 const CHILD = fileURLToPath(new URL('./child.mjs', import.meta.url));
@@ -39,10 +40,16 @@ function runCase(...words) {
   const run = spawnSync(execPath, ['--expose-gc', CHILD, ...words.map(String)], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...env, MINIPROTO_NATIVE: implementationWish() },
   });
   const result = JSON.parse(run.stdout.trim().split('\n').at(-1) || '{"error":"no output"}');
   if (result.error !== undefined) throw new Error(`${words.slice(0, 3).join(', ')}: ${result.error}`);
   return result;
+}
+
+/** A case must not fall back to the reference in silence when the table says it is the addon. */
+function implementationWish() {
+  return nativeInfo().implementation === 'addon' ? (env.MINIPROTO_NATIVE ?? 'required') : 'off';
 }
 
 function summary({ name, ours = false }, runs) {

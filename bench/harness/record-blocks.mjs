@@ -36,7 +36,9 @@ export function recordInput(wire, bytes) {
   const chunks = [];
   for (let at = 0; at < blockBytes; at += wire.chunk) chunks.push(block.subarray(at, at + wire.chunk));
   const tally = new Tally();
-  for (let i = 0; i < repeats; i++) sizes.forEach((size, index) => tally.fields(size, firsts[index]));
+  for (let i = 0; i < repeats; i++) {
+    for (let index = 0; index < sizes.length; index++) tally.fields(sizes[index], firsts[index]);
+  }
   return {
     wire,
     chunks,
