@@ -1,15 +1,16 @@
 /**
  * Everything about the sources that can be checked without running them, for both languages.
  *
- *     node scripts/lint.mjs [--require] [--fix-cpp] [check ...]
+ *     node scripts/lint.mjs [--require] [--fix-cpp | --fix-lock] [check ...]
  *
  * A check is a function that answers what it looked at and what it found; the list is below, and naming some runs only
  * those. A tool that is not installed is said out loud and is an error with --require, which CI uses. --fix-cpp formats
- * the C++ sources and checks nothing. The last line says how it went.
+ * the C++ sources, --fix-lock completes package-lock.json, and neither checks anything. The last line says how it went.
  */
 import { argv, exit } from 'node:process';
 import { checkCppFormat, checkCppTidy, fixCppFormat } from './lint/cpp.mjs';
 import { checkFileSizes } from './lint/file-size.mjs';
+import { checkLockfile, fixLockfile } from './lint/lockfile.mjs';
 import { checkPackage } from './lint/package.mjs';
 import { checkRooms } from './lint/rooms.mjs';
 import { checkBiome, checkTypes } from './lint/typescript.mjs';
@@ -19,6 +20,7 @@ const CHECKS = {
   types: checkTypes,
   rooms: checkRooms,
   'file-size': checkFileSizes,
+  lockfile: checkLockfile,
   package: checkPackage,
   'cpp-format': checkCppFormat,
   'cpp-tidy': checkCppTidy,
@@ -29,6 +31,7 @@ const required = options.includes('--require');
 const wished = options.filter((option) => !option.startsWith('--'));
 
 if (options.includes('--fix-cpp')) exit(report('cpp-format', await fixCppFormat()) === 'failed' ? 1 : 0);
+if (options.includes('--fix-lock')) exit(report('lockfile', await fixLockfile()) === 'failed' ? 1 : 0);
 
 const unknown = wished.filter((name) => !(name in CHECKS));
 if (unknown.length > 0) {
