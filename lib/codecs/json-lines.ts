@@ -5,8 +5,9 @@
  * RFC 8259.
  */
 import { UsageError } from '../errors.js';
-import { type LinesOptions, lines } from './lines.js';
+import type { LinesOptions } from './lines.js';
 import { MappedCodec } from './mapped.js';
+import { makeSeparated } from './separated.js';
 
 export interface JsonLinesOptions extends Pick<LinesOptions<'utf8', 'error'>, 'maxLength' | 'tail'> {
   /** As the second argument of JSON.parse. */
@@ -21,7 +22,10 @@ export interface JsonLinesOptions extends Pick<LinesOptions<'utf8', 'error'>, 'm
  */
 export function jsonLines<T = unknown>(options: JsonLinesOptions = {}): MappedCodec<string, T, string | Uint8Array, T> {
   const { reviver, ...rest } = options;
-  const text = lines({ ...rest, encoding: 'utf8-strict' });
+  const text = makeSeparated<'utf8-strict', 'error'>('json-lines', [Buffer.from('\n')], 'strip-cr', {
+    ...rest,
+    encoding: 'utf8-strict',
+  });
   const mapping = {
     name: 'json-lines',
     decode: (line: string) => JSON.parse(line, reviver) as T,

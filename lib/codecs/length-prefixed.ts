@@ -20,7 +20,14 @@ import { faultError } from './faults.js';
 import { FramedCodec, writePayload } from './framed-codec.js';
 import { leastHeader, writeLength } from './length-field.js';
 import { lengthPieces } from './length-pieces.js';
-import { checkEncoding, type Decoded, type RecordEncoding, recordMaker, textFormOf } from './record-forms.js';
+import {
+  checkEncoding,
+  checkText,
+  type Decoded,
+  type RecordEncoding,
+  recordMaker,
+  textFormOf,
+} from './record-forms.js';
 
 export interface LengthPrefixedOptions<E extends RecordEncoding = RecordEncoding> {
   /** The length field: a width of 1 to 8 bytes, 'varint' (unsigned LEB128) or 'decimal' (ASCII digits). Default 4. */
@@ -92,7 +99,8 @@ export class LengthPrefixedCodec<R> extends FramedCodec<R, string | Uint8Array> 
   }
 
   encode(record: string | Uint8Array, output: OutputBuffer): true {
-    if (typeof record !== 'string') checkUint8Array('record', record);
+    if (typeof record === 'string') checkText(record, this.#textEncoding, this.name);
+    else checkUint8Array('record', record);
     const bytes = typeof record === 'string' ? Buffer.from(record, this.#textEncoding) : asBuffer(record);
     this.encodeRange(bytes, 0, bytes.length, output, { stable: true });
     return true;

@@ -108,7 +108,10 @@ export class MappedCodec<Inner, R, InnerW, W> implements Codec<R, W> {
 
   finish(input: InputBuffer, output: OutputBuffer): R | Eof {
     const offset = input.offset;
-    const record = this.#codec.finish?.(input, output) ?? EOF;
+    if (this.#codec.finish === undefined && input.length > 0) {
+      throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: this.name, offset });
+    }
+    const record = this.#codec.finish === undefined ? EOF : this.#codec.finish(input, output);
     return record === EOF ? EOF : this.#map(record as Inner, offset);
   }
 

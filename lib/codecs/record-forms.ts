@@ -6,7 +6,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { checkOneOf } from '../arguments.js';
-import { ProtocolError } from '../errors.js';
+import { ProtocolError, UsageError } from '../errors.js';
 import type { TextForm } from './codec.js';
 
 /** How records are given out. 'utf8' puts U+FFFD where bytes are no UTF-8; 'utf8-strict' throws ERR_INVALID_UTF8. */
@@ -17,6 +17,16 @@ export type Decoded<E extends RecordEncoding> = E extends 'buffer' ? Buffer : st
 
 export function checkEncoding(value: unknown): asserts value is RecordEncoding {
   checkOneOf('options.encoding', value, ['buffer', 'latin1', 'utf8', 'utf8-strict']);
+}
+
+/** Characters that latin1 does not have. Node cuts them to their low byte, which may well be a separator. */
+const NOT_LATIN1 = /[\u0100-\uffff]/;
+
+/** @throws UsageError ERR_RECORD_NOT_ENCODABLE when the text has characters that the encoding does not have. */
+export function checkText(text: string, encoding: 'utf8' | 'latin1', protocol: string): void {
+  if (encoding === 'utf8' || !NOT_LATIN1.test(text)) return;
+  const message = 'the text has characters that latin1 does not have';
+  throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { protocol, message });
 }
 
 /** Bytes. From here on a record may be a view of its chunk, if it also is a good part of it. */

@@ -108,6 +108,8 @@ class SeparatedPieceWriter implements PieceWriter {
   readonly #guard: SeparatorGuard;
   /** The last bytes written, in which a separator could have begun. */
   #seam: Buffer = Buffer.alloc(0);
+  /** The first bytes written, which might go with the separator before them. */
+  #start: Buffer = Buffer.alloc(0);
 
   constructor(guard: SeparatorGuard) {
     this.#guard = guard;
@@ -117,12 +119,16 @@ class SeparatedPieceWriter implements PieceWriter {
     const seam = Buffer.concat([this.#seam, bytes.subarray(0, 256)]);
     this.#guard.checkInside(seam, 0, seam.length);
     this.#guard.checkInside(bytes, 0, bytes.length);
+    const start = this.#start.length < 256 ? Buffer.concat([this.#start, bytes.subarray(0, 256)]) : this.#start;
+    this.#guard.checkStart(start, 0, start.length, 'start');
+    this.#start = start;
     const both = bytes.length >= 256 ? bytes.subarray(bytes.length - 256) : seam;
     this.#seam = Buffer.from(both.subarray(Math.max(0, both.length - 256)));
     output.write(bytes);
   }
 
   end(output: OutputBuffer): void {
+    if (this.#start.length < 256) this.#guard.checkStart(this.#start, 0, this.#start.length, 'whole');
     this.#guard.checkBytes(this.#seam, 0, this.#seam.length);
     output.write(this.#guard.separator);
   }

@@ -21,7 +21,14 @@ import type { SeparatorFraming } from '../native-interface.js';
 import { type Framing, type PieceCodec, textItself } from './codec.js';
 import { faultError } from './faults.js';
 import { FramedCodec, writePayload } from './framed-codec.js';
-import { checkEncoding, type Decoded, type RecordEncoding, recordMaker, textFormOf } from './record-forms.js';
+import {
+  checkEncoding,
+  checkText,
+  type Decoded,
+  type RecordEncoding,
+  recordMaker,
+  textFormOf,
+} from './record-forms.js';
 import { separatedPieces } from './separated-pieces.js';
 import { SeparatorGuard } from './separator-guard.js';
 
@@ -119,6 +126,7 @@ export class SeparatedCodec<R> extends FramedCodec<R, string | Uint8Array> {
 
   encode(record: string | Uint8Array, output: OutputBuffer): true {
     if (typeof record === 'string') {
+      checkText(record, this.#textEncoding, this.name);
       const text = this.#guard.checkText(record);
       if (text === undefined) return this.#encodeBytes(Buffer.from(record, this.#textEncoding), output);
       output.writeText(text, this.#textEncoding);

@@ -2,7 +2,8 @@
  * The writing side of separators: makes sure that a record arrives as one record.
  *
  * A record may not hold a separator, nor end with bytes that make one together with the separator that follows (CR
- * before LF where CR is stripped, "a" before "aa"). With `keep` a record brings its separator along; it is written
+ * before LF where CR is stripped, "a" before "aa"), nor begin or end with bytes that make a longer separator of the one
+ * written ("b" after "a" where "ab" is one too: an empty line after LF where LF LF is one). With `keep` a record brings its separator along; it is written
  * again as the codec's first.
  */
 import { UsageError } from '../errors.js';
@@ -22,6 +23,9 @@ export class SeparatorGuard {
   /** Separators as strings, where a text can be searched for them without being encoded. */
   readonly #texts: readonly string[] | undefined;
   readonly #stripsCr: boolean;
+  /** What must not come right before, and right after, the separator that is written: they would make a longer one. */
+  readonly #before: readonly Buffer[];
+  readonly #after: readonly Buffer[];
 
   constructor(name: string, config: SeparatorFraming) {
     this.#name = name;
@@ -32,6 +36,9 @@ export class SeparatorGuard {
     this.#longest = Math.max(...given.map((separator) => separator.length));
     this.#keep = config.keep;
     this.#stripsCr = config.newline === 'strip-cr';
+    const around = given.flatMap((longer) => surroundings(longer, this.separator));
+    this.#before = around.map(({ before }) => before).filter(({ length }) => length > 0);
+    this.#after = around.filter(({ before }) => before.length === 0).map(({ after }) => after);
     const simple = !config.keep && this.#separators.every((one) => one.length === 1 && one[0]! < 0x80);
     this.#texts = simple || (config.newline === 'strict-crlf' && !config.keep) ? ['\r', '\n'] : undefined;
     if (simple) this.#texts = this.#separators.map((one) => one.toString('latin1'));
@@ -55,7 +62,26 @@ export class SeparatorGuard {
     this.checkInside(bytes, from, end);
     if (this.#stripsCr && end > from && bytes[end - 1] === CR) throw this.#refusal(end - 1 - from);
     if (this.#longest > 1) this.#checkSeam(bytes, from, end);
+    this.checkStart(bytes, from, end, 'whole');
+    for (const before of this.#before) {
+      if (endsWith(bytes, from, end, before)) throw this.#refusal(end - before.length - from);
+    }
     return end;
+  }
+
+  /**
+   * Refuses a record that makes a longer separator of the one before it.
+   * @param extent 'whole': bytes[from, to) is the record. 'start': more of it follows.
+   */
+  checkStart(bytes: Buffer, from: number, to: number, extent: 'whole' | 'start'): void {
+    for (const after of this.#after) {
+      const start = bytes.subarray(from, Math.min(to, from + after.length));
+      const seen = extent === 'whole' ? Buffer.concat([start, this.separator]) : start;
+      const size = Math.min(seen.length, after.length);
+      if (extent === 'start' && size < after.length) continue;
+      // What is shorter might still become it, with the records that follow.
+      if (seen.compare(after, 0, size, 0, size) === 0) throw this.#refusal(0);
+    }
   }
 
   /** Refuses a separator that lies whole in bytes[from, to). */
@@ -90,6 +116,16 @@ export class SeparatorGuard {
     const message = `the record contains a separator, at ${at}`;
     return new UsageError('ERR_RECORD_CONTAINS_SEPARATOR', { protocol: this.#name, message });
   }
+}
+
+/** What lies around each place of `inner` in a separator that goes on after it. */
+function surroundings(outer: Buffer, inner: Buffer): { before: Buffer; after: Buffer }[] {
+  const found: { before: Buffer; after: Buffer }[] = [];
+  for (let at = outer.indexOf(inner); at >= 0; at = outer.indexOf(inner, at + 1)) {
+    const after = outer.subarray(at + inner.length);
+    if (after.length > 0) found.push({ before: outer.subarray(0, at), after });
+  }
+  return found;
 }
 
 function endsWith(bytes: Buffer, from: number, to: number, ending: Buffer): boolean {

@@ -28,7 +28,7 @@ export interface Batch<R> extends Iterable<RecordCursor<R>> {
 export interface LiveBatch<R> extends Batch<R> {
   /** Rows that were handed out so far; those after it are unread if the iteration is left. */
   readonly visited: number;
-  /** An error that `values` met behind the records it gave. */
+  /** A record could not be decoded; it is the one at `visited`, and nothing is given from there on. */
   readonly fault: unknown;
   expire(): void;
 }
@@ -73,6 +73,7 @@ abstract class BaseBatch<R> implements LiveBatch<R> {
   /** Moves the cursor on. Internal. */
   step(): boolean {
     if (this.visited >= this.length) return false;
+    if (this.fault !== undefined) return false;
     if (this.#expired) throw new UsageError('ERR_RECORD_EXPIRED');
     this.cursor.moveTo(this.first + this.visited++);
     return true;
@@ -99,7 +100,12 @@ export class SpanBatch<R> extends BaseBatch<R> {
 
   constructor(framing: Framing<R>, span: Span) {
     const texts = new SpanText(span, framing.text, framing.detached ?? false);
-    super(new SpanCursor(framing, span, texts), span.row, span.rows - span.row);
+    const cursor = new SpanCursor(framing, span, texts);
+    super(cursor, span.row, span.rows - span.row);
+    cursor.watch((error, row) => {
+      this.fault = error;
+      this.visited = row - this.first;
+    });
     this.#framing = framing;
     this.#texts = texts;
   }
@@ -118,9 +124,8 @@ export class SpanBatch<R> extends BaseBatch<R> {
         this.cursor.moveTo(this.first + row);
         records.push(this.cursor.value());
       } catch (error) {
+        // Those before it are given now; the error comes with the next read.
         if (row === 0) throw error;
-        this.visited = row;
-        this.fault = error;
         break;
       }
     }

@@ -55,6 +55,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
   /** Where the span starts in `bytes`, and in the stream. */
   #start: number;
   #offset: number;
+  #onFault: ((error: unknown, row: number) => void) | undefined;
 
   constructor(framing: Framing<R>, span: Span, texts: SpanText) {
     this.#framing = framing;
@@ -70,6 +71,11 @@ export class SpanCursor<R> implements RecordCursor<R> {
   moveTo(row: number): this {
     this.#row = HEADER_WORDS + row * ROW_WORDS;
     return this;
+  }
+
+  /** Has records that cannot be decoded reported, with their row. Internal. */
+  watch(onFault: (error: unknown, row: number) => void): void {
+    this.#onFault = onFault;
   }
 
   /** Ends the cursor's life. Internal. */
@@ -119,9 +125,14 @@ export class SpanCursor<R> implements RecordCursor<R> {
     const to = from + this.#table[this.#row + R_LENGTH]!;
     const flags = this.#table[this.#row + R_FLAGS]!;
     const { fromText } = this.#framing;
-    const text = fromText && this.#texts.row(this.#rowIndex());
-    if (text !== undefined) return fromText!(text, this.#recordOffset());
-    return this.#framing.record(bytes, from, to, flags, this.#stable, this.#recordOffset());
+    try {
+      const text = fromText && this.#texts.row(this.#rowIndex());
+      if (text !== undefined) return fromText!(text, this.#recordOffset());
+      return this.#framing.record(bytes, from, to, flags, this.#stable, this.#recordOffset());
+    } catch (error) {
+      this.#onFault?.(error, this.#rowIndex());
+      throw error;
+    }
   }
 
   /** Where in the stream the record starts: where the one before it ends. */
