@@ -9,20 +9,6 @@
 namespace miniproto::binding {
 namespace {
 
-/** Checks rows of a table that may hold anything. @returns false after an error was thrown. */
-bool checkRows(napi_env env, const int32_t* rows, size_t count, size_t length, size_t room) {
-  size_t total = 0;
-  for (size_t row = 0; row < count; row++, rows += kRowWords) {
-    const int64_t from = rows[kRowOffset];
-    const int64_t size = rows[kRowLength];
-    if (from < 0 || size < 0 || from + size > static_cast<int64_t>(length)) {
-      return throwRange(env, "table", "rows inside of bytes");
-    }
-    total += static_cast<size_t>(size);
-  }
-  return total <= room || throwRange(env, "units", "two bytes for each byte of the rows");
-}
-
 napi_value decodeUtf8RowsOf(napi_env env, napi_callback_info call) {
   napi_value values[6];
   ByteArray bytes;
@@ -45,11 +31,15 @@ napi_value decodeUtf8RowsOf(napi_env env, napi_callback_info call) {
     throwRange(env, "ends", "at least one word longer than rowCount");
     return nullptr;
   }
-  const int32_t* rows = table.data + kHeaderWords + first * kRowWords;
-  if (!checkRows(env, rows, static_cast<size_t>(count), bytes.length, units.length / 2)) return nullptr;
-  // SAFETY: aligned, as checked above, and room for as many units as the rows have bytes.
-  auto* out = reinterpret_cast<char16_t*>(units.data);
-  const Utf8Outcome outcome = decodeUtf8Rows(bytes.data, rows, static_cast<size_t>(count), out, ends.data);
+  const size_t room = units.length / 2;
+  const Utf8Outcome outcome = decodeUtf8Rows(
+      {bytes.data, bytes.length, table.data + kHeaderWords + first * kRowWords, static_cast<size_t>(count),
+       // SAFETY: aligned, as checked above; `room` says how far it goes.
+       reinterpret_cast<char16_t*>(units.data), room < kMaxWord ? room : kMaxWord, ends.data});
+  if (!outcome.inside) {
+    throwRange(env, "table", "rows inside of bytes, and units two bytes for each of theirs");
+    return nullptr;
+  }
   ends.data[count] = outcome.malformed;
   return numberOf(env, static_cast<double>(outcome.units));
 }

@@ -90,7 +90,9 @@ void check(const ExactBuffer& bytes, const std::vector<size_t>& sizes) {
   // Exactly the room that is promised, on the heap, so that one unit too many is seen.
   auto units = std::make_unique<char16_t[]>(payload);
   std::vector<int32_t> found(sizes.size());
-  const Utf8Outcome outcome = decodeUtf8Rows(bytes.data(), rows.data(), sizes.size(), units.get(), found.data());
+  const Utf8Outcome outcome =
+      decodeUtf8Rows({bytes.data(), bytes.size(), rows.data(), sizes.size(), units.get(), payload, found.data()});
+  CHECK(outcome.inside);
   CHECK(outcome.units == expected.size());
   CHECK(std::u16string(units.get(), outcome.units) == expected);
   CHECK(found == ends);
@@ -142,11 +144,35 @@ void everyCharacterDecodes() {
   }
 }
 
+void rowsOutsideAreNotRead() {
+  ExactBuffer bytes(16);
+  for (size_t i = 0; i < 16; i++) bytes[i] = 'a';
+  const int32_t bad[][2] = {{-1, 2}, {0, -1}, {0, 17}, {16, 1}, {2147483647, 2147483647}, {0, 9}};
+  for (const auto& row : bad) {
+    // Room for eight units: the last row lies inside but does not fit behind the good one.
+    const int32_t rows[] = {0, 4, 4, 0, row[0], row[1], 0, 0};
+    char16_t units[8];
+    int32_t ends[2];
+    CHECK(!decodeUtf8Rows({bytes.data(), 16, rows, 2, units, 8, ends}).inside);
+  }
+}
+
+void unitsOverTheirRowsStayInside() {
+  // Units are written over the rows that are still to be read: garbage, but none of it is followed.
+  ExactBuffer bytes(200);
+  for (size_t i = 0; i < 200; i++) bytes[i] = 0x7f;
+  alignas(8) int32_t table[64] = {0, 100, 100, 0, 0, 4, 4, 0};
+  int32_t ends[2];
+  auto* units = reinterpret_cast<char16_t*>(table + 4);
+  decodeUtf8Rows({bytes.data(), 200, table, 2, units, 120, ends});
+}
+
 }  // namespace
 
 int main() {
   randomBytesDecodeAsTheStandardSays();
   everyCharacterDecodes();
-  std::puts("utf8: 2 cases");
+  rowsOutsideAreNotRead();
+  unitsOverTheirRowsStayInside();
   return 0;
 }

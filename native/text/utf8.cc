@@ -145,17 +145,27 @@ inline void decode(Cursor& at, const uint8_t* end) {
 
 }  // namespace
 
-Utf8Outcome decodeUtf8Rows(const uint8_t* bytes, const int32_t* rows, size_t count, char16_t* units,
-                           int32_t* ends) noexcept {
+Utf8Outcome decodeUtf8Rows(const Utf8Rows& call) noexcept {
   Utf8Outcome outcome;
-  Cursor at{nullptr, units, false};
-  for (size_t row = 0; row < count; row++, rows += kRowWords) {
-    at.p = bytes + rows[kRowOffset];
-    decode(at, at.p + rows[kRowLength]);
-    ends[row] = static_cast<int32_t>(at.out - units);
-    if (at.malformed && outcome.malformed < 0) outcome.malformed = static_cast<int32_t>(row);
+  Cursor at{nullptr, call.units, false};
+  size_t room = call.room;
+  // Volatile: what was checked is what is used, whatever another thread writes there.
+  const volatile int32_t* row = call.rows;
+  for (size_t i = 0; i < call.count; i++, row += kRowWords) {
+    const int64_t offset = row[kRowOffset];
+    const int64_t size = row[kRowLength];
+    if (offset < 0 || size < 0 || offset + size > static_cast<int64_t>(call.length) ||
+        size > static_cast<int64_t>(room)) {
+      outcome.inside = false;
+      break;
+    }
+    room -= static_cast<size_t>(size);
+    at.p = call.bytes + offset;
+    decode(at, at.p + size);
+    call.ends[i] = static_cast<int32_t>(at.out - call.units);
+    if (at.malformed && outcome.malformed < 0) outcome.malformed = static_cast<int32_t>(i);
   }
-  outcome.units = static_cast<size_t>(at.out - units);
+  outcome.units = static_cast<size_t>(at.out - call.units);
   return outcome;
 }
 

@@ -18,16 +18,29 @@ struct Utf8Outcome {
   size_t units = 0;
   /** Index of the first row that is not valid UTF-8, or -1. */
   int32_t malformed = -1;
+  /** False when a row lies outside of the bytes or has no room: decoding stopped there. */
+  bool inside = true;
+};
+
+/** Where the rows come from and where they go. */
+struct Utf8Rows {
+  const uint8_t* bytes;
+  size_t length;
+  /** The first row's words, see frame_table.h. */
+  const int32_t* rows;
+  size_t count;
+  char16_t* units;
+  /** Units that there is room for. */
+  size_t room;
+  /** Room for `count` words: where each row's units end. */
+  int32_t* ends;
 };
 
 /**
- * Decodes the payloads of `count` rows.
- * @param rows the first row's words, see frame_table.h
- * @param units room for the units: at least as many as the payloads have bytes
- * @param ends room for `count` words: where each row's units end
- * Pre: every row's payload lies in `bytes`; 2 * units fit in an int32.
+ * Decodes the payloads of `count` rows. Each row is read once and checked as it is read: rows may be overwritten
+ * meanwhile, by another thread or by units that lie over them, and then only the result is wrong.
+ * Pre: `room` fits in an int32.
  */
-Utf8Outcome decodeUtf8Rows(const uint8_t* bytes, const int32_t* rows, size_t count, char16_t* units,
-                           int32_t* ends) noexcept;
+Utf8Outcome decodeUtf8Rows(const Utf8Rows& call) noexcept;
 
 }  // namespace miniproto

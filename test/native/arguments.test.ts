@@ -269,6 +269,28 @@ describe('arguments of the addon', () => {
     refused(() => decode(rowTable(0, 64), 128, 1, 1), 'ERR_OUT_OF_RANGE');
   });
 
+  it('stands rows that are overwritten by the units or the ends of the rows before them', () => {
+    const rows = [0, 100, 100, 0, 0, 4, 4, 0];
+    const text = Buffer.alloc(200, 0x7f);
+    for (const [unitsAt, endsAt] of [
+      [80, 2048],
+      [64, 2048],
+      [2048, 80],
+      [80, 64],
+    ]) {
+      const memory = new ArrayBuffer(4096);
+      const table = new Int32Array(memory, 0, 24);
+      table.set(rows, 16);
+      const ends = new Int32Array(memory, endsAt, 3);
+      try {
+        addon.decodeUtf8Rows(text, table, 0, 2, new Uint8Array(memory, unitsAt, 1024), ends);
+      } catch (error) {
+        // Whatever the garbage says: a row that is inside, or a coded refusal.
+        assert.equal((error as { code?: string }).code, 'ERR_OUT_OF_RANGE');
+      }
+    }
+  });
+
   it('stands any state in a table', () => {
     const values = [-(2 ** 31), -1, 0, 1, 2, 3, 63, 64, 65, 2 ** 31 - 1];
     for (const framer of framers()) {
