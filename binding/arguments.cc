@@ -41,20 +41,16 @@ bool takeWords(napi_env env, napi_value value, const char* name, WordArray& word
   return true;
 }
 
-bool takeInteger(napi_env env, napi_value value, const char* name, Bounds bounds, int64_t& integer) {
+bool refuseInteger(napi_env env, napi_value value, const char* name, Bounds bounds) {
   double number = 0;
   if (napi_get_value_double(env, value, &number) != napi_ok) return throwType(env, name, "of type number");
-  const bool within = number >= static_cast<double>(bounds.least) && number <= static_cast<double>(bounds.most);
-  // Converted only once it is known to fit; a NaN is not within.
-  integer = within ? static_cast<int64_t>(number) : 0;
-  if (within && static_cast<double>(integer) == number) return true;
   const std::string expected =
       "an integer >= " + std::to_string(bounds.least) + " and <= " + std::to_string(bounds.most);
   return throwRange(env, name, expected.c_str());
 }
 
 bool takeRange(napi_env env, const napi_value (&fromAndTo)[2], size_t length, int64_t most, size_t (&range)[2]) {
-  const int64_t size = static_cast<int64_t>(length);
+  const auto size = static_cast<int64_t>(length);
   int64_t to = 0;
   int64_t from = 0;
   if (!takeInteger(env, fromAndTo[1], "to", {0, size < most ? size : most}, to)) return false;

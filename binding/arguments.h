@@ -49,7 +49,20 @@ bool takeArguments(napi_env env, napi_callback_info call, napi_value (&values)[k
 
 bool takeBytes(napi_env env, napi_value value, const char* name, ByteArray& bytes);
 bool takeWords(napi_env env, napi_value value, const char* name, WordArray& words);
-bool takeInteger(napi_env env, napi_value value, const char* name, Bounds bounds, int64_t& integer);
+
+/** The slow half of takeInteger: says what is wrong. @returns false */
+bool refuseInteger(napi_env env, napi_value value, const char* name, Bounds bounds);
+
+inline bool takeInteger(napi_env env, napi_value value, const char* name, Bounds bounds, int64_t& integer) {
+  double number = 0;
+  if (napi_get_value_double(env, value, &number) == napi_ok && number >= static_cast<double>(bounds.least) &&
+      number <= static_cast<double>(bounds.most)) {
+    // Converted only once it is known to fit; a NaN did not get here.
+    integer = static_cast<int64_t>(number);
+    if (static_cast<double>(integer) == number) return true;
+  }
+  return refuseInteger(env, value, name, bounds);
+}
 
 /** A half-open range. Post: 0 <= from <= to <= length and to <= most. */
 bool takeRange(napi_env env, const napi_value (&fromAndTo)[2], size_t length, int64_t most, size_t (&range)[2]);

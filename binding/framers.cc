@@ -4,14 +4,13 @@
  * The native framer is bound to that function and freed with it, so a call needs no `this`: nothing to unwrap, no tag
  * to compare, no wrong receiver, and the function may be taken off its object.
  */
-#include "framing/framer.h"
-
 #include <memory>
 #include <string>
 
 #include "arguments.h"
 #include "binding.h"
 #include "framing/fixed.h"
+#include "framing/framer.h"
 #include "framing/length.h"
 #include "framing/separator.h"
 #include "options.h"
@@ -44,7 +43,9 @@ napi_value frameOf(napi_env env, napi_callback_info call) {
   return numberOf(env, static_cast<double>(framer->frame(frameCall)));
 }
 
-void deleteFramer(napi_env /*env*/, void* data, void* /*hint*/) { delete static_cast<Framer*>(data); }
+void deleteFramer(napi_env /*env*/, void* data, void* /*hint*/) {
+  delete static_cast<Framer*>(data);
+}
 
 Napi::Value wrapFramer(Napi::Env env, std::unique_ptr<Framer> framer) {
   napi_value function = nullptr;
@@ -85,8 +86,7 @@ Napi::Value createSeparatorFramer(const Napi::CallbackInfo& call) {
 Napi::Value createLengthFramer(const Napi::CallbackInfo& call) {
   const Options options(call[0], "framing");
   LengthSettings settings;
-  settings.encoding =
-      static_cast<LengthEncoding>(options.choice("encoding", {"big", "little", "varint", "decimal"}));
+  settings.encoding = static_cast<LengthEncoding>(options.choice("encoding", {"big", "little", "varint", "decimal"}));
   const bool fixed = settings.encoding == LengthEncoding::kBig || settings.encoding == LengthEncoding::kLittle;
   const int64_t mostBytes = fixed ? 8 : static_cast<int64_t>(LengthFramer::kMaxFieldBytes);
   settings.lengthBytes = static_cast<size_t>(options.integer("lengthBytes", {1, mostBytes}));

@@ -7,7 +7,9 @@
 namespace miniproto::binding {
 namespace {
 
-[[noreturn]] void passOn(Napi::Env env) { throw Napi::Error::New(env); }
+[[noreturn]] void passOn(Napi::Env env) {
+  throw Napi::Error::New(env);
+}
 
 }  // namespace
 
@@ -64,10 +66,11 @@ std::vector<std::string> Options::byteStrings(const char* field, size_t maxCount
     throwType(env, pathOf(field).c_str(), "an array of Uint8Array");
     passOn(env);
   }
-  const Napi::Array list = value.As<Napi::Array>();
+  const auto list = value.As<Napi::Array>();
   const uint32_t count = list.Length();
   if (count < 1 || count > maxCount) {
-    throwRange(env, (pathOf(field) + ".length").c_str(), ("an integer >= 1 and <= " + std::to_string(maxCount)).c_str());
+    throwRange(env, (pathOf(field) + ".length").c_str(),
+               ("an integer >= 1 and <= " + std::to_string(maxCount)).c_str());
     passOn(env);
   }
   std::vector<std::string> strings;

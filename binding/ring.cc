@@ -85,7 +85,9 @@ struct RingHolder {
   Ring ring;
 };
 
-void deleteRing(napi_env /*env*/, void* data, void* /*hint*/) { delete static_cast<RingHolder*>(data); }
+void deleteRing(napi_env /*env*/, void* data, void* /*hint*/) {
+  delete static_cast<RingHolder*>(data);
+}
 
 /** The ring that a method was called on, and its arguments. Null when an error is pending. */
 template <size_t kCount>
@@ -125,7 +127,7 @@ napi_value capacityOf(napi_env env, napi_callback_info call) {
 bool overlaps(napi_env env, const RingHolder& holder, const ByteArray& bytes) {
   void* data = nullptr;
   size_t length = 0;
-  const napi_value buffer = holder.memory.buffer();
+  napi_value buffer = holder.memory.buffer();
   if (buffer == nullptr || napi_get_arraybuffer_info(env, buffer, &data, &length) != napi_ok) return false;
   const auto* memory = static_cast<const uint8_t*>(data);
   return bytes.length > 0 && bytes.data >= memory && bytes.data < memory + length;
@@ -174,7 +176,7 @@ napi_value spans(napi_env env, napi_callback_info call) {
   const size_t count = holder->ring.spans(parts);
   napi_value list = nullptr;
   if (napi_create_array_with_length(env, count, &list) != napi_ok || count == 0) return list;
-  const napi_value buffer = holder->memory.buffer();
+  napi_value buffer = holder->memory.buffer();
   void* start = nullptr;
   if (napi_get_arraybuffer_info(env, buffer, &start, nullptr) != napi_ok) return nullptr;
   for (uint32_t i = 0; i < count; i++) {

@@ -80,7 +80,7 @@ napi_value indexAllOf(napi_env env, napi_callback_info call) {
   if (!takeWords(env, values[4], "positions", positions)) return nullptr;
   const IndexResult result = indexAll(haystack.start, haystack.size, byte, static_cast<int32_t>(haystack.from),
                                       positions.data, positions.length);
-  const double count = static_cast<double>(result.count);
+  const auto count = static_cast<double>(result.count);
   return numberOf(env, result.ascii ? count : -count - 1);
 }
 

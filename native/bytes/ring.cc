@@ -10,16 +10,22 @@
 
 namespace miniproto {
 
-uint8_t* HeapRingMemory::allocate(size_t size) { return static_cast<uint8_t*>(std::malloc(size)); }
+uint8_t* HeapRingMemory::allocate(size_t size) {
+  return static_cast<uint8_t*>(std::malloc(size));
+}
 
-void HeapRingMemory::release(uint8_t* memory, size_t /*size*/) { std::free(memory); }
+void HeapRingMemory::release(uint8_t* memory, size_t /*size*/) {
+  std::free(memory);
+}
 
 Ring::Ring(const Options& options, RingMemory& memory)
     : memory_(memory),
       minCapacity_(std::min(options.minCapacity, nextPowerOfTwo(options.maxCapacity))),
       maxCapacity_(options.maxCapacity) {}
 
-Ring::~Ring() { releaseMemory(); }
+Ring::~Ring() {
+  releaseMemory();
+}
 
 Ring::Written Ring::write(ByteSpan source) {
   const size_t wanted = std::min(source.size, maxCapacity_ - length_);

@@ -136,7 +136,8 @@ void cutRecords(const LengthSettings& settings, const FrameCall& call, size_t ma
     }
     // Unsigned: what is negative, or wraps around, is over maxLength too.
     const uint64_t length = field.value + static_cast<uint64_t>(settings.adjustment);
-    if (field.value > kMaxSafeInteger || length > settings.maxLength) return refuseLength(settings, field.value, outcome);
+    if (field.value > kMaxSafeInteger || length > settings.maxLength)
+      return refuseLength(settings, field.value, outcome);
     const size_t header = settings.offset + field.size;
     const size_t end = header + static_cast<size_t>(length);
     if (available < end + trailerBytes) {

@@ -85,8 +85,17 @@ SeparatorFramer::SeparatorFramer(const SeparatorSettings& settings)
 size_t SeparatorFramer::frame(const FrameCall& call) const noexcept {
   const int32_t searched = std::max(call.table[kSearched], 0);
   const size_t position = call.from + std::min(static_cast<size_t>(searched), call.to - call.from);
-  Run run{call, rowLimit(call), call.table[kFinal] != 0, call.from, position, 0, overflowOf(call), 0,
-          FrameFault::kNone, 0, position == call.from};
+  Run run{call,
+          rowLimit(call),
+          call.table[kFinal] != 0,
+          call.from,
+          position,
+          0,
+          overflowOf(call),
+          0,
+          FrameFault::kNone,
+          0,
+          position == call.from};
   for (;;) {
     if (run.rows == run.maxRows) break;
     if (hasKernel_ && run.overflow == kOverflowNone) {
@@ -115,8 +124,11 @@ size_t SeparatorFramer::frame(const FrameCall& call) const noexcept {
 /** The way for plain records. Post: `position` is where the search for the end of the record at `start` goes on. */
 void SeparatorFramer::runKernel(Run& run) const noexcept {
   const size_t floor = run.position;
-  LineScan scan{run.bytes(), run.to(),  run.call.table + kHeaderWords, run.maxRows, maxLength_, lineEnd_, lineFirst_,
-                lineLast_,   keep_,     run.start,                     run.position, run.rows,  true};
+  LineScan scan{run.bytes(), run.to(),     run.call.table + kHeaderWords,
+                run.maxRows, maxLength_,   lineEnd_,
+                lineFirst_,  lineLast_,    keep_,
+                run.start,   run.position, run.rows,
+                true};
   kernels().scanLines(scan);
   run.kernelAscii = run.kernelAscii && scan.ascii;
   run.rows = scan.rowCount;

@@ -12,7 +12,9 @@ namespace miniproto {
 namespace {
 
 // SAFETY: uint8_t and char are both character types; the string's length goes with the pointer everywhere.
-const uint8_t* bytesOf(const std::string& text) { return reinterpret_cast<const uint8_t*>(text.data()); }
+const uint8_t* bytesOf(const std::string& text) {
+  return reinterpret_cast<const uint8_t*>(text.data());
+}
 
 }  // namespace
 

@@ -61,7 +61,9 @@ const KernelSet* avx2Kernels() {
 #else
 
 namespace miniproto {
-const KernelSet* avx2Kernels() { return nullptr; }
+const KernelSet* avx2Kernels() {
+  return nullptr;
+}
 }  // namespace miniproto
 
 #endif

@@ -78,7 +78,8 @@ const KernelSet& kernels();
 /** Sets that this processor runs, best first. Post: `names` filled from the front. @returns the count, at most 4. */
 size_t availableKernels(const char* (&names)[4]);
 
-/** Makes the named set the one in use, in the whole process. @returns false, and changes nothing, when it is not available. */
+/** Makes the named set the one in use, in the whole process. @returns false, and changes nothing, when it is not
+ * available. */
 bool selectKernel(const char* name);
 
 }  // namespace miniproto

@@ -13,7 +13,9 @@ uint32_t keyAt(uint32_t key, unsigned phase) {
   return shift == 0 ? key : (key >> shift) | (key << (32 - shift));
 }
 
-unsigned phaseAfter(size_t size, unsigned phase) { return static_cast<unsigned>((phase + size) & 3); }
+unsigned phaseAfter(size_t size, unsigned phase) {
+  return static_cast<unsigned>((phase + size) & 3);
+}
 
 }  // namespace
 

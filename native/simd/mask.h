@@ -14,7 +14,8 @@ namespace miniproto {
 /** Masks `size` bytes in place. Pre: phase < 4. @returns the phase behind them. */
 unsigned mask(uint8_t* bytes, size_t size, uint32_t key, unsigned phase);
 
-/** Masks `source` into `target`. Pre: phase < 4; both have `size` bytes and do not overlap. @returns the phase behind them. */
+/** Masks `source` into `target`. Pre: phase < 4; both have `size` bytes and do not overlap. @returns the phase behind
+ * them. */
 unsigned maskCopy(const uint8_t* source, uint8_t* target, size_t size, uint32_t key, unsigned phase);
 
 }  // namespace miniproto

@@ -33,8 +33,8 @@ struct Neon {
   }
   static uint64_t bits(Vector matches) {
     const Vector places = placeBits(matches);
-    return static_cast<uint64_t>(vaddv_u8(vget_low_u8(places))) |
-           static_cast<uint64_t>(vaddv_u8(vget_high_u8(places))) << 8;
+    return static_cast<uint64_t>(vaddv_u8(vget_low_u8(places))) | static_cast<uint64_t>(vaddv_u8(vget_high_u8(places)))
+                                                                      << 8;
   }
   static uint64_t blockBits(const Vector (&matches)[4]) {
     const Vector low = vpaddq_u8(placeBits(matches[0]), placeBits(matches[1]));
@@ -56,7 +56,9 @@ const KernelSet* neonKernels() {
 #else
 
 namespace miniproto {
-const KernelSet* neonKernels() { return nullptr; }
+const KernelSet* neonKernels() {
+  return nullptr;
+}
 }  // namespace miniproto
 
 #endif

@@ -8,7 +8,9 @@
 
 namespace miniproto {
 
-size_t indexOfByte(const uint8_t* bytes, size_t size, uint8_t byte) { return kernels().indexOfByte(bytes, size, byte); }
+size_t indexOfByte(const uint8_t* bytes, size_t size, uint8_t byte) {
+  return kernels().indexOfByte(bytes, size, byte);
+}
 
 size_t indexOfAny(const uint8_t* bytes, size_t size, uint8_t a, uint8_t b, uint8_t c) {
   return kernels().indexOfAny(bytes, size, a, b, c);
@@ -36,6 +38,8 @@ IndexResult indexAll(const uint8_t* bytes, size_t size, uint8_t byte, int32_t ba
   return {count, isAscii(bytes, looked)};
 }
 
-bool isAscii(const uint8_t* bytes, size_t size) { return kernels().isAscii(bytes, size); }
+bool isAscii(const uint8_t* bytes, size_t size) {
+  return kernels().isAscii(bytes, size);
+}
 
 }  // namespace miniproto

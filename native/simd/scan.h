@@ -33,7 +33,8 @@ struct IndexResult {
  * Writes `base` plus the index of each `byte` to `positions` until `capacity` are there.
  * Pre: base + size <= 2^31.
  */
-IndexResult indexAll(const uint8_t* bytes, size_t size, uint8_t byte, int32_t base, int32_t* positions, size_t capacity);
+IndexResult indexAll(const uint8_t* bytes, size_t size, uint8_t byte, int32_t base, int32_t* positions,
+                     size_t capacity);
 
 /** True when no byte is over 0x7f. */
 bool isAscii(const uint8_t* bytes, size_t size);

@@ -46,7 +46,9 @@ const KernelSet* sse2Kernels() {
 #else
 
 namespace miniproto {
-const KernelSet* sse2Kernels() { return nullptr; }
+const KernelSet* sse2Kernels() {
+  return nullptr;
+}
 }  // namespace miniproto
 
 #endif

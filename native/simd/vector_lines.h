@@ -39,13 +39,17 @@ struct Block {
 /** The bytes of a block: in place when there are 64, else copied to `padded` with zeroes behind them. */
 inline const uint8_t* blockAt(const uint8_t* bytes, size_t rest, uint8_t (&padded)[kBlock]) {
   if (rest >= kBlock) return bytes;
-  std::memset(padded, 0, kBlock);
-  std::memcpy(padded, bytes, rest);
+  for (size_t i = 0; i < kBlock; i += Swar::kWidth) Swar::store(padded + i, 0);
+  size_t i = 0;
+  for (; rest - i >= Swar::kWidth; i += Swar::kWidth) Swar::store(padded + i, Swar::load(bytes + i));
+  for (; i < rest; i++) padded[i] = bytes[i];
   return padded;
 }
 
 /** Bits of the first `rest` places. */
-inline uint64_t placesBefore(size_t rest) { return rest >= kBlock ? ~uint64_t{0} : (uint64_t{1} << rest) - 1; }
+inline uint64_t placesBefore(size_t rest) {
+  return rest >= kBlock ? ~uint64_t{0} : (uint64_t{1} << rest) - 1;
+}
 
 template <class V>
 size_t indexAll(const uint8_t* bytes, size_t size, uint8_t byte, int32_t base, int32_t* positions, size_t capacity,
@@ -105,8 +109,14 @@ template <class V, LineEnd kEnd>
 void scanLinesUntil(LineScan& scan) {
   const uint8_t* const bytes = scan.bytes;
   const size_t to = scan.to;
-  LineCursor<kEnd> cursor{bytes,      scan.rows + 4 * scan.rowCount, scan.rows + 4 * scan.maxRows, scan.start, scan.position,
-                          scan.maxLength, scan.first, scan.keep};
+  LineCursor<kEnd> cursor{bytes,
+                          scan.rows + 4 * scan.rowCount,
+                          scan.rows + 4 * scan.maxRows,
+                          scan.start,
+                          scan.position,
+                          scan.maxLength,
+                          scan.first,
+                          scan.keep};
   const typename V::Vector last = V::splat(scan.last);
   const typename V::Vector cr = V::splat('\r');
   typename V::Vector seen = V::splat(0);

@@ -1,9 +1,10 @@
 /**
  * Masking over any vector type: XOR with a four-byte key that repeats, in place or on the way to another place.
  *
- * Every width is a multiple of four, so the key's phase is the same for each vector of the main loop. The last bytes
- * are done by a vector that ends exactly at the end. It overlaps bytes already done, and in place those have changed,
- * so it is loaded before the loop, and its key is turned by its own distance from the start.
+ * Every width is a multiple of four, so the key's phase is the same for each vector of the main loop, which writes
+ * aligned. What it leaves at either end is done by a vector that begins at the start and one that ends at the end. They
+ * overlap what the loop does, and in place that has changed by then: so they are loaded before it and stored after it,
+ * each with the key turned by its own distance from the start.
  */
 #pragma once
 
@@ -28,22 +29,27 @@ template <class V>
 inline void maskWide(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
   constexpr size_t kWidth = V::kWidth;
   const size_t last = size - kWidth;
+  const typename V::Vector headMasked = V::differing(V::load(source), V::splatKey(key));
   const typename V::Vector lastMasked = V::differing(V::load(source + last), V::splatKey(turnKey(key, last)));
-  const typename V::Vector keys = V::splatKey(key);
-  size_t i = 0;
-  for (; size - i >= 4 * kWidth; i += 4 * kWidth) {
-    const typename V::Vector v0 = V::differing(V::load(source + i), keys);
-    const typename V::Vector v1 = V::differing(V::load(source + i + kWidth), keys);
-    const typename V::Vector v2 = V::differing(V::load(source + i + 2 * kWidth), keys);
-    const typename V::Vector v3 = V::differing(V::load(source + i + 3 * kWidth), keys);
-    V::store(target + i, v0);
-    V::store(target + i + kWidth, v1);
-    V::store(target + i + 2 * kWidth, v2);
-    V::store(target + i + 3 * kWidth, v3);
+  // SAFETY: the cast only tells the alignment; the next aligned place is at most kWidth <= size away.
+  const size_t aligned = kWidth - (reinterpret_cast<uintptr_t>(target) & (kWidth - 1));
+  const typename V::Vector keys = V::splatKey(turnKey(key, aligned));
+  const uint8_t* from = source + aligned;
+  uint8_t* to = target + aligned;
+  for (size_t blocks = (size - aligned) / (4 * kWidth); blocks > 0; blocks--) {
+    const typename V::Vector v0 = V::differing(V::load(from), keys);
+    const typename V::Vector v1 = V::differing(V::load(from + kWidth), keys);
+    const typename V::Vector v2 = V::differing(V::load(from + 2 * kWidth), keys);
+    const typename V::Vector v3 = V::differing(V::load(from + 3 * kWidth), keys);
+    V::store(to, v0);
+    V::store(to + kWidth, v1);
+    V::store(to + 2 * kWidth, v2);
+    V::store(to + 3 * kWidth, v3);
+    from += 4 * kWidth;
+    to += 4 * kWidth;
   }
-  for (; size - i > kWidth; i += kWidth) {
-    V::store(target + i, V::differing(V::load(source + i), keys));
-  }
+  for (; to < target + last; from += kWidth, to += kWidth) V::store(to, V::differing(V::load(from), keys));
+  V::store(target, headMasked);
   V::store(target + last, lastMasked);
 }
 

@@ -99,27 +99,23 @@ inline size_t findFirstWide(const uint8_t* bytes, size_t size, const M& match) {
   constexpr size_t kWidth = V::kWidth;
   const size_t head = firstOf<V>(match.at(bytes), match, bytes);
   if (head < kWidth) return head;
+  const uint8_t* const end = bytes + size;
   // SAFETY: the cast only tells the alignment; the next aligned place is at most kWidth <= size away.
-  size_t i = kWidth - (reinterpret_cast<uintptr_t>(bytes) & (kWidth - 1));
-  while (size - i >= 4 * kWidth) {
-    const typename V::Vector m0 = match.at(bytes + i);
-    const typename V::Vector m1 = match.at(bytes + i + kWidth);
-    const typename V::Vector m2 = match.at(bytes + i + 2 * kWidth);
-    const typename V::Vector m3 = match.at(bytes + i + 3 * kWidth);
-    if (V::any(V::either(V::either(m0, m1), V::either(m2, m3)))) {
-      const typename V::Vector all[4] = {m0, m1, m2, m3};
-      for (size_t k = 0; k < 4; k++) {
-        const size_t index = firstOf<V>(all[k], match, bytes + i + k * kWidth);
-        if (index < kWidth) return i + k * kWidth + index;
-      }
+  const uint8_t* p = bytes + kWidth - (reinterpret_cast<uintptr_t>(bytes) & (kWidth - 1));
+  // Counted blocks and a plain pointer: an indexed operand costs the comparison a second micro-operation.
+  for (size_t blocks = static_cast<size_t>(end - p) / (4 * kWidth); blocks > 0; blocks--, p += 4 * kWidth) {
+    const typename V::Vector all[4] = {match.at(p), match.at(p + kWidth), match.at(p + 2 * kWidth),
+                                       match.at(p + 3 * kWidth)};
+    if (!V::any(V::either(V::either(all[0], all[1]), V::either(all[2], all[3])))) continue;
+    for (size_t k = 0; k < 4; k++) {
+      const size_t index = firstOf<V>(all[k], match, p + k * kWidth);
+      if (index < kWidth) return static_cast<size_t>(p - bytes) + k * kWidth + index;
     }
-    i += 4 * kWidth;
   }
-  while (i < size) {
-    if (i > size - kWidth) i = size - kWidth;
-    const size_t index = firstOf<V>(match.at(bytes + i), match, bytes + i);
-    if (index < kWidth) return i + index;
-    i += kWidth;
+  for (; p < end; p += kWidth) {
+    if (static_cast<size_t>(end - p) < kWidth) p = end - kWidth;
+    const size_t index = firstOf<V>(match.at(p), match, p);
+    if (index < kWidth) return static_cast<size_t>(p - bytes) + index;
   }
   return size;
 }
@@ -139,9 +135,8 @@ size_t indexOfAny(const uint8_t* bytes, size_t size, uint8_t a, uint8_t b, uint8
 template <class V>
 size_t indexOfSequence(const uint8_t* bytes, size_t size, const uint8_t* sequence, size_t length) {
   const size_t places = size - length + 1;
-  const size_t found = places < V::kWidth
-                           ? findFirstSmall(bytes, places, SequenceMatch<Swar>(sequence, length))
-                           : findFirstWide<V>(bytes, places, SequenceMatch<V>(sequence, length));
+  const size_t found = places < V::kWidth ? findFirstSmall(bytes, places, SequenceMatch<Swar>(sequence, length))
+                                          : findFirstWide<V>(bytes, places, SequenceMatch<V>(sequence, length));
   return found == places ? size : found;
 }
 
@@ -155,18 +150,20 @@ bool isAscii(const uint8_t* bytes, size_t size) {
     return !Swar::any(seen);
   }
   constexpr size_t kWidth = V::kWidth;
-  size_t i = 0;
-  for (; size - i >= 4 * kWidth; i += 4 * kWidth) {
-    const uint8_t* p = bytes + i;
+  if (V::any(V::load(bytes))) return false;
+  const uint8_t* const end = bytes + size;
+  // SAFETY: as in findFirstWide.
+  const uint8_t* p = bytes + kWidth - (reinterpret_cast<uintptr_t>(bytes) & (kWidth - 1));
+  for (size_t blocks = static_cast<size_t>(end - p) / (4 * kWidth); blocks > 0; blocks--, p += 4 * kWidth) {
     if (V::any(V::either(V::either(V::load(p), V::load(p + kWidth)),
                          V::either(V::load(p + 2 * kWidth), V::load(p + 3 * kWidth))))) {
       return false;
     }
   }
-  for (; size - i >= kWidth; i += kWidth) {
-    if (V::any(V::load(bytes + i))) return false;
+  for (; static_cast<size_t>(end - p) >= kWidth; p += kWidth) {
+    if (V::any(V::load(p))) return false;
   }
-  return !V::any(V::load(bytes + size - kWidth));
+  return !V::any(V::load(end - kWidth));
 }
 
 }  // namespace

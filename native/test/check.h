@@ -26,14 +26,14 @@ inline std::string& context() {
   return text;
 }
 
-#define CHECK(condition)                                                                                           \
-  do {                                                                                                             \
-    if (!(condition)) {                                                                                            \
-      std::fprintf(stderr, "%s:%d: failed: %s\n  kernel %s, seed %llx, %s\n", __FILE__, __LINE__, #condition,      \
-                   miniproto::kernels().name, static_cast<unsigned long long>(miniproto::test::kSeed),             \
-                   miniproto::test::context().c_str());                                                            \
-      std::exit(1);                                                                                                \
-    }                                                                                                              \
+#define CHECK(condition)                                                                                      \
+  do {                                                                                                        \
+    if (!(condition)) {                                                                                       \
+      std::fprintf(stderr, "%s:%d: failed: %s\n  kernel %s, seed %llx, %s\n", __FILE__, __LINE__, #condition, \
+                   miniproto::kernels().name, static_cast<unsigned long long>(miniproto::test::kSeed),        \
+                   miniproto::test::context().c_str());                                                       \
+      std::exit(1);                                                                                           \
+    }                                                                                                         \
   } while (false)
 
 /** xorshift64*: small, and the same everywhere. */
@@ -69,14 +69,24 @@ class ExactBuffer {
   explicit ExactBuffer(const std::string& bytes, size_t alignment = 0) : ExactBuffer(bytes.size(), alignment) {
     if (!bytes.empty()) std::memcpy(data_, bytes.data(), bytes.size());
   }
-  ~ExactBuffer() { std::free(block_); }
+  ~ExactBuffer() {
+    std::free(block_);
+  }
   ExactBuffer(const ExactBuffer&) = delete;
   ExactBuffer& operator=(const ExactBuffer&) = delete;
 
-  uint8_t* data() { return data_; }
-  const uint8_t* data() const { return data_; }
-  size_t size() const { return size_; }
-  uint8_t& operator[](size_t i) { return data_[i]; }
+  uint8_t* data() {
+    return data_;
+  }
+  const uint8_t* data() const {
+    return data_;
+  }
+  size_t size() const {
+    return size_;
+  }
+  uint8_t& operator[](size_t i) {
+    return data_[i];
+  }
 
  private:
   void* block_ = nullptr;
@@ -85,7 +95,7 @@ class ExactBuffer {
 };
 
 inline const std::vector<size_t>& smallSizes() {
-  static const std::vector<size_t> kSizes = {0,  1,  2,  3,  4,  5,  7,  8,  9,  15, 16,  17,  31,  32,  33,  47, 48,
+  static const std::vector<size_t> kSizes = {0,  1,  2,  3,  4,  5,  7,  8,  9,  15,  16,  17,  31,  32,  33,  47, 48,
                                              49, 63, 64, 65, 79, 80, 95, 96, 97, 125, 126, 127, 128, 129, 191, 257};
   return kSizes;
 }
@@ -119,6 +129,8 @@ void forEachKernel(Body body) {
   CHECK(!selectKernel("none"));
 }
 
-inline void say(const std::string& text) { context() = text; }
+inline void say(const std::string& text) {
+  context() = text;
+}
 
 }  // namespace miniproto::test

@@ -36,7 +36,7 @@ std::string fieldOf(const LengthSettings& settings, uint64_t value) {
 LengthSettings drawSettings(Random& random) {
   LengthSettings settings;
   settings.encoding = static_cast<LengthEncoding>(random.below(4));
-  settings.lengthBytes = 2 + random.below(7);
+  settings.lengthBytes = 3 + random.below(6);
   settings.terminator = ':';
   settings.offset = random.below(4);
   settings.adjustment = static_cast<int64_t>(random.below(11)) - 5;

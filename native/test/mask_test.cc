@@ -10,7 +10,9 @@ using namespace miniproto::test;
 
 namespace {
 
-uint8_t masked(uint8_t byte, uint32_t key, size_t index) { return static_cast<uint8_t>(byte ^ (key >> (8 * (index & 3)))); }
+uint8_t masked(uint8_t byte, uint32_t key, size_t index) {
+  return static_cast<uint8_t>(byte ^ (key >> (8 * (index & 3))));
+}
 
 void maskMeetsItsDefinition() {
   Random random;

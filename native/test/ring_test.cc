@@ -38,7 +38,9 @@ class CountingMemory final : public RingMemory {
   HeapRingMemory heap_;
 };
 
-ByteSpan spanOf(const std::string& text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+ByteSpan spanOf(const std::string& text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
 
 std::string contentsOf(const Ring& ring) {
   ByteSpan parts[2];

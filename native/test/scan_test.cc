@@ -72,7 +72,8 @@ void everyByteValueIsFoundAndNoOther() {
 
 void sequencesAreFoundWhereTheyLie() {
   Random random;
-  const std::string sequences[] = {"\n", "\r\n", "\r\n\r\n", "aab", "abcabd", "--boundary-7", std::string(256, 'a') + ""};
+  const std::string sequences[] = {
+      "\n", "\r\n", "\r\n\r\n", "aab", "abcabd", "--boundary-7", std::string(256, 'a') + ""};
   forEachShape([&](size_t size, size_t alignment) {
     if (size > 300 && alignment > 8) return;
     ExactBuffer buffer(size, alignment);
@@ -113,7 +114,8 @@ void indexAllWritesEveryPlaceAndTheVerdict() {
           const IndexResult result = indexAll(buffer.data(), size, '\n', 1000, positions.data(), capacity);
           const size_t count = std::min(capacity, expected.size());
           CHECK(result.count == count);
-          CHECK(std::equal(positions.begin(), positions.begin() + static_cast<std::ptrdiff_t>(count), expected.begin()));
+          CHECK(
+              std::equal(positions.begin(), positions.begin() + static_cast<std::ptrdiff_t>(count), expected.begin()));
           size_t looked = size;
           if (count == capacity) looked = count == 0 ? 0 : static_cast<size_t>(positions[count - 1]) - 999;
           bool verdict = true;
@@ -132,7 +134,7 @@ void isAsciiSeesOneByteAnywhere() {
     ExactBuffer buffer(size, alignment);
     for (size_t i = 0; i < size; i++) buffer[i] = static_cast<uint8_t>(random.below(128));
     CHECK(isAscii(buffer.data(), size));
-    for (size_t place = 0; place < size; place += size > 300 ? 997 : 1) {
+    for (size_t place = 0; place<size; place += size> 300 ? 997 : 1) {
       const uint8_t before = buffer[place];
       buffer[place] = static_cast<uint8_t>(before | 0x80);
       CHECK(!isAscii(buffer.data(), size));

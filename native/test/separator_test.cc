@@ -82,7 +82,8 @@ Outcome naive(const SeparatorSettings& settings, const std::string& stream) {
     out.consumed = found.end;
     pieces = false;
     if (!found.any) {
-      if (settings.tail == Tail::kGive) out.rows.push_back({start, found.at - start, found.end, kFlagUnterminated | last});
+      if (settings.tail == Tail::kGive)
+        out.rows.push_back({start, found.at - start, found.end, kFlagUnterminated | last});
       continue;
     }
     const size_t length = (settings.keep ? found.end : payloadEnd) - start;
@@ -113,9 +114,20 @@ void checkStream(const SeparatorSettings& settings, const std::string& stream, R
 }
 
 SeparatorSettings drawSettings(Random& random) {
-  static const std::vector<std::vector<std::string>> kSets = {
-      {"\n"},         {"\r\n"},           {"\r\n\r\n"},           {"a"},  {"ab"}, {"aa"}, {"aab"}, {"abab"}, {"\n", "\r\n"},
-      {"\r\n", "\r"}, {"a", "ab", "abb"}, {"abb", "b", "\r", "\n"}, {"ab", "ba"}, {"a", "b", "\n", "\r", "c"}};
+  static const std::vector<std::vector<std::string>> kSets = {{"\n"},
+                                                              {"\r\n"},
+                                                              {"\r\n\r\n"},
+                                                              {"a"},
+                                                              {"ab"},
+                                                              {"aa"},
+                                                              {"aab"},
+                                                              {"abab"},
+                                                              {"\n", "\r\n"},
+                                                              {"\r\n", "\r"},
+                                                              {"a", "ab", "abb"},
+                                                              {"abb", "b", "\r", "\n"},
+                                                              {"ab", "ba"},
+                                                              {"a", "b", "\n", "\r", "c"}};
   SeparatorSettings settings;
   const size_t mode = random.below(3);
   settings.newline = static_cast<Newline>(mode);
@@ -165,8 +177,10 @@ void longLinesCrossEveryBlockBoundary() {
     settings.maxLength = 130;
     for (size_t length = 0; length <= 132; length++) {
       for (const size_t lead : {0, 1, 62, 63, 64}) {
-        const std::string line(length, 'x');
-        checkStream(settings, std::string(lead, 'y') + "\r\n" + line + "\r\n" + line + "\r\nend", random);
+        const std::string line = std::string(length, 'x') + "\r\n";
+        std::string stream = std::string(lead, 'y') + "\r\n";
+        stream.append(line).append(line).append("end");
+        checkStream(settings, stream, random);
       }
     }
   }
@@ -180,8 +194,9 @@ void wireCases() {
   settings.maxLength = 3;
   for (const Overflow overflow : {Overflow::kError, Overflow::kSkip, Overflow::kPieces}) {
     settings.overflow = overflow;
-    for (const char* stream : {"", "\n", "\r\n", "\r", "\r\r\n", "abc\r\n", "abc\r\r\n", "abcd\r\n", "abc\rd\n", "abc\r",
-                               "abcd", "abcdefghi\r\nx\n", "a\n\r\n\nb", "abcdef", "abcdef\r\n", "abc\r\nabcd"}) {
+    for (const char* stream :
+         {"", "\n", "\r\n", "\r", "\r\r\n", "abc\r\n", "abc\r\r\n", "abcd\r\n", "abc\rd\n", "abc\r", "abcd",
+          "abcdefghi\r\nx\n", "a\n\r\n\nb", "abcdef", "abcdef\r\n", "abc\r\nabcd"}) {
       for (const Tail tail : {Tail::kGive, Tail::kRefuse, Tail::kDrop}) {
         settings.tail = tail;
         checkStream(settings, stream, random);
