@@ -480,7 +480,11 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     if (!this.#ended || this.#reading || this.#reader.hasRecord || this.#advance()) return;
     this.#needsPeer = false;
     const message = 'the stream ended before the peer said what a write waits for';
-    throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: this.codec.name, offset: this.stream.input.offset, message });
+    throw new ProtocolError('ERR_UNEXPECTED_EOF', {
+      protocol: this.codec.name,
+      offset: this.stream.input.offset,
+      message,
+    });
   }
 
   /** Takes a record although the queue may be full: from inside a push, which stops reading instead. */
