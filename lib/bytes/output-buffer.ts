@@ -7,7 +7,6 @@
  * may keep it as long as it likes.
  */
 import { inspect } from 'node:util';
-import { markAsUntransferable } from 'node:worker_threads';
 import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { asBuffer } from './input-buffer.js';
@@ -218,8 +217,6 @@ export function checkAttached(bytes: Uint8Array): void {
 function makeRoom(size: number): void {
   if (page.length - pageEnd >= size) return;
   page = allocatePage(Math.max(PAGE_SIZE, size));
-  // Pieces of it reach other people's streams, and whoever transferred one would take the page from everybody.
-  markAsUntransferable(page.buffer);
   pageEnd = 0;
 }
 

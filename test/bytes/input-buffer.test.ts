@@ -1,0 +1,214 @@
+/**
+ * InputBuffer against a model: one flat array of everything that was appended, and how much of it was consumed.
+ *
+ * Chunks of every kind arrive (tiny ones that are copied together, large ones that stay where they are, ones with a
+ * recycle function), and every read is compared with the array. A chunk's memory is overwritten as soon as the buffer
+ * gives it back, so that a byte that was still in use shows.
+ */
+import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
+import { InputBuffer } from '#lib/bytes/input-buffer';
+import { NOT_READY } from '#lib/status';
+import { type Random, seeded } from '../support/random.js';
+
+/** Chunk sizes on both sides of where chunks are copied together, and of the pages they are copied to. */
+const SIZES = [0, 1, 2, 5, 64, 511, 512, 513, 4095, 4096, 4097, 9000];
+
+class Model {
+  readonly buffer = new InputBuffer();
+  /** Everything that was appended. */
+  readonly bytes: number[] = [];
+  consumed = 0;
+  /** Per chunk with a recycle function: where it ends in `bytes`, and how often it was given back. */
+  readonly chunks: { end: number; recycled: number }[] = [];
+
+  get rest(): Uint8Array {
+    return Uint8Array.from(this.bytes.slice(this.consumed));
+  }
+
+  append(chunk: Uint8Array, kind: 'kept' | 'recycled'): void {
+    this.bytes.push(...chunk);
+    if (kind === 'kept') return this.buffer.append(chunk);
+    const entry = { end: this.bytes.length, recycled: 0 };
+    this.chunks.push(entry);
+    this.buffer.append(chunk, () => {
+      entry.recycled++;
+      chunk.fill(0xee);
+    });
+  }
+
+  consume(count: number): void {
+    this.buffer.consume(count);
+    this.consumed += count;
+  }
+
+  /** What must hold after every step. */
+  check(): void {
+    assert.equal(this.buffer.length, this.bytes.length - this.consumed);
+    assert.equal(this.buffer.offset, this.consumed);
+    assert.ok(this.buffer.frontLength <= this.buffer.length);
+    assert.equal(this.buffer.frontLength === 0, this.buffer.length === 0);
+    for (const { end, recycled } of this.chunks) {
+      assert.ok(recycled <= 1, 'a chunk is given back once');
+      if (end <= this.consumed) assert.equal(recycled, 1, 'a consumed chunk is given back');
+    }
+  }
+}
+
+function randomStep(random: Random, model: Model): void {
+  const { buffer, rest } = model;
+  const size = rest.length;
+  switch (random.below(8)) {
+    case 0:
+    case 1:
+      return model.append(random.bytes(random.pick(SIZES), Uint8Array.of(1, 2, 3)), random.pick(['kept', 'recycled']));
+    case 2:
+      return model.consume(random.below(size + 1));
+    case 3: {
+      const to = random.below(size + 1);
+      const from = random.below(to + 1);
+      assert.deepEqual([...buffer.peek(to, from)], [...rest.subarray(from, to)]);
+      return;
+    }
+    case 4: {
+      if (size === 0) return;
+      const at = random.below(size);
+      assert.equal(buffer.byteAt(at), rest[at]);
+      return;
+    }
+    case 5: {
+      const wanted = random.bytes(random.between(1, 9), Uint8Array.of(1, 2, 3));
+      const from = random.below(size + 2);
+      const expected = Buffer.from(rest.buffer).indexOf(wanted, from);
+      // Buffer counts a start behind its end as its end.
+      assert.equal(buffer.indexOf(wanted, from), from > size ? -1 : expected);
+      assert.equal(buffer.indexOf(2, from), from >= size ? -1 : rest.indexOf(2, from));
+      return;
+    }
+    case 6: {
+      const width = random.between(1, 6);
+      if (size < width) return;
+      const at = random.below(size - width + 1);
+      assert.equal(buffer.peekUint(at, width), Buffer.from(rest.buffer).readUIntBE(at, width));
+      assert.equal(buffer.peekUint(at, width, 'little'), Buffer.from(rest.buffer).readUIntLE(at, width));
+      return;
+    }
+    default: {
+      const count = Math.min(size, random.pick([0, 1, 3, 700, 5000]));
+      assert.deepEqual([...buffer.take(count)], [...rest.subarray(0, count)]);
+      model.consumed += count;
+    }
+  }
+}
+
+describe('InputBuffer', () => {
+  seeded('reads like the flat array of what was appended, whatever the order of steps', (random) => {
+    for (let round = 0; round < 60; round++) {
+      const model = new Model();
+      for (let step = 0; step < 120; step++) {
+        randomStep(random, model);
+        model.check();
+      }
+      model.consume(model.buffer.length);
+      model.check();
+    }
+  });
+
+  seeded('gathers records over seams while it is consumed, byte for byte', (random) => {
+    for (let round = 0; round < 200; round++) {
+      const model = new Model();
+      for (let i = random.between(1, 8); i > 0; i--) model.append(random.bytes(random.pick(SIZES)), 'recycled');
+      while (model.buffer.length > 0) {
+        const count = random.between(1, Math.min(model.buffer.length, 6000));
+        model.buffer.gather(count);
+        assert.ok(model.buffer.frontLength >= count);
+        const front = model.buffer.front()!;
+        const { bytes, start, end } = front;
+        assert.deepEqual([...bytes.subarray(start, end)], [...model.rest.subarray(0, end - start)]);
+        model.consume(random.between(0, count));
+        model.check();
+      }
+    }
+  });
+
+  it('reads the mirrored bytes of a seam once', () => {
+    const buffer = new InputBuffer();
+    buffer.append(Buffer.alloc(5000, 'a'));
+    buffer.append(Buffer.alloc(5000, 'b'));
+    buffer.gather(5003);
+    assert.equal(buffer.length, 10_000);
+    buffer.consume(5001);
+    assert.equal(buffer.peek(2).toString(), 'bb');
+    assert.equal(buffer.length, 4999);
+    buffer.consume(4999);
+    assert.equal(buffer.front(), undefined);
+  });
+
+  it('finds a sequence that lies over three chunks', () => {
+    const buffer = new InputBuffer();
+    buffer.append(Buffer.from(`${'.'.repeat(5000)}ab`));
+    buffer.append(Buffer.alloc(4096, 'c'));
+    buffer.append(Buffer.from(`d${'.'.repeat(5000)}`));
+    assert.equal(buffer.indexOf(Buffer.from('abcc')), 5000);
+    assert.equal(buffer.indexOf(Buffer.from('ccd')), 5000 + 2 + 4094);
+    assert.equal(buffer.indexOf(Buffer.from(`b${'c'.repeat(255)}`)), 5001);
+    assert.equal(buffer.indexOf(Buffer.from('x')), -1);
+  });
+
+  it('copies small chunks together, so that single bytes cost bytes and not objects', () => {
+    const buffer = new InputBuffer();
+    for (let i = 0; i < 10_000; i++) buffer.append(Uint8Array.of(i));
+    let segments = 0;
+    for (let segment = buffer.front(); segment !== undefined; segment = segment.next) segments++;
+    assert.ok(segments < 20, `${segments} segments`);
+    assert.deepEqual([...buffer.peek(10_000)].slice(250, 260), [250, 251, 252, 253, 254, 255, 0, 1, 2, 3]);
+  });
+
+  it('gives an empty chunk back at once', () => {
+    const buffer = new InputBuffer();
+    let recycled = 0;
+    buffer.append(new Uint8Array(0), () => recycled++);
+    assert.equal(recycled, 1);
+    assert.equal(buffer.length, 0);
+  });
+
+  it('does not give a chunk back before its last byte is consumed', () => {
+    const buffer = new InputBuffer();
+    let recycled = 0;
+    buffer.append(Buffer.alloc(5000), () => recycled++);
+    buffer.consume(4999);
+    assert.equal(recycled, 0);
+    buffer.consume(1);
+    assert.equal(recycled, 1);
+  });
+
+  it('forgets what was needed and searched when bytes are consumed', () => {
+    const buffer = new InputBuffer();
+    buffer.append(Buffer.from('abcdef'));
+    assert.equal(buffer.need(100), NOT_READY);
+    assert.equal(buffer.needed, 100);
+    buffer.searched = 6;
+    buffer.consume(1);
+    assert.equal(buffer.needed, 0);
+    assert.equal(buffer.searched, 0);
+  });
+
+  it('refuses what is out of range, and changes nothing', () => {
+    const buffer = new InputBuffer();
+    buffer.append(Buffer.from('abc'));
+    const range = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
+    assert.throws(() => buffer.peek(4), range);
+    assert.throws(() => buffer.peek(2, 3), range);
+    assert.throws(() => buffer.consume(4), range);
+    assert.throws(() => buffer.consume(-1), range);
+    assert.throws(() => buffer.consume(Number.NaN), range);
+    assert.throws(() => buffer.byteAt(3), range);
+    assert.throws(() => buffer.take(4), range);
+    assert.throws(() => buffer.peekUint(0, 4), range);
+    assert.throws(() => buffer.peekUint(0, 7), range);
+    assert.throws(() => buffer.indexOf(new Uint8Array(0)), range);
+    assert.throws(() => buffer.indexOf(1, -1), range);
+    assert.equal(buffer.peek(3).toString(), 'abc');
+    assert.equal(inspect(buffer), 'InputBuffer { length: 3, offset: 0 }');
+  });
+});

@@ -1,0 +1,208 @@
+/**
+ * OutputBuffer: what leaves is what was written, whether it was copied or lies where its owner has it.
+ */
+import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
+import { OutputBuffer } from '#lib/bytes/output-buffer';
+import { BY_REFERENCE_FROM } from '#lib/limits';
+import { type Random, seeded } from '../support/random.js';
+
+const DETACHED = { name: 'UsageError', code: 'ERR_PAYLOAD_DETACHED' };
+
+function content(output: OutputBuffer): Buffer {
+  return Buffer.concat(output.peek(Number.POSITIVE_INFINITY));
+}
+
+/** Takes everything out in pieces of random size, as a slow stream would. */
+function drain(output: OutputBuffer, random: Random): Buffer {
+  const taken: Buffer[] = [];
+  while (output.length > 0) {
+    const [first] = output.peek(1);
+    const count = random.between(1, first!.length);
+    taken.push(Buffer.from(first!.subarray(0, count)));
+    output.consume(count);
+  }
+  return Buffer.concat(taken);
+}
+
+function detach(bytes: Uint8Array): void {
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] });
+}
+
+describe('OutputBuffer', () => {
+  seeded('gives what was written, in order, however it is taken', (random) => {
+    for (let round = 0; round < 50; round++) {
+      const output = new OutputBuffer();
+      const expected: Buffer[] = [];
+      for (let i = 0; i < 60; i++) {
+        const bytes = Buffer.from(random.bytes(random.pick([0, 1, 5, 47, 48, 49, 300, 16_383, 16_384, 40_000])));
+        const from = random.below(bytes.length + 1);
+        const to = random.between(from, bytes.length);
+        if (random.oneIn(2)) output.write(bytes, from, to);
+        else output.writeCopy(bytes, from, to);
+        expected.push(Buffer.from(bytes.subarray(from, to)));
+        if (random.oneIn(4)) {
+          const byte = random.below(256);
+          output.writeByte(byte);
+          expected.push(Buffer.of(byte));
+        }
+      }
+      const all = Buffer.concat(expected);
+      assert.equal(output.length, all.length);
+      assert.ok(drain(output, random).equals(all));
+      assert.equal(output.offset, all.length);
+    }
+  });
+
+  seeded('takes back exactly what was written since the mark', (random) => {
+    const neighbour = new OutputBuffer();
+    const output = new OutputBuffer();
+    let expected: Buffer = Buffer.alloc(0);
+    for (let i = 0; i < 500; i++) {
+      const kept = random.bytes(random.pick([0, 1, 100, 20_000]));
+      const undone = random.bytes(random.pick([0, 1, 100, 20_000]));
+      if (random.oneIn(3)) output.write(kept);
+      else output.writeCopy(kept);
+      expected = Buffer.concat([expected, kept]);
+      output.mark();
+      output.write(undone);
+      output.writeText('undone');
+      // Another buffer writes to the same page meanwhile.
+      neighbour.writeByte(i);
+      output.rollback();
+      assert.equal(output.length, expected.length);
+      if (random.oneIn(5)) {
+        const count = random.below(expected.length + 1);
+        assert.ok(content(output).equals(expected));
+        output.consume(count);
+        expected = expected.subarray(count);
+      }
+    }
+    assert.ok(content(output).equals(expected));
+    assert.deepEqual([...content(neighbour)], [...Array.from({ length: 500 }, (_, i) => i & 255)]);
+  });
+
+  it('copies a payload below 16 KiB before the call returns', () => {
+    const output = new OutputBuffer();
+    const payload = Buffer.alloc(BY_REFERENCE_FROM - 1, 'a');
+    output.write(payload);
+    payload.fill('b');
+    assert.ok(content(output).every((byte) => byte === 0x61));
+  });
+
+  it('sends a payload of 16 KiB from where it lies', () => {
+    const output = new OutputBuffer();
+    const payload = Buffer.alloc(BY_REFERENCE_FROM);
+    output.write(payload);
+    assert.equal(output.peek()[0]!.buffer, payload.buffer);
+    assert.equal(output.peek()[0]!.byteOffset, payload.byteOffset);
+  });
+
+  it('copies a large payload where it is asked to', () => {
+    const output = new OutputBuffer();
+    const payload = Buffer.alloc(40_000, 'a');
+    output.writeCopy(payload);
+    payload.fill('b');
+    assert.ok(content(output).every((byte) => byte === 0x61));
+  });
+
+  it('copies a large payload in resizable or shared memory', () => {
+    type Resizable = new (
+      size: number,
+      options: { maxByteLength: number },
+    ) => ArrayBuffer & { resize(n: number): void };
+    const resizable = new (ArrayBuffer as unknown as Resizable)(40_000, { maxByteLength: 80_000 });
+    const shared = new SharedArrayBuffer(40_000);
+    const output = new OutputBuffer();
+    output.write(new Uint8Array(resizable).fill(1));
+    output.write(new Uint8Array(shared).fill(1));
+    resizable.resize(0);
+    new Uint8Array(shared).fill(2);
+    assert.ok(content(output).equals(Buffer.alloc(80_000, 1)));
+  });
+
+  it('throws ERR_PAYLOAD_DETACHED when a payload sent by reference has lost its memory', () => {
+    const output = new OutputBuffer();
+    const payload = new Uint8Array(40_000);
+    output.writeText('before');
+    output.write(payload);
+    detach(payload);
+    assert.throws(() => output.peek(), DETACHED);
+  });
+
+  it('throws ERR_PAYLOAD_DETACHED for a payload that is detached already, which is not an empty one', () => {
+    const output = new OutputBuffer();
+    const payload = new Uint8Array(10);
+    detach(payload);
+    assert.throws(() => output.write(payload), DETACHED);
+    assert.throws(() => output.writeCopy(payload), DETACHED);
+    output.write(new Uint8Array(0));
+    output.write(new Uint8Array(new SharedArrayBuffer(0)));
+    assert.equal(output.length, 0);
+  });
+
+  it('keeps its pages although somebody tries to transfer one', () => {
+    const output = new OutputBuffer();
+    output.writeText('shared by all connections');
+    const { buffer } = output.peek()[0]!;
+    // Node 20 copies what must not be transferred, later ones throw.
+    try {
+      structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+    } catch (error) {
+      assert.equal((error as Error).name, 'DataCloneError');
+    }
+    assert.equal(content(output).toString(), 'shared by all connections');
+  });
+
+  for (const endian of ['big', 'little'] as const) {
+    it(`writes ${endian}-endian integers of 1 to 8 bytes`, () => {
+      for (let width = 1; width <= 8; width++) {
+        const largest = width > 6 ? Number.MAX_SAFE_INTEGER : 256 ** width - 1;
+        for (const value of [0, 1, 127, 128, 255, Math.floor(largest / 3), largest]) {
+          const output = new OutputBuffer();
+          output.writeUint(value, width, endian);
+          const bytes = [...content(output)];
+          if (endian === 'little') bytes.reverse();
+          assert.equal(bytes.length, width);
+          assert.equal(
+            bytes.reduce((sum, byte) => sum * 256n + BigInt(byte), 0n),
+            BigInt(value),
+          );
+        }
+      }
+    });
+  }
+
+  it('writes text as Buffer.from does, and says its bytes', () => {
+    const texts = [
+      '',
+      'a',
+      'x'.repeat(32),
+      'x'.repeat(33),
+      'ä'.repeat(31),
+      '€𝄞',
+      `${'a'.repeat(31)}ß`,
+      'y'.repeat(70_000),
+    ];
+    for (const text of [...texts, 'ü'.repeat(20_000), '\ud800']) {
+      for (const encoding of ['utf8', 'latin1'] as const) {
+        const output = new OutputBuffer();
+        output.writeText('>');
+        const size = output.writeText(text, encoding);
+        const expected = Buffer.from(text, encoding);
+        assert.equal(size, expected.length);
+        assert.ok(content(output).subarray(1).equals(expected));
+      }
+    }
+  });
+
+  it('drops everything when it is cleared, and goes on', () => {
+    const output = new OutputBuffer();
+    output.write(Buffer.alloc(20_000));
+    output.clear();
+    assert.equal(output.length, 0);
+    output.writeText('next');
+    assert.equal(content(output).toString(), 'next');
+    assert.equal(inspect(output), 'OutputBuffer { length: 4, offset: 0 }');
+  });
+});
