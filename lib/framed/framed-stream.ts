@@ -127,7 +127,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   #tryRead(): R | ReadStatus {
     this.#checkReadable();
-    return this.#attempt(() => this.#reader.next(this.#ended));
+    const found = this.#reader.takeFound();
+    return found === NOT_READY ? this.#attempt(() => this.#reader.next(this.#ended)) : found;
   }
 
   /** The next record, owned; waits for it. Resolves with EOF at the end. @throws as `tryRead`; the signal's reason. */

@@ -15,6 +15,7 @@ import { HEADER_WORDS, R_END, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS } from '../
 import { BATCH_ROWS, MAX_EMPTY_PROGRESS } from '../limits.js';
 import { CONTINUE, EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import { type Batch, type LiveBatch, SpanBatch, ValueBatch } from './batch.js';
+import { SpanText } from './span-text.js';
 import { leaseTable, returnTable, type Span } from './span.js';
 
 /** Rows of a batch of a codec without a framer: each is an object already. */
@@ -88,6 +89,13 @@ export class RecordReader<R, W> {
     return this.#takeRow(framing);
   }
 
+  /** `next` where a record was found by looking ahead already: the way most records of a loop come. */
+  takeFound(): R | NotReady {
+    const span = this.#span;
+    if (span === undefined || this.#batch !== undefined || span.row >= span.rows) return NOT_READY;
+    return this.#takeRow(this.#codec.framing!);
+  }
+
   /** Everything that is there, up to a table's rows; the batch before is done with. */
   nextBatch(ended: boolean): Batch<R> | NotReady | NeedWrite | Eof {
     if (this.#batch !== undefined) this.settle('all');
@@ -122,25 +130,36 @@ export class RecordReader<R, W> {
     if (rows === 0) return false;
     const { bytes, start } = this.#input.front()!;
     const stable = isStable(this.#input);
-    this.#span = { bytes, start, offset: this.#input.offset, table, rows, row: 0, position: start, stable };
+    const { offset } = this.#input;
+    this.#span = { bytes, start, offset, table, rows, row: 0, position: start, stable, texts: undefined };
     return true;
   }
 
   #takeRow(framing: Framing<R>): R {
     const span = this.#span!;
-    const { table } = span;
-    const row = HEADER_WORDS + span.row * ROW_WORDS;
-    const from = table[row + R_OFFSET]!;
-    const to = from + table[row + R_LENGTH]!;
     let record: R;
     try {
-      record = framing.record(span.bytes, from, to, table[row + R_FLAGS]!, span.stable, this.#input.offset);
+      record = this.#makeRecord(framing, span);
     } catch (error) {
       throw this.#fail(error);
     }
     this.#consumeThrough(span, span.row);
     if (span.row === span.rows) this.#finishSpan(span);
     return record;
+  }
+
+  #makeRecord(framing: Framing<R>, span: Span): R {
+    const { fromText } = framing;
+    if (fromText !== undefined && framing.text !== undefined) {
+      span.texts ??= new SpanText(span, framing.text, framing.detached ?? false);
+      const text = span.texts.row(span.row);
+      if (text !== undefined) return fromText(text, this.#input.offset);
+    }
+    const { table } = span;
+    const row = HEADER_WORDS + span.row * ROW_WORDS;
+    const from = table[row + R_OFFSET]!;
+    const to = from + table[row + R_LENGTH]!;
+    return framing.record(span.bytes, from, to, table[row + R_FLAGS]!, span.stable, this.#input.offset);
   }
 
   /** Consumes the input through the row. */

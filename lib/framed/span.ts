@@ -1,6 +1,7 @@
 /** Framed bytes and their rows: what a reader looks ahead at, and what a batch is made of. */
 import { createFrameTable } from '../frame-table.js';
 import { BATCH_ROWS } from '../limits.js';
+import type { SpanText } from './span-text.js';
 
 export interface Span {
   /** The bytes that were framed, [start, …). */
@@ -17,6 +18,8 @@ export interface Span {
   position: number;
   /** The bytes are never written again. */
   stable: boolean;
+  /** The rows' text, once one of them was asked for. */
+  texts?: SpanText | undefined;
 }
 
 /** Tables that nobody holds rows in: idle streams have none, busy ones take turns. */
