@@ -20,8 +20,9 @@ export interface NodeStreamPair {
   readonly writable?: Writable | undefined;
 }
 
-/** Streams that a DuplexStream reads: two readers of one stream would steal from each other. */
-const inUse = new WeakSet<Readable | Writable>();
+/** Two readers of one stream would steal from each other, two writers would mix; one of each is a pipe. */
+const readInUse = new WeakSet<Readable>();
+const writtenInUse = new WeakSet<Writable>();
 
 export class DuplexStream extends BaseStream {
   readonly #readable: Readable | undefined;
@@ -42,9 +43,8 @@ export class DuplexStream extends BaseStream {
     super(options);
     const { readable, writable } = sidesOf(source);
     checkBytes(readable, writable);
-    for (const side of [readable, writable]) {
-      if (side === undefined) continue;
-      if (inUse.has(side)) throw new UsageError('ERR_STREAM_IN_USE', { message: 'the Node stream is in use already' });
+    if ((readable && readInUse.has(readable)) || (writable && writtenInUse.has(writable))) {
+      throw new UsageError('ERR_STREAM_IN_USE', { message: 'the Node stream is in use already' });
     }
     this.#readable = readable;
     this.#writable = writable;
@@ -54,14 +54,14 @@ export class DuplexStream extends BaseStream {
   }
 
   #adoptReadable(readable: Readable): void {
-    inUse.add(readable);
+    readInUse.add(readable);
     readable.on('error', this.#onError).on('close', this.#onReadableClose).on('end', this.#onEnd);
     if (readable.readableEnded) this.inputEnded();
     else if (readable.destroyed) this.#onReadableClose();
   }
 
   #adoptWritable(writable: Writable): void {
-    inUse.add(writable);
+    writtenInUse.add(writable);
     writable.on('drain', this.#onDrain).on('close', this.#onWritableClose);
     if (writable !== (this.#readable as unknown)) writable.on('error', this.#onWritableError);
   }
@@ -208,8 +208,8 @@ export class DuplexStream extends BaseStream {
     readable?.off('error', this.#onError);
     writable?.off('drain', this.#onDrain).off('close', this.#onWritableClose);
     writable?.off('error', this.#onError).off('error', this.#onWritableError);
-    if (readable !== undefined) inUse.delete(readable);
-    if (writable !== undefined) inUse.delete(writable);
+    if (readable !== undefined) readInUse.delete(readable);
+    if (writable !== undefined) writtenInUse.delete(writable);
     if (rest.length > 0) readable?.unshift(rest);
     this.input.consume(rest.length);
     this.destroy();

@@ -25,5 +25,5 @@ export function fromWeb(pair: WebStreamPair, options: StreamOptions = {}): Duple
   const { readable, writable } = pair;
   if (readable === undefined) return new DuplexStream(Writable.fromWeb(writable!), options);
   if (writable === undefined) return new DuplexStream(Readable.fromWeb(readable), options);
-  return new DuplexStream(Duplex.fromWeb({ readable, writable }), options);
+  return new DuplexStream(Duplex.fromWeb({ readable, writable }, { allowHalfOpen: true }), options);
 }
