@@ -1,0 +1,164 @@
+/**
+ * Every piece of code that a reader may copy is run: the `js`, `cjs` and `ts` blocks of README.md and docs/, the
+ * programs in examples/, and the @example parts of doc comments.
+ *
+ * A block that is not to be run is fenced as `text` or `sh`. A `js` block followed by a block ```text prints must print
+ * just that. An @example need not stand alone: what it uses without saying is declared in SURROUNDINGS, and then it is
+ * only type-checked; one without such names is run too, and a line `expression; // value` must be true.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as miniproto from '../../dist/index.js';
+import * as kernels from '../../dist/kernels.js';
+import { type Block, exampleBlocks, fencedBlocks, ROOT } from './blocks.js';
+import { runNode, runProgram } from './run.js';
+
+/** Names that an @example may use without declaring them, and their types. */
+const SURROUNDINGS: Record<string, string> = {
+  socket: "import('node:net').Socket",
+  stream: "import('node:stream').Duplex",
+  source: "import('node:stream').Readable",
+  first: 'Uint8Array',
+  second: 'Uint8Array',
+  key: 'number',
+  payload: 'Uint8Array',
+  frame: 'Uint8Array',
+  headerLength: 'number',
+};
+
+const DOCUMENTS = ['README.md', ...listed('docs', '.md')];
+const LANGUAGES = ['js', 'cjs', 'ts', 'text', 'sh', 'json'];
+const NOT_HERE = /^demo/;
+
+/** Where TypeScript is compiled: inside the project, so that 'miniproto' is this package. */
+const FOLDER = join(ROOT, 'dist-test', 'docs');
+
+describe('documents', () => {
+  for (const document of DOCUMENTS) {
+    const blocks = fencedBlocks(document);
+    it(`${document}: every block says what it is`, () => {
+      for (const { place, language } of blocks) assert.ok(LANGUAGES.includes(language), `${place}: '${language}'`);
+    });
+    for (const block of blocks.filter(({ language }) => language === 'js' || language === 'cjs')) {
+      it(`${block.place} runs`, async function () {
+        this.timeout(60_000);
+        const type = block.language === 'cjs' ? 'commonjs' : 'module';
+        const printed = await runNode([`--input-type=${type}`, '--eval', block.code]);
+        if (block.prints !== undefined) assert.equal(printed, block.prints);
+      });
+    }
+    it(`${document}: links lead somewhere`, () => checkLinks(document));
+  }
+});
+
+describe('examples', () => {
+  for (const file of listed('examples', '.mjs').filter((name) => !NOT_HERE.test(name.slice('examples/'.length)))) {
+    it(`${file} runs and prints something`, async function () {
+      this.timeout(60_000);
+      assert.notEqual(await runNode([file]), '');
+    });
+  }
+});
+
+describe('examples in TypeScript', () => {
+  const blocks = DOCUMENTS.flatMap(fencedBlocks).filter(({ language }) => language === 'ts');
+  const snippets = listed('lib', '.ts').flatMap(exampleBlocks);
+  const sources = [...blocks.map(({ code }) => code), ...snippets.map(moduleOf)];
+  let folder = '';
+  let compiled = '';
+
+  before(async function () {
+    this.timeout(120_000);
+    mkdirSync(FOLDER, { recursive: true });
+    folder = mkdtempSync(join(FOLDER, 'examples-'));
+    compiled = await compile(folder, sources);
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  for (const [index, { place, code }] of [...blocks, ...snippets].entries()) {
+    const alone = surroundingsOf(code).length === 0 || index < blocks.length;
+    it(`${place} ${alone ? 'compiles and runs' : 'compiles'}`, async function () {
+      this.timeout(60_000);
+      const mistakes = compiled.split('\n').filter((line) => line.includes(`example-${index}.mts`));
+      assert.deepEqual(mistakes, [], sources[index]);
+      if (alone) await runNode([join(folder, `example-${index}.mjs`)]);
+    });
+  }
+});
+
+function listed(folder: string, ending: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true })
+    .map((name) => `${folder}/${String(name)}`)
+    .filter((name) => name.endsWith(ending))
+    .sort();
+}
+
+/** Makes a module of an @example: imports, declarations of what surrounds it, and `expression; // value` as a check. */
+function moduleOf({ code }: Block): string {
+  const imports = [
+    "import assert from 'node:assert/strict';",
+    ...importsFor(code, kernels, 'miniproto/kernels'),
+    ...importsFor(code, miniproto, 'miniproto'),
+    ...(/\bsplit\(/.test(code) ? ["import split from 'miniproto/split';"] : []),
+  ];
+  const checked = code.replace(
+    /^(?!const |let )(.+); \/\/ (-?\d+|'[^']*'|true|false|\{.*?\}|\[.*?\])(?:,.*)?$/gm,
+    'assert.deepEqual($1, $2);',
+  );
+  const declared = surroundingsOf(code).map((name) => `declare const ${name}: ${SURROUNDINGS[name]};`);
+  return [...imports, ...declared, checked, 'void assert;', 'export {};'].join('\n');
+}
+
+function importsFor(code: string, exported: object, specifier: string): string[] {
+  const names = Object.keys(exported).filter((name) => new RegExp(`(?<![.\\w])${name}\\b`).test(code));
+  return names.length === 0 ? [] : [`import { ${names.join(', ')} } from '${specifier}';`];
+}
+
+function surroundingsOf(code: string): string[] {
+  return Object.keys(SURROUNDINGS).filter(
+    (name) =>
+      new RegExp(`(?<![.\\w'])${name}\\b(?!')`).test(code) &&
+      !new RegExp(`(?:const|let) (?:\\[.*)?${name}\\b`).test(code),
+  );
+}
+
+/** Compiles the modules, next to their sources. @returns what the compiler says. */
+async function compile(folder: string, sources: readonly string[]): Promise<string> {
+  for (const [index, source] of sources.entries()) writeFileSync(join(folder, `example-${index}.mts`), source);
+  const compilerOptions = {
+    target: 'es2022',
+    lib: ['es2023', 'esnext.disposable'],
+    module: 'nodenext',
+    strict: true,
+    types: ['node'],
+  };
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.mts'] }));
+  const { text } = await runProgram(join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', folder, '--pretty', 'false']);
+  return text;
+}
+
+/** Relative links of a document name files that exist, and anchors that they have. */
+function checkLinks(document: string): void {
+  const folder = document.includes('/') ? `${document.slice(0, document.lastIndexOf('/'))}/` : '';
+  for (const [, target = ''] of textOf(document).matchAll(/\]\((?!https?:|mailto:)([^)\s]+)\)/g)) {
+    const [path = '', anchor] = target.split('#');
+    const file = path === '' ? document : join(folder, path);
+    assert.ok(existsSync(join(ROOT, file)), `${document}: ${target}`);
+    if (anchor === undefined) continue;
+    const anchors = [...textOf(file).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => anchorOf(title));
+    assert.ok(anchors.includes(anchor), `${document}: ${target}`);
+  }
+}
+
+function textOf(file: string): string {
+  return readFileSync(join(ROOT, file), 'utf8');
+}
+
+/** The anchor that a heading gets. */
+function anchorOf(title: string): string {
+  return title
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+}

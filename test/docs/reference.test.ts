@@ -1,0 +1,74 @@
+/** What the documents list is what there is: error codes, limits, exports, and the places and tests that ideas.md names. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ERROR_MESSAGES } from '../../dist/errors.js';
+import * as miniproto from '../../dist/index.js';
+import * as kernels from '../../dist/kernels.js';
+import * as limits from '../../dist/limits.js';
+import { ROOT } from './blocks.js';
+
+const DOCUMENTS = ['framed', 'codecs', 'streams', 'adapters', 'kernels', 'limits', 'errors'];
+
+describe('documents list', () => {
+  it('every error code, under its class', () => {
+    const sections = read('docs/errors.md').split(/^## /m).slice(1);
+    const listed = sections.flatMap((text) => [...text.matchAll(/^\| `(ERR_\w+)`/gm)].map((match) => match[1]));
+    assert.deepEqual(listed, Object.keys(ERROR_MESSAGES));
+  });
+
+  it('every limit with its value', () => {
+    const text = read('docs/limits.md');
+    for (const [name, value] of Object.entries(limits)) {
+      const row = text.split('\n').find((line) => line.includes(`\`${name}\``));
+      assert.ok(row, `docs/limits.md has no row for ${name}`);
+      const forms = [value.toLocaleString('en-US'), `2^${Math.log2(value)}`];
+      assert.ok(
+        forms.some((form) => row.includes(` ${form} `)),
+        `${name} is ${forms[0]}, but: ${row}`,
+      );
+    }
+  });
+
+  it('everything that the entries export', () => {
+    const text = DOCUMENTS.map((name) => read(`docs/${name}.md`)).join('\n');
+    for (const name of [...Object.keys(miniproto), ...Object.keys(kernels)]) {
+      assert.match(text, new RegExp(`\\b${name}\\b`), `${name} is exported and in no document`);
+    }
+  });
+
+  it('every option of the public interfaces, in backquotes', () => {
+    const text = DOCUMENTS.map((name) => read(`docs/${name}.md`)).join('\n');
+    const sources = [
+      'codecs/separated',
+      'codecs/lines',
+      'codecs/length-prefixed',
+      'codecs/json-lines',
+      'framed/framed',
+    ];
+    for (const source of [...sources, 'streams/file-stream', 'streams/memory-stream', 'framed/framed-stream']) {
+      const interfaces = read(`lib/${source}.ts`).matchAll(/export interface \w*Options[^{]*\{([\s\S]*?)^\}/gm);
+      for (const [, body = ''] of interfaces) {
+        for (const [, option] of body.matchAll(/^ {2}(\w+)\?:/gm)) {
+          assert.ok(new RegExp(`\`[^\`]*\\b${option}\\b[^\`]*\``).test(text), `${source}: ${option} is not documented`);
+        }
+      }
+    }
+  });
+
+  it('places and tests in ideas.md that exist', () => {
+    const text = read('docs/ideas.md');
+    for (const [, path = ''] of text.matchAll(/`((?:lib|native|binding|examples|test)\/[\w./-]+\.\w+)`/g)) {
+      assert.ok(existsSync(join(ROOT, path)), `ideas.md names ${path}`);
+    }
+    const named = [...text.matchAll(/`(test\/[\w./-]+)`: ([^;|]+?)(?=;| \|)/g)];
+    for (const [, path = '', title = ''] of named) {
+      assert.ok(read(path).includes(title.trim()), `ideas.md names "${title}" in ${path}`);
+    }
+    assert.ok(named.length > 0);
+  });
+});
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
+}
