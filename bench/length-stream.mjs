@@ -2,7 +2,7 @@
  * Question: how fast are length-prefixed records read from a Readable?
  *
  * Unit: records per second of processor time. Sizes: 64-byte records in 64 KiB chunks, 256 MB; adverse: chunks of 100
- * bytes and of 1 byte, records of 1 to 4,000 bytes that lie across chunks, records of 1 MiB (less one header).
+ * bytes and of 1 byte, records of 1 to 4,000 bytes that lie across chunks, records of 0 to 8 bytes and of 1 MiB.
  * Rivals: length-prefixed-stream (which knows varints only, so it meets ours on varints), it-length-prefixed (varints by
  * default, u32 through its lengthDecoder option) and the loop that everybody writes by hand: concat what is left with
  * the chunk, read the length, take a subarray. Everyone counts, adds lengths and looks at each record's first byte.
@@ -21,7 +21,7 @@ function open({ readable, wire }) {
 async function cursors(input) {
   const tally = new Tally();
   for await (const batch of open(input).batches()) {
-    for (const record of batch) tally.fields(record.length, record.byteAt(0));
+    for (const record of batch) tally.fields(record.length, record.byteAt(0) ?? 0);
   }
   return tally.answer;
 }
@@ -42,7 +42,7 @@ async function forAwait(input) {
 
 async function push(input) {
   const tally = new Tally();
-  await open(input).onRecord((record) => tally.fields(record.length, record.byteAt(0)));
+  await open(input).onRecord((record) => tally.fields(record.length, record.byteAt(0) ?? 0));
   return tally.answer;
 }
 
@@ -60,7 +60,8 @@ const lengthDecoder = Object.assign((list) => list.getUint32(0), { bytes: 4 });
 async function itLengthPrefixed({ readable, wire }) {
   const tally = new Tally();
   const options = wire.prefix === 'u32' ? { lengthDecoder } : {};
-  for await (const record of itDecode(readable(), options)) tally.fields(record.length, record.get(0));
+  for await (const record of itDecode(readable(), options))
+    tally.fields(record.length, record.length > 0 ? record.get(0) : 0);
   return tally.answer;
 }
 
@@ -104,7 +105,7 @@ function takeVarints(bytes, tally) {
 
 const of64 = () => 64;
 const KIB64 = 64 * 1024;
-const U32 = ['u32', 'mixed sizes', '100-byte chunks', '1-byte chunks', '1 MiB records'];
+const ADVERSE = ['mixed sizes', '100-byte chunks', '1-byte chunks', 'tiny records', '1 MiB records'];
 
 const WIRES = {
   u32: { prefix: 'u32', payload: of64, chunk: KIB64 },
@@ -112,6 +113,7 @@ const WIRES = {
   'mixed sizes': { prefix: 'u32', payload: (random) => 1 + Math.floor(random() * 4000), chunk: KIB64 },
   '100-byte chunks': { prefix: 'u32', payload: of64, chunk: 100 },
   '1-byte chunks': { prefix: 'u32', payload: of64, chunk: 1 },
+  'tiny records': { prefix: 'u32', payload: (random) => Math.floor(random() * 9), chunk: KIB64 },
   '1 MiB records': { prefix: 'u32', payload: () => 1024 * 1024 - 4, chunk: KIB64 },
 };
 
@@ -126,6 +128,7 @@ export const bench = {
     'mixed sizes': { bytes: 512e6, quick: 64e6 },
     '100-byte chunks': { bytes: 32e6, quick: 8e6 },
     '1-byte chunks': { bytes: 1e6, quick: 0.25e6 },
+    'tiny records': { bytes: 32e6, quick: 8e6 },
     '1 MiB records': { bytes: 1024e6, quick: 256e6 },
   },
   cases: [
@@ -144,7 +147,7 @@ export const bench = {
     { input: 'u32', ours: 'batches().values()', rival: 'it-length-prefixed', atLeast: 10 },
     { input: 'u32', ours: 'batches(), cursor', rival: 'hand-written loop', atLeast: 1.5 },
     { input: 'u32', ours: 'batches().values()', rival: 'hand-written loop', atLeast: 1.5 },
-    ...U32.slice(1).map((input) => ({ input, ours: 'batches(), cursor', rival: 'hand-written loop', atLeast: 1 })),
+    ...ADVERSE.map((input) => ({ input, ours: 'batches(), cursor', rival: 'hand-written loop', atLeast: 1 })),
   ],
   /** @param {string} name @param {number} bytes */
   prepare: (name, bytes) => recordInput(WIRES[name], bytes),

@@ -37,7 +37,7 @@ export function runPairs(bench, { quick, only, rounds = quick ? 2 : bench.rounds
 }
 
 function runCase(...words) {
-  const run = spawnSync(execPath, ['--expose-gc', CHILD, ...words.map(String)], {
+  const run = spawnSync(execPath, [CHILD, ...words.map(String)], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...env, MINIPROTO_NATIVE: implementationWish() },

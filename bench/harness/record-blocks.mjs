@@ -64,7 +64,7 @@ function fill(block, prefix, sizes, random) {
       for (; rest >= 0x80; rest >>>= 7) block[at++] = (rest & 0x7f) | 0x80;
       block[at++] = rest;
     }
-    firsts[index] = Math.floor(random() * 256);
+    firsts[index] = size === 0 ? 0 : Math.floor(random() * 256);
     block.fill(firsts[index], at, at + size);
     at += size;
   });
