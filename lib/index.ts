@@ -2,17 +2,25 @@
 
 export type { InputBuffer } from './bytes/input-buffer.js';
 export type { OutputBuffer } from './bytes/output-buffer.js';
-export type { Codec, PieceCodec, PieceReader, PieceWriter, RecordOf } from './codecs/codec.js';
+export type { Codec, Framing, PieceCodec, PieceReader, PieceWriter, RecordOf, TextForm } from './codecs/codec.js';
+export type { FixedCodec } from './codecs/fixed.js';
 export { fixed } from './codecs/fixed.js';
 export type { JsonLinesOptions } from './codecs/json-lines.js';
 export { jsonLines } from './codecs/json-lines.js';
-export type { LengthPrefixedOptions } from './codecs/length-prefixed.js';
+export type { LengthPrefixedCodec, LengthPrefixedOptions } from './codecs/length-prefixed.js';
 export { lengthPrefixed, netstring } from './codecs/length-prefixed.js';
 export type { LinesOptions } from './codecs/lines.js';
 export { lines } from './codecs/lines.js';
-export type { Mapping } from './codecs/mapped.js';
+export type { MappedCodec, Mapping } from './codecs/mapped.js';
 export { mapped } from './codecs/mapped.js';
-export type { FlaggedPiece, SeparatedOptions } from './codecs/separated.js';
+export type { Decoded, RecordEncoding } from './codecs/record-forms.js';
+export type {
+  FlaggedPiece,
+  Overflow,
+  SeparatedCodec,
+  SeparatedOptions,
+  SeparatedRecord,
+} from './codecs/separated.js';
 export { separated } from './codecs/separated.js';
 export type { ErrorCode } from './errors.js';
 export { LimitError, MiniprotoError, ProtocolError, TransportError, UsageError } from './errors.js';
