@@ -33,6 +33,8 @@ export const ERROR_MESSAGES = {
   ERR_RECORD_LENGTH: 'the pieces do not add up to the record that was begun',
   ERR_RECORD_CONTAINS_SEPARATOR: 'the record contains a separator of its codec',
   ERR_RECORD_NOT_ENCODABLE: 'the record cannot be expressed in this protocol',
+  ERR_RECORD_NULL: 'a record is null or undefined, which a Node stream cannot give',
+  ERR_ONE_DIRECTION: 'the codec needs the other direction, which a Transform does not have',
   ERR_PIECES_UNSUPPORTED: 'the codec cannot do records in pieces',
   ERR_CODEC_IN_USE: 'the codec keeps state and is bound to another stream',
   ERR_CODEC_NO_PROGRESS: 'the codec consumed nothing and asks to go on',

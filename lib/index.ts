@@ -1,5 +1,9 @@
 /** The public interface. Re-exports only; the whole is described in docs/. */
 
+export type { DecodeTransform, DecodeTransformOptions } from './adapters/decode-transform.js';
+export { decodeTransform } from './adapters/decode-transform.js';
+export type { EncodeTransform, EncodeTransformOptions } from './adapters/encode-transform.js';
+export { encodeTransform } from './adapters/encode-transform.js';
 export type { InputBuffer } from './bytes/input-buffer.js';
 export type { OutputBuffer } from './bytes/output-buffer.js';
 export type { Codec, Framing, PieceCodec, PieceReader, PieceWriter, RecordOf, TextForm } from './codecs/codec.js';
@@ -30,7 +34,9 @@ export type { FramedOptions, FramedSource } from './framed/framed.js';
 export { asByteStream, framed } from './framed/framed.js';
 export type { FramedStream, SwitchOptions } from './framed/framed-stream.js';
 export type { PushHandler, PushOutput } from './framed/push.js';
+export type { RecordDuplex, RecordDuplexOptions } from './framed/record-duplex.js';
 export type { RecordParts, RecordPieces } from './framed/record-pieces.js';
+export type { RecordWebOptions, RecordWebStreams } from './framed/record-web.js';
 export type { NativeInfo } from './native.js';
 export { nativeInfo } from './native.js';
 export type { Continue, Eof, NeedRead, NeedWrite, NotReady, ReadStatus, Status, WriteStatus } from './status.js';

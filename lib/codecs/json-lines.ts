@@ -4,6 +4,7 @@
  * A line that is no JSON, an empty one included, is ERR_INVALID_JSON with its offset. See https://jsonlines.org/ and
  * RFC 8259.
  */
+import { checkFunction, checkObject } from '../arguments.js';
 import { UsageError } from '../errors.js';
 import type { LinesOptions } from './lines.js';
 import { MappedCodec } from './mapped.js';
@@ -18,10 +19,14 @@ export interface JsonLinesOptions extends Pick<LinesOptions<'utf8', 'error'>, 'm
  * A codec for JSON lines. `T` is what the caller knows of the values; it is not checked.
  * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE
  * @example
- * const events = framed<{ id: number }>(stream, jsonLines());
+ * const events = framed(stream, jsonLines<{ id: number }>());
  */
-export function jsonLines<T = unknown>(options: JsonLinesOptions = {}): MappedCodec<string, T, string | Uint8Array, T> {
+export function jsonLines<T = unknown>(
+  options: JsonLinesOptions = {},
+): MappedCodec<string, NoInfer<T>, string | Uint8Array, NoInfer<T>> {
+  checkObject('options', options);
   const { reviver, ...rest } = options;
+  if (reviver !== undefined) checkFunction('options.reviver', reviver);
   const text = makeSeparated<'utf8-strict', 'error'>('json-lines', [Buffer.from('\n')], 'strip-cr', {
     ...rest,
     encoding: 'utf8-strict',

@@ -33,8 +33,10 @@ import type { Channel } from './channel.js';
 import { isCursor, type RecordCursor, SpanCursor } from './cursor.js';
 import { BatchIterator, RecordIterator } from './iterators.js';
 import { type PushHandler, pushRecords } from './push.js';
+import { RecordDuplex, type RecordDuplexOptions } from './record-duplex.js';
 import { RecordParts, RecordPieces } from './record-pieces.js';
 import { RecordReader } from './record-reader.js';
+import { type RecordWebOptions, type RecordWebStreams, webStreamsOf } from './record-web.js';
 import { type QueuedWrite, WriteQueue } from './write-queue.js';
 
 export interface SwitchOptions {
@@ -639,6 +641,24 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     if (this.#queue.length === 0) return;
     const message = 'a write waits for the peer';
     throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name, message });
+  }
+
+  /**
+   * This stream as a Node Duplex of records, which is its only reader and writer from now on.
+   * A record that is null or undefined is the error ERR_RECORD_NULL there: Node takes it for the end.
+   * @param options as for a Duplex; marks count records.
+   */
+  toDuplex(options?: RecordDuplexOptions): RecordDuplex<R, W> {
+    this.#checkIdle();
+    this.#checkReadable();
+    return new RecordDuplex(this, options);
+  }
+
+  /** This stream as a pair of Web streams of records, which are its only reader and writer from now on. */
+  toWeb(options?: RecordWebOptions): RecordWebStreams<R, W> {
+    this.#checkIdle();
+    this.#checkReadable();
+    return webStreamsOf(this, options);
   }
 
   /** Ends our side after everything written has left. Reading goes on. */
