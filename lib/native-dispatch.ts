@@ -46,6 +46,8 @@ export function dispatch(addon: NativeInterface, reference: NativeInterface): Na
     createRing: (options) => reference.createRing(options),
     decodeUtf8Rows: (bytes, table, firstRow, rowCount, units, ends) =>
       addon.decodeUtf8Rows(bytes, table, firstRow, rowCount, units, ends),
+    serializeTexts: (bytes, table, firstRow, rowCount, latin1, target) =>
+      addon.serializeTexts(bytes, table, firstRow, rowCount, latin1, target),
     kernels: () => addon.kernels(),
     kernel: () => addon.kernel(),
     selectKernel: (name) => addon.selectKernel(name),

@@ -60,6 +60,22 @@ export interface TextKernels {
     units: Uint8Array,
     ends: Int32Array,
   ): number;
+
+  /**
+   * Writes the payloads as V8's serialization of an array of strings, for `v8.Deserializer` to make all at once, each in
+   * memory of its own.
+   * @param latin1 1: a byte is a character; 0: the payloads are UTF-8, replaced where they are not.
+   * @param target at an even address; 32 bytes, and for each row 8 and two per payload byte.
+   * @returns the bytes written; negated when a row is not valid UTF-8.
+   */
+  serializeTexts(
+    bytes: Uint8Array,
+    table: Int32Array,
+    firstRow: number,
+    rowCount: number,
+    latin1: 0 | 1,
+    target: Uint8Array,
+  ): number;
 }
 
 /** Cuts a span into records. Keeps no state of its own: that is in the table's header, see frame-table.ts. */

@@ -6,7 +6,11 @@
  * is decoded row by row into one array of UTF-16 units, natively, and the rows are sliced by where their units end.
  * It is done a group of rows at a time, when the first of them is asked for: a user who only counts does not pay, and a
  * line that is kept keeps no more than its group.
+ *
+ * Detached strings have memory of their own. Making them one by one costs a call each; instead the rows are written as
+ * V8's serialization of an array of strings, and V8 makes them all at once.
  */
+import { Deserializer } from 'node:v8';
 import type { TextForm } from '../codecs/codec.js';
 import type { SliceBuffer } from '../codecs/record-forms.js';
 import { H_ASCII, HEADER_WORDS, R_END, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
@@ -21,7 +25,11 @@ const TOGETHER_FROM = 4;
  */
 const GROUP_BYTES = 56 * 1024;
 
-/** UTF-16 units on their way into a string; every decoding uses the same memory. */
+/** Bytes that a serialization needs beside its payloads: once, and for each row. */
+const SERIALIZED_FRAME = 32;
+const SERIALIZED_ROW = 8;
+
+/** UTF-16 units, or serialized strings, on their way into strings; every decoding uses the same memory. */
 let units = Buffer.alloc(0) as SliceBuffer & { ucs2Slice(from: number, to: number): string };
 
 export class SpanText {
@@ -37,12 +45,14 @@ export class SpanText {
   #groupFirst = 0;
   #groupEnd = 0;
   #text = '';
-  /** How the group was decoded: 'bytes' as it lies, 'units' row by row, 'none' not at all. */
-  #kind: 'bytes' | 'units' | 'none' = 'none';
+  /** How the group was decoded: 'bytes' as it lies, 'units' row by row, 'copies' as strings, 'none' not at all. */
+  #kind: 'bytes' | 'units' | 'copies' | 'none' = 'none';
   /** 'bytes': the index in the span of the text's first character. */
   #origin = 0;
   /** 'units': where each row's units end; behind them the first malformed row of the group, or -1. */
   #ends: Int32Array | undefined;
+  /** 'copies': the strings of the group. */
+  #copies: string[] = [];
 
   constructor(span: Span, form: TextForm | undefined, detached: boolean) {
     this.#bytes = span.bytes;
@@ -56,8 +66,8 @@ export class SpanText {
 
   /** The row's text in the codec's own form, as a slice; undefined where it must be decoded on its own. */
   row(row: number): string | undefined {
-    if (this.#detached || this.#form === undefined) return undefined;
-    return this.#shared(row, this.#form);
+    if (this.#form === undefined) return undefined;
+    return this.#detached ? this.#copy(row, this.#form) : this.#shared(row, this.#form);
   }
 
   /** The row's text in an encoding of the reader's choice. */
@@ -73,11 +83,12 @@ export class SpanText {
 
   /** All rows at once, in the codec's own form; undefined where some must be decoded one by one. */
   all(): string[] | undefined {
-    if (this.#detached || this.#form === undefined) return undefined;
+    if (this.#form === undefined) return undefined;
     const texts: string[] = new Array(this.#rows - this.#first);
     for (let row = this.#first; row < this.#rows; row = this.#groupEnd) {
-      if (this.#shared(row, this.#form) === undefined) return undefined;
-      if (this.#kind === 'bytes') this.#sliceBytes(texts);
+      if (this.row(row) === undefined) return undefined;
+      if (this.#kind === 'copies') this.#takeCopies(texts);
+      else if (this.#kind === 'bytes') this.#sliceBytes(texts);
       else this.#sliceUnits(texts);
     }
     return texts;
@@ -101,8 +112,27 @@ export class SpanText {
     return this.#text.slice(index === 0 ? 0 : ends[index - 1], ends[index]);
   }
 
-  /** Decodes the rows from `row` on that fit in a group. */
-  #decodeGroup(row: number, asBytes: boolean): void {
+  #copy(row: number, form: TextForm): string | undefined {
+    if (row < this.#groupFirst || row >= this.#groupEnd) this.#copyGroup(row, form);
+    return this.#kind === 'copies' ? this.#copies[row - this.#groupFirst] : undefined;
+  }
+
+  #copyGroup(row: number, form: TextForm): void {
+    const size = this.#chooseGroup(row);
+    const count = this.#groupEnd - row;
+    this.#kind = 'none';
+    if (count < TOGETHER_FROM || !deserializes()) return;
+    makeRoom(SERIALIZED_FRAME + count * SERIALIZED_ROW + 2 * size);
+    const latin1 = this.#ascii || form === 'latin1' ? 1 : 0;
+    const written = native().serializeTexts(this.#bytes, this.#table, row, count, latin1, units);
+    // A row that is no UTF-8 is refused when it is decoded on its own.
+    if (written < 0 && form === 'utf8-strict') return;
+    this.#copies = deserialize(units.subarray(0, Math.abs(written))) as string[];
+    this.#kind = 'copies';
+  }
+
+  /** Chooses the rows from `row` on that fit in a group. @returns the bytes from its first payload to its last. */
+  #chooseGroup(row: number): number {
     const table = this.#table;
     const from = table[HEADER_WORDS + row * ROW_WORDS + R_OFFSET]!;
     let end = row + 1;
@@ -110,22 +140,33 @@ export class SpanText {
     this.#groupFirst = row;
     this.#groupEnd = end;
     const last = HEADER_WORDS + (end - 1) * ROW_WORDS;
-    const to = table[last + R_OFFSET]! + table[last + R_LENGTH]!;
+    return table[last + R_OFFSET]! + table[last + R_LENGTH]! - from;
+  }
+
+  /** Decodes the rows from `row` on that fit in a group. */
+  #decodeGroup(row: number, asBytes: boolean): void {
+    const size = this.#chooseGroup(row);
+    const from = this.#table[HEADER_WORDS + row * ROW_WORDS + R_OFFSET]!;
     if (asBytes) {
       this.#kind = 'bytes';
       this.#origin = from;
-      this.#text = (this.#bytes as SliceBuffer).latin1Slice(from, to);
-    } else this.#decodeUnits(row, end, to - from);
+      this.#text = (this.#bytes as SliceBuffer).latin1Slice(from, from + size);
+    } else this.#decodeUnits(row, this.#groupEnd - row, size);
   }
 
-  #decodeUnits(row: number, end: number, size: number): void {
-    this.#kind = end - row < TOGETHER_FROM ? 'none' : 'units';
+  #decodeUnits(row: number, rowCount: number, size: number): void {
+    this.#kind = rowCount < TOGETHER_FROM ? 'none' : 'units';
     if (this.#kind === 'none') return;
-    if (units.length < 2 * size) units = Buffer.alloc(2 * GROUP_BYTES) as typeof units;
-    const ends = new Int32Array(end - row + 1);
-    const count = native().decodeUtf8Rows(this.#bytes, this.#table, row, end - row, units, ends);
+    makeRoom(2 * size);
+    const ends = new Int32Array(rowCount + 1);
+    const count = native().decodeUtf8Rows(this.#bytes, this.#table, row, rowCount, units, ends);
     this.#ends = ends;
     this.#text = units.ucs2Slice(0, 2 * count);
+  }
+
+  #takeCopies(texts: string[]): void {
+    const at = this.#groupFirst - this.#first;
+    for (let i = 0; i < this.#copies.length; i++) texts[at + i] = this.#copies[i]!;
   }
 
   #sliceBytes(texts: string[]): void {
@@ -144,5 +185,36 @@ export class SpanText {
       texts[at + i] = text.slice(from, ends[i]);
       from = ends[i]!;
     }
+  }
+}
+
+function makeRoom(size: number): void {
+  if (units.length < size) units = Buffer.alloc(Math.max(size, 3 * GROUP_BYTES)) as typeof units;
+}
+
+function deserialize(bytes: Buffer): unknown {
+  const deserializer = new Deserializer(bytes);
+  deserializer.readHeader();
+  return deserializer.readValue();
+}
+
+/** False where node:v8 is not V8's (another engine has its own format) and strings are made one by one. */
+function deserializes(): boolean {
+  readsV8 ??= probe();
+  return readsV8;
+}
+
+let readsV8: boolean | undefined;
+
+function probe(): boolean {
+  const sample = Buffer.from([
+    0xff, 15, 0x41, 0x82, 0x80, 0, 0x22, 0x81, 0x80, 0, 0x61, 0x22, 0x80, 0x80, 0, 0x24, 0, 0x82, 0x80, 0,
+  ]);
+  try {
+    const [first, second] = deserialize(sample) as string[];
+    return first === 'a' && second === '';
+  } catch {
+    // An unknown format is an answer, not a failure.
+    return false;
   }
 }

@@ -12,6 +12,7 @@ import { mask, maskCopy } from './mask.js';
 import { createRing } from './ring.js';
 import { indexAll, indexOfAny, indexOfByte, indexOfSequence } from './scan.js';
 import { createSeparatorFramer } from './separator-framer.js';
+import { serializeTexts } from './serialize-texts.js';
 import { decodeUtf8Rows } from './utf8.js';
 
 const KERNEL = 'typescript';
@@ -28,6 +29,7 @@ export const referenceInterface: NativeInterface = {
   createFixedFramer,
   createRing,
   decodeUtf8Rows,
+  serializeTexts,
   kernels: () => [KERNEL],
   kernel: () => KERNEL,
   selectKernel: (name) => checkOneOf('name', name, [KERNEL]),

@@ -169,4 +169,94 @@ Utf8Outcome decodeUtf8Rows(const Utf8Rows& call) noexcept {
   return outcome;
 }
 
+namespace {
+
+/** Tags of V8's serialization format. */
+enum Tag : uint8_t {
+  kVersion = 0xff,
+  kPadding = 0x00,
+  kBeginDenseArray = 'A',
+  kEndDenseArray = '$',
+  kOneByteString = '"',
+  kTwoByteString = 'c',
+};
+constexpr uint8_t kFormatVersion = 15;
+
+/** A base-128 number of always three bytes: its place can be kept before its value is known. */
+inline void writeLength(uint8_t* at, size_t length) {
+  at[0] = static_cast<uint8_t>(length & 0x7f) | 0x80;
+  at[1] = static_cast<uint8_t>(length >> 7 & 0x7f) | 0x80;
+  at[2] = static_cast<uint8_t>(length >> 14 & 0x7f);
+}
+
+/** Bytes before the first that is not ASCII. */
+inline size_t asciiPrefix(const uint8_t* p, size_t size) {
+  size_t i = 0;
+  for (; i + 8 <= size; i += 8) {
+    uint64_t word;
+    std::memcpy(&word, p + i, 8);
+    if ((word & 0x8080808080808080) != 0) break;
+  }
+  while (i < size && p[i] < 0x80) i++;
+  return i;
+}
+
+inline uint8_t* writeOneByte(uint8_t* at, const uint8_t* p, size_t size) {
+  *at = kOneByteString;
+  writeLength(at + 1, size);
+  std::memcpy(at + 4, p, size);
+  return at + 4 + size;
+}
+
+inline uint8_t* writeTwoByte(uint8_t* at, const uint8_t* p, size_t size, bool& malformed) {
+  // V8 pads so that the characters lie at an even place.
+  if ((reinterpret_cast<uintptr_t>(at) & 1) != 0) *at++ = kPadding;
+  // SAFETY: even, and room for `size` units, as serializeTexts has checked.
+  auto* units = reinterpret_cast<char16_t*>(at + 4);
+  Cursor cursor{p, units, false};
+  decode(cursor, p + size);
+  malformed = malformed || cursor.malformed;
+  const auto count = static_cast<size_t>(cursor.out - units);
+  *at = kTwoByteString;
+  writeLength(at + 1, 2 * count);
+  return at + 4 + 2 * count;
+}
+
+}  // namespace
+
+TextOutcome serializeTexts(const TextRows& call) noexcept {
+  TextOutcome outcome;
+  outcome.inside = call.room >= kSerializedFrame;
+  if (!outcome.inside) return outcome;
+  uint8_t* at = call.target;
+  const uint8_t* const end = call.target + call.room - kSerializedFrame / 2;
+  *at++ = kVersion;
+  *at++ = kFormatVersion;
+  *at++ = kBeginDenseArray;
+  writeLength(at, call.count);
+  at += 3;
+  // Volatile: what was checked is what is used, whatever another thread writes there.
+  const volatile int32_t* row = call.rows;
+  for (size_t i = 0; i < call.count; i++, row += kRowWords) {
+    const int64_t offset = row[kRowOffset];
+    const int64_t size = row[kRowLength];
+    const bool fits =
+        offset >= 0 && size >= 0 && size < (1 << 20) && offset + size <= static_cast<int64_t>(call.length);
+    if (!fits || end - at < static_cast<ptrdiff_t>(kSerializedRow + 2 * size)) {
+      outcome.inside = false;
+      return outcome;
+    }
+    const uint8_t* payload = call.bytes + offset;
+    const auto count = static_cast<size_t>(size);
+    const bool oneByte = call.latin1 || asciiPrefix(payload, count) == count;
+    at = oneByte ? writeOneByte(at, payload, count) : writeTwoByte(at, payload, count, outcome.malformed);
+  }
+  *at++ = kEndDenseArray;
+  *at++ = 0;
+  writeLength(at, call.count);
+  at += 3;
+  outcome.size = static_cast<size_t>(at - call.target);
+  return outcome;
+}
+
 }  // namespace miniproto
