@@ -7,7 +7,15 @@
  * LengthFieldBasedFrameDecoder, `adjustment` is for protocols whose length counts the header too or leaves something
  * out. A declared length reserves nothing: memory follows the bytes that arrive.
  */
-import { checkInteger, checkOneOf, checkUint8Array } from '../arguments.js';
+import {
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkString,
+  checkStringOrBytes,
+  checkUint8Array,
+  invalidArgValue,
+} from '../arguments.js';
 import { asBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { UsageError } from '../errors.js';
@@ -73,6 +81,7 @@ export function lengthPrefixed<E extends RecordEncoding = 'buffer'>(
 export function netstring<E extends RecordEncoding = 'buffer'>(
   options: Pick<LengthPrefixedOptions<E>, 'maxLength' | 'maxLengthBytes' | 'encoding'> = {},
 ): LengthPrefixedCodec<Decoded<E>> {
+  checkObject('options', options);
   return new LengthPrefixedCodec('netstring', { ...options, bytes: 'decimal', terminator: ':', trailer: ',' });
 }
 
@@ -87,6 +96,7 @@ export class LengthPrefixedCodec<R> extends FramedCodec<R, string | Uint8Array> 
   /** Internal: use `lengthPrefixed` or `netstring`. */
   constructor(name: string, options: LengthPrefixedOptions) {
     super();
+    checkObject('options', options);
     const { encoding = 'buffer' } = options;
     checkEncoding(encoding);
     const config = framingOf(options);
@@ -99,8 +109,8 @@ export class LengthPrefixedCodec<R> extends FramedCodec<R, string | Uint8Array> 
   }
 
   encode(record: string | Uint8Array, output: OutputBuffer): true {
+    checkStringOrBytes('record', record);
     if (typeof record === 'string') checkText(record, this.#textEncoding, this.name);
-    else checkUint8Array('record', record);
     const bytes = typeof record === 'string' ? Buffer.from(record, this.#textEncoding) : asBuffer(record);
     this.encodeRange(bytes, 0, bytes.length, output, { stable: true });
     return true;
@@ -139,7 +149,7 @@ function framingOf(options: LengthPrefixedOptions): LengthFraming {
   return {
     encoding: typeof bytes === 'number' ? endian : bytes,
     lengthBytes: typeof bytes === 'number' ? bytes : mostLengthBytes(bytes, options.maxLengthBytes),
-    terminator: bytes === 'decimal' ? singleByte('options.terminator', terminator) : 0,
+    terminator: bytes === 'decimal' ? terminatorOf(terminator) : 0,
     offset,
     adjustment,
     header,
@@ -155,10 +165,19 @@ function mostLengthBytes(encoding: 'varint' | 'decimal', given: number | undefin
   return value;
 }
 
+function terminatorOf(text: string): number {
+  const byte = singleByte('options.terminator', text);
+  // A digit would be taken for one: no length could ever be read to its end.
+  if (/[0-9]/.test(text)) throw invalidArgValue('options.terminator', text, 'is a digit');
+  return byte;
+}
+
 function singleByte(name: string, text: string): number {
-  const bytes = Buffer.from(text, 'latin1');
-  checkInteger(`${name}.length`, bytes.length, 1, 1);
-  return bytes[0]!;
+  checkString(name, text);
+  checkInteger(`${name}.length`, text.length, 1, 1);
+  const byte = text.charCodeAt(0);
+  if (byte > 0xff) throw invalidArgValue(name, text, 'must be one byte');
+  return byte;
 }
 
 function prefixOf(options: LengthPrefixedOptions, offset: number): Buffer {
