@@ -40,6 +40,12 @@ export function checkUint8Array(name: string, value: unknown): asserts value is 
   if (!(value instanceof Uint8Array)) throw invalidArgType(name, 'an instance of Buffer or Uint8Array', value);
 }
 
+/** @throws ERR_INVALID_ARG_TYPE unless `value` is a string or a Uint8Array. */
+export function checkStringOrBytes(name: string, value: unknown): asserts value is string | Uint8Array {
+  if (typeof value === 'string' || value instanceof Uint8Array) return;
+  throw invalidArgType(name, 'of type string or an instance of Buffer or Uint8Array', value);
+}
+
 /**
  * Checks an integer of [min, max].
  * @throws ERR_INVALID_ARG_TYPE when it is no number, ERR_OUT_OF_RANGE when it is no integer or outside.

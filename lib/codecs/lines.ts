@@ -4,7 +4,7 @@
  * A UTF-8 BOM is data, as it is to readline and split2. LF never occurs inside a UTF-8 character, so lines are found
  * in the bytes and decoded afterwards.
  */
-import { checkOneOf } from '../arguments.js';
+import { checkObject, checkOneOf } from '../arguments.js';
 import type { RecordEncoding } from './record-forms.js';
 import {
   makeSeparated,
@@ -40,6 +40,7 @@ const FORMS = {
 export function lines<E extends RecordEncoding = 'utf8', O extends Overflow = 'error'>(
   options: LinesOptions<E, O> = {},
 ): SeparatedCodec<SeparatedRecord<E, O>> {
+  checkObject('options', options);
   const { newline = 'either', ...rest } = options;
   checkOneOf('options.newline', newline, ['either', 'lf', 'crlf', 'strict-crlf']);
   const form = FORMS[newline];

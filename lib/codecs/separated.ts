@@ -7,7 +7,9 @@
 import {
   checkBoolean,
   checkInteger,
+  checkObject,
   checkOneOf,
+  checkStringOrBytes,
   checkUint8Array,
   invalidArgType,
   invalidArgValue,
@@ -78,9 +80,11 @@ export function separated<E extends RecordEncoding = 'buffer', O extends Overflo
   separators: string | Uint8Array | readonly (string | Uint8Array)[],
   options: SeparatedOptions<E, O> = {},
 ): SeparatedCodec<SeparatedRecord<E, O>> {
+  checkObject('options', options);
   const list = separators instanceof Uint8Array || typeof separators === 'string' ? [separators] : separators;
-  if (!Array.isArray(list))
-    throw invalidArgType('separators', 'a string, an Uint8Array, or an array of them', separators);
+  if (!Array.isArray(list)) {
+    throw invalidArgType('separators', 'a string, an instance of Uint8Array, or an array of them', separators);
+  }
   checkInteger('separators.length', list.length, 1, 16);
   return makeSeparated('separated', list.map(toBytes), 'plain', { encoding: 'buffer' as E, ...options });
 }
@@ -125,6 +129,7 @@ export class SeparatedCodec<R> extends FramedCodec<R, string | Uint8Array> {
   }
 
   encode(record: string | Uint8Array, output: OutputBuffer): true {
+    checkStringOrBytes('record', record);
     if (typeof record === 'string') {
       checkText(record, this.#textEncoding, this.name);
       const text = this.#guard.checkText(record);
@@ -133,7 +138,6 @@ export class SeparatedCodec<R> extends FramedCodec<R, string | Uint8Array> {
       output.write(this.#guard.separator);
       return true;
     }
-    checkUint8Array('record', record);
     return this.#encodeBytes(asBuffer(record), output);
   }
 

@@ -8,7 +8,7 @@
 import type { PathLike } from 'node:fs';
 import { close as closeFile, open as openFile, read as readFile } from 'node:fs';
 import { promisify } from 'node:util';
-import { checkInteger } from '../arguments.js';
+import { checkInteger, checkObject } from '../arguments.js';
 import { allocatePage } from '../bytes/pages.js';
 import { UsageError } from '../errors.js';
 import { BaseStream } from './base-stream.js';
@@ -33,6 +33,7 @@ const open = promisify(openFile);
  * @throws what `fs.open` throws, ENOENT for example.
  */
 export async function openFileStream(path: PathLike, options: FileStreamOptions = {}): Promise<FileStream> {
+  checkObject('options', options);
   const { pageSize = PAGE_SIZE, start = 0, end = Number.MAX_SAFE_INTEGER } = options;
   checkInteger('options.pageSize', pageSize, 1, 2 ** 30);
   checkInteger('options.start', start, 0);

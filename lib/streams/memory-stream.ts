@@ -4,7 +4,7 @@
  * Each direction is a ring of settable capacity, so that every state of backpressure can be produced on purpose, down
  * to one byte at a time. It is what the tests of a protocol run on, and a pipe between two parts of a program.
  */
-import { checkInteger } from '../arguments.js';
+import { checkInteger, checkObject } from '../arguments.js';
 import { TransportError } from '../errors.js';
 import { LARGEST_MAX_LENGTH } from '../limits.js';
 import { native } from '../native.js';
@@ -123,6 +123,7 @@ export class MemoryStream extends BaseStream {
  * const [client, server] = memoryPair({ capacity: 1 });
  */
 export function memoryPair(options: MemoryPairOptions = {}): [MemoryStream, MemoryStream] {
+  checkObject('options', options);
   const { capacity = DEFAULT_CAPACITY } = options;
   const [there, back] = typeof capacity === 'number' ? [capacity, capacity] : capacity;
   const outward = new Channel(there);

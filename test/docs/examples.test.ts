@@ -25,6 +25,11 @@ const SURROUNDINGS: Record<string, string> = {
   payload: 'Uint8Array',
   frame: 'Uint8Array',
   headerLength: 'number',
+  file: "import('node:stream').Duplex",
+  events: "import('node:stream').Readable",
+  use: '(value: unknown) => void',
+  pipeline: "typeof import('node:stream/promises').pipeline",
+  createGzip: "typeof import('node:zlib').createGzip",
 };
 
 const DOCUMENTS = ['README.md', ...listed('docs', '.md')];
