@@ -1,8 +1,9 @@
 /**
- * What somebody without CMake gets: a fresh copy of the sources, a PATH without cmake, `npm ci && npm test`.
+ * What somebody without CMake gets: a fresh copy of the sources, a PATH without cmake, `npm ci && npm run demo`,
+ * then `npm test`.
  *
- * The tests must pass on the reference, and the output must say once, in one line, that the addon was not built and
- * why. The last line is the count of those tests.
+ * Both must pass on the reference, and the output of each must say once, in one line, that the addon was not built and
+ * why. The last line is the count of the tests.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
@@ -27,11 +28,14 @@ async function main() {
   const PATH = pathWithoutCmake(join(folder, 'bin'));
   const install = run(copy, PATH, 'npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error']);
   if (install.status !== 0) return fail('npm ci failed');
-  const { status, stdout, stderr } = run(copy, PATH, 'npm', ['test']);
-  const text = `${stdout}${stderr}`;
-  if (status !== 0) return fail('npm test failed');
-  if (text.split(NOTICE).length !== 2) return fail(`the line "${NOTICE}" is not there exactly once`);
-  if (!/^\d+ passed, 0 failed/m.test(text)) return fail('no test ran');
+  for (const args of [['run', 'demo'], ['test']]) {
+    const { status, stdout, stderr } = run(copy, PATH, 'npm', args);
+    const text = `${stdout}${stderr}`;
+    const command = `npm ${args.join(' ')}`;
+    if (status !== 0) return fail(`${command} failed`);
+    if (text.split(NOTICE).length !== 2) return fail(`${command} does not say "${NOTICE}" exactly once`);
+    if (args.includes('test') && !/^\d+ passed, 0 failed/m.test(text)) return fail('no test ran');
+  }
   return 0;
 }
 
@@ -61,7 +65,7 @@ function programsIn(path) {
 function run(cwd, PATH, program, args) {
   const { MINIPROTO_NATIVE: _, ...rest } = env;
   const result = spawnSync(program, args, { cwd, env: { ...rest, PATH }, encoding: 'utf8', maxBuffer: 2 ** 28 });
-  process.stdout.write(`${result.stdout}${result.stderr}`);
+  process.stdout.write(`${result.stderr}${result.stdout}`);
   return result;
 }
 

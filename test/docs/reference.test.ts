@@ -7,6 +7,7 @@ import * as miniproto from '../../dist/index.js';
 import * as kernels from '../../dist/kernels.js';
 import * as limits from '../../dist/limits.js';
 import { ROOT } from './blocks.js';
+import { runNode } from './run.js';
 
 const DOCUMENTS = ['framed', 'codecs', 'streams', 'adapters', 'kernels', 'limits', 'errors'];
 
@@ -54,6 +55,10 @@ describe('documents list', () => {
         }
       }
     }
+  });
+
+  it('the figures of the newest records in README.md', async () => {
+    await runNode(['scripts/readme-figures.mjs', '--check']);
   });
 
   it('places and tests in ideas.md that exist', () => {
