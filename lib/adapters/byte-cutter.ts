@@ -170,7 +170,7 @@ function textOf(bytes: Buffer, from: number): string {
 
 /** Appends the text of every row. */
 function addText(bytes: Buffer, start: number, table: Int32Array, rows: number, lines: string[]): void {
-  const span = { bytes, start, offset: 0, table, rows, row: 0, position: start, stable: true };
+  const span = { bytes, start, offset: 0, table, rows, row: 0, position: start, memory: 'kept' as const };
   const text = new SpanText(span, 'utf8', false);
   const all = text.all();
   for (let row = 0; row < rows; row++) lines.push(all === undefined ? text.rowAs(row, 'utf8') : all[row]!);

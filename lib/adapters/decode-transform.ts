@@ -86,22 +86,26 @@ export class DecodeTransform<R> extends Transform {
 
   override _read(size: number): void {
     this.#asked = true;
+    if (this.#callback !== undefined) this.#advance();
+    // A Transform may hold the answer to a chunk back until it is read from, which is now.
     if (this.#callback === undefined) super._read(size);
-    else this.#advance();
   }
 
   /** Gives records until nobody wants more, or the chunk has no more. */
   #advance(): void {
     if (this.#advancing || this.#sending || this.#failed) return;
     this.#advancing = true;
+    let done = false;
     try {
-      if (this.#giveRecords()) this.#answer();
+      done = this.#giveRecords();
     } catch (error) {
       this.#failed = true;
       failWhenRead(this, error as Error, () => this.#answer(error as Error));
     } finally {
       this.#advancing = false;
     }
+    // The next chunk may come before this returns.
+    if (done) this.#answer();
   }
 
   /** @returns true when there are no more for now. */
