@@ -25,6 +25,8 @@ export class Channel {
   #scheduled = false;
   #pumping = false;
   #ended: Promise<void> | undefined;
+  /** Everything has been handed over, and the stream was told to end. */
+  #finished = false;
   /** Those who wait for room, or for everything to have left. */
   readonly #waiters = new Waiters();
 
@@ -77,6 +79,8 @@ export class Channel {
   push(): true | NotReady | NeedRead {
     const { output, stream } = this;
     if (this.#failure !== undefined) throw this.#failure;
+    // A codec that answers a peer after our end has nowhere to send it, and its reader must not suffer for that.
+    if (this.#finished) output.clear();
     try {
       while (output.length > 0) {
         const taken = stream.tryWriteStable(output.peek());
@@ -152,8 +156,14 @@ export class Channel {
 
   /** Flushes, then ends our side of the stream. */
   end(): Promise<void> {
-    this.#ended ??= this.flush().then(() => this.stream.end());
+    this.#ended ??= this.#end();
     return this.#ended;
+  }
+
+  async #end(): Promise<void> {
+    await this.flush();
+    this.#finished = true;
+    await this.stream.end();
   }
 
   /** The first failure of the output sticks, and drops what cannot leave any more. */

@@ -275,6 +275,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   #attemptLoop<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
     for (;;) {
       const answer = attempt();
+      if (answer !== NEED_WRITE) this.#idleNeeds = 0;
       if (answer === NOT_READY) {
         this.#channel.schedule();
         const filled = this.#fill();
@@ -283,7 +284,6 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
         if (!this.#wrote()) return NEED_WRITE;
       } else {
         this.#channel.schedule();
-        this.#idleNeeds = 0;
         return answer as T | Eof;
       }
     }
@@ -389,6 +389,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     let advanced = false;
     while (this.#reader.decodedBytes < limit) {
       const answer = this.#reader.decodeAhead(this.#ended);
+      if (answer !== NEED_WRITE) this.#idleNeeds = 0;
       if (answer === true) advanced = true;
       else if (answer === NEED_WRITE) {
         this.#blockedByOutput = !this.#wrote();
