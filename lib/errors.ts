@@ -47,6 +47,7 @@ export const ERROR_MESSAGES = {
   ERR_TRANSPORT: 'the stream below failed',
 } as const;
 
+/** The code of a `MiniprotoError`; docs/errors.md says what each means. */
 export type ErrorCode = keyof typeof ERROR_MESSAGES;
 
 export interface ErrorDetails {

@@ -95,6 +95,7 @@ export interface Framing<R> {
 /** The `fromText` of a framing whose records are their text: it need not be called. */
 export const textItself = (text: string): string => text;
 
+/** How text is decoded; see `RecordEncoding`. */
 export type TextForm = 'utf8' | 'utf8-strict' | 'latin1';
 
 /** Records that are larger than any buffer. */
@@ -111,6 +112,7 @@ export interface PieceCodec {
   begin(length: number | undefined, output: OutputBuffer): PieceWriter;
 }
 
+/** A record that is being read in pieces. */
 export interface PieceReader {
   /** Payload bytes of the whole record, where the protocol says so in advance. */
   readonly length: number | undefined;
@@ -122,6 +124,7 @@ export interface PieceReader {
   next(input: InputBuffer, ended: boolean): number | NotReady;
 }
 
+/** A record that is being written in pieces. */
 export interface PieceWriter {
   /** Checks a part, and says how the payload may go on. @throws UsageError */
   part(bytes: Uint8Array, output: OutputBuffer): void;

@@ -20,6 +20,7 @@ export function fixed(size: number): FixedCodec {
   return new FixedCodec(size);
 }
 
+/** The codec that `fixed` makes. */
 export class FixedCodec extends FramedCodec<Buffer, Uint8Array> {
   readonly name = 'fixed';
   readonly framing: Framing<Buffer>;

@@ -10,6 +10,7 @@ import type { LinesOptions } from './lines.js';
 import { MappedCodec } from './mapped.js';
 import { makeSeparated } from './separated.js';
 
+/** What `jsonLines` can be told. */
 export interface JsonLinesOptions extends Pick<LinesOptions<'utf8', 'error'>, 'maxLength' | 'tail'> {
   /** As the second argument of JSON.parse. */
   reviver?: (this: unknown, key: string, value: unknown) => unknown;

@@ -37,6 +37,7 @@ import {
   textFormOf,
 } from './record-forms.js';
 
+/** What `lengthPrefixed` can be told: the shape of the header, the limits, the form of a record. */
 export interface LengthPrefixedOptions<E extends RecordEncoding = RecordEncoding> {
   /** The length field: a width of 1 to 8 bytes, 'varint' (unsigned LEB128) or 'decimal' (ASCII digits). Default 4. */
   bytes?: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 'varint' | 'decimal';
@@ -85,6 +86,7 @@ export function netstring<E extends RecordEncoding = 'buffer'>(
   return new LengthPrefixedCodec('netstring', { ...options, bytes: 'decimal', terminator: ':', trailer: ',' });
 }
 
+/** The codec that `lengthPrefixed` and `netstring` make. */
 export class LengthPrefixedCodec<R> extends FramedCodec<R, string | Uint8Array> {
   readonly name: string;
   readonly framing: Framing<R>;

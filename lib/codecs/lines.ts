@@ -14,6 +14,7 @@ import {
   type SeparatedRecord,
 } from './separated.js';
 
+/** What `lines` can be told: what ends a line, and all that `separated` can. */
 export interface LinesOptions<E extends RecordEncoding = RecordEncoding, O extends Overflow = Overflow>
   extends SeparatedOptions<E, O> {
   /**

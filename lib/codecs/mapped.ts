@@ -20,6 +20,7 @@ import {
 } from '../status.js';
 import type { Codec, Framing } from './codec.js';
 
+/** The two functions that a codec is seen through. */
 export interface Mapping<Inner, R, InnerW, W> {
   /** Makes a value of a record. What it throws becomes the `cause` of ERR_INVALID_RECORD. */
   decode: (record: Inner) => R;
@@ -46,6 +47,7 @@ export function mapped<Inner, R, InnerW, W = R>(
 
 type FaultCode = 'ERR_INVALID_RECORD' | 'ERR_INVALID_JSON';
 
+/** The codec that `mapped` and `jsonLines` make. */
 export class MappedCodec<Inner, R, InnerW, W> implements Codec<R, W> {
   readonly name: string;
   readonly shared: boolean;

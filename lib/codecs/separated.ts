@@ -34,6 +34,7 @@ import {
 import { separatedPieces } from './separated-pieces.js';
 import { SeparatorGuard } from './separator-guard.js';
 
+/** What `separated` can be told: the form of a record, the limit, and what to do at the edges. */
 export interface SeparatedOptions<E extends RecordEncoding = RecordEncoding, O extends Overflow = Overflow> {
   /** The form of a record. Default 'buffer'. */
   encoding?: E;
@@ -55,6 +56,7 @@ export interface SeparatedOptions<E extends RecordEncoding = RecordEncoding, O e
   detached?: boolean;
 }
 
+/** What a record that is too long gets; see `SeparatedOptions.overflow`. */
 export type Overflow = 'error' | 'skip' | 'pieces';
 
 /** A record, or a part of one that was too long, as `overflow: 'pieces'` gives it. */

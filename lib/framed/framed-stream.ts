@@ -39,6 +39,7 @@ import { RecordReader } from './record-reader.js';
 import { type RecordWebOptions, type RecordWebStreams, webStreamsOf } from './record-web.js';
 import { type QueuedWrite, WriteQueue } from './write-queue.js';
 
+/** How a switch treats input that was not read. */
 export interface SwitchOptions {
   /**
    * What bytes that arrived and were not read as records get. 'carry' (default): the next codec reads them.
@@ -48,6 +49,7 @@ export interface SwitchOptions {
   unread?: 'carry' | 'refuse' | 'discard';
 }
 
+/** A byte stream and a codec together: records to read, records to write. `framed` makes one; see docs/framed.md. */
 export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable {
   readonly #channel: Channel;
   readonly #reader: RecordReader<R, W>;

@@ -8,6 +8,7 @@ import { fromWeb, isWebPair, type WebStreamPair } from '../streams/web-stream.js
 import { Channel } from './channel.js';
 import { checkCodec, FramedStream } from './framed-stream.js';
 
+/** How much a framed stream may hold. */
 export interface FramedOptions {
   /** Bytes of output queued before writes are refused. Default 64 KiB. */
   writeHighWaterMark?: number;

@@ -19,6 +19,7 @@ export interface PushOutput<W> {
   write(record: W | RecordCursor<unknown>): boolean;
 }
 
+/** Is given each record, valid during the call, and where to write the answers. What it throws ends the push. */
 export type PushHandler<R, W> = (record: RecordCursor<R>, out: PushOutput<W>) => void;
 
 export interface PushHost<R, W> {

@@ -8,16 +8,19 @@
 import type { InputBuffer } from '../bytes/input-buffer.js';
 import type { Eof, NeedRead, NeedWrite, NotReady } from '../status.js';
 
+/** How a wait may be ended. */
 export interface ReadyOptions {
   /** Ends the wait with the signal's reason. Nothing is lost by it. */
   signal?: AbortSignal | undefined;
 }
 
+/** How long `close` may take. */
 export interface CloseOptions extends ReadyOptions {
   /** Milliseconds until the stream is destroyed although output is left or the peer has not ended. Default 5000. */
   timeoutMs?: number;
 }
 
+/** A two-way pipe of bytes, with its input buffer on its own side. Every operation tries first; see docs/streams.md. */
 export interface ByteStream extends AsyncDisposable {
   /** Bytes that arrived and were not consumed. */
   readonly input: InputBuffer;

@@ -24,6 +24,7 @@ export interface NodeStreamPair {
 const readInUse = new WeakSet<Readable>();
 const writtenInUse = new WeakSet<Writable>();
 
+/** A byte stream over a Node stream, or over two of them. `framed` makes one of whatever Node stream it is given. */
 export class DuplexStream extends BaseStream {
   readonly #readable: Readable | undefined;
   readonly #writable: Writable | undefined;

@@ -17,6 +17,7 @@ import { BaseStream } from './base-stream.js';
 const PAGE_SIZE = 256 * 1024;
 const PAGE_COUNT = 2;
 
+/** What part of a file is read, and how much at a time. */
 export interface FileStreamOptions {
   /** Bytes read at a time. Default 256 KiB; two such pages are held while the file is open. */
   pageSize?: number;
@@ -41,6 +42,7 @@ export async function openFileStream(path: PathLike, options: FileStreamOptions 
   return new FileStream(await open(path, 'r'), pageSize, start, end);
 }
 
+/** What `openFileStream` opens. It only reads. */
 export class FileStream extends BaseStream {
   readonly #pageSize: number;
   readonly #descriptor: number;

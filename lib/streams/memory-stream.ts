@@ -16,6 +16,7 @@ const DEFAULT_CAPACITY = 64 * 1024;
 /** Bytes of a ring's first memory. */
 const MIN_CAPACITY = 256;
 
+/** How much a pair may hold. */
 export interface MemoryPairOptions extends StreamOptions {
   /** Bytes that can be in flight: one figure for both directions, or one for first to second and one for back. */
   capacity?: number | readonly [number, number];
