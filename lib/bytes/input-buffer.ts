@@ -12,6 +12,7 @@
  */
 import { inspect } from 'node:util';
 import { checkInteger } from '../arguments.js';
+import { UsageError } from '../errors.js';
 import { native } from '../native.js';
 import { NOT_READY, type NotReady } from '../status.js';
 import { allocatePage } from './pages.js';
@@ -303,8 +304,19 @@ export class InputBuffer {
 
 const EMPTY = Buffer.alloc(0);
 
-/** The same memory as a Buffer. */
+/** @throws UsageError ERR_PAYLOAD_DETACHED. Node 20 has no `detached`, but refuses a view of memory that is gone. */
+export function checkAttached(bytes: Uint8Array): void {
+  if (bytes.length > 0 || bytes.buffer.byteLength > 0) return;
+  try {
+    new Uint8Array(bytes.buffer);
+  } catch (cause) {
+    throw new UsageError('ERR_PAYLOAD_DETACHED', { cause });
+  }
+}
+
+/** The same memory as a Buffer. @throws UsageError ERR_PAYLOAD_DETACHED */
 export function asBuffer(bytes: Uint8Array): Buffer {
+  checkAttached(bytes);
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

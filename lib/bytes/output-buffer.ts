@@ -9,7 +9,7 @@
 import { inspect } from 'node:util';
 import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
-import { asBuffer } from './input-buffer.js';
+import { asBuffer, checkAttached } from './input-buffer.js';
 import { allocatePage } from './pages.js';
 
 const PAGE_SIZE = 64 * 1024;
@@ -77,6 +77,7 @@ export class OutputBuffer {
   /** Queues an unsigned integer. Pre: value is a safe integer that fits in byteLength (1 to 8) bytes. */
   writeUint(value: number, byteLength: number, endian: 'big' | 'little'): void {
     const at = this.#claim(byteLength);
+    if (byteLength === 4) return writeUint32(value, at, endian);
     let rest = value;
     for (let i = 0; i < byteLength; i++) {
       page[endian === 'little' ? at + i : at + byteLength - 1 - i] = rest % 256;
@@ -204,20 +205,19 @@ export function isUnstable(bytes: Uint8Array): boolean {
   return buffer.resizable === true || !(buffer instanceof ArrayBuffer);
 }
 
-/** @throws UsageError ERR_PAYLOAD_DETACHED. Node 20 has no `detached`, but refuses a view of memory that is gone. */
-export function checkAttached(bytes: Uint8Array): void {
-  if (bytes.length > 0 || bytes.buffer.byteLength > 0) return;
-  try {
-    new Uint8Array(bytes.buffer);
-  } catch (cause) {
-    throw new UsageError('ERR_PAYLOAD_DETACHED', { cause });
-  }
-}
-
 function makeRoom(size: number): void {
   if (page.length - pageEnd >= size) return;
   page = allocatePage(Math.max(PAGE_SIZE, size));
   pageEnd = 0;
+}
+
+/** The width that most protocols use. */
+function writeUint32(value: number, at: number, endian: 'big' | 'little'): void {
+  const [first, step] = endian === 'big' ? [at + 3, -1] : [at, 1];
+  page[first] = value & 0xff;
+  page[first + step] = (value >>> 8) & 0xff;
+  page[first + 2 * step] = (value >>> 16) & 0xff;
+  page[first + 3 * step] = value >>> 24;
 }
 
 /** Writes an ASCII text to the page. @returns its length, or 0 when a character is not ASCII. */

@@ -242,7 +242,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
         return isEnded();
       },
       fill: () => this.#fill(),
-      ready: (direction: 'read' | 'write', options?: ReadyOptions) => this.ready(direction, options),
+      ready: (answer: NotReady | NeedWrite, options: ReadyOptions) => this.#readMoved(answer, options),
       done: () => {
         this.#pieces = undefined;
       },
@@ -283,7 +283,9 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
         const filled = this.#fill();
         if (filled !== true) return filled;
       } else if (answer === NEED_WRITE) {
-        if (!this.#wrote()) return NEED_WRITE;
+        if (this.#wrote()) continue;
+        this.#readAhead();
+        return NEED_WRITE;
       } else {
         this.#channel.schedule();
         return answer as T | Eof;
@@ -339,7 +341,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     try {
       for (let answer: T | ReadStatus = first; ; answer = attempt()) {
         if (answer !== NOT_READY && answer !== NEED_WRITE) return answer as T | Eof;
-        await this.ready(answer === NOT_READY ? 'read' : 'write', options);
+        await this.#readMoved(answer as NotReady, options);
       }
     } finally {
       this.#waiting = false;
@@ -352,35 +354,61 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    */
   async ready(direction: 'read' | 'write', options: ReadyOptions = {}): Promise<void> {
     checkOneOf('direction', direction, ['read', 'write']);
-    if (direction === 'write') return this.#channel.ready(options.signal);
+    if (direction === 'write') return this.#outputMoved(options);
     this.#channel.pushOn();
     if (!this.#needsPeer) return this.stream.ready('read', options);
     // Somebody who reads moves the protocol on; otherwise it is done here, as far as the reader's mark allows.
     this.#blockedByOutput = false;
-    if (this.#reading || !this.#advance()) await this.#peerHeard(options);
-    if (!this.#reading) this.#advance();
+    if (this.#waiting || !this.#advance()) await this.#peerHeard(options);
+    if (!this.#waiting) this.#advance();
     this.#needsPeer = false;
   }
 
-  get #reading(): boolean {
-    return this.#waiting || this.#pushing;
+  /** Waits for what a refused read needs. */
+  #readMoved(answer: NotReady | NeedWrite, options: ReadyOptions): Promise<void> {
+    if (answer === NEED_WRITE) return this.#outputMoved(options);
+    this.#channel.pushOn();
+    return this.stream.ready('read', options);
+  }
+
+  /**
+   * Waits for our output to have left. Where a read waits for that, the peer may be in the same position: what it sends
+   * is taken in meanwhile, up to the mark, or both would wait forever.
+   */
+  async #outputMoved({ signal }: ReadyOptions): Promise<void> {
+    while (this.#idleNeeds > 0 && this.#mayReadAhead) {
+      const moved = await firstOf(signal, (either) => [
+        this.#channel.ready(either),
+        this.stream.ready('read', { signal: either }),
+      ]);
+      if (moved === 0) return;
+      this.#readAhead();
+    }
+    await this.#channel.ready(signal);
+  }
+
+  get #mayReadAhead(): boolean {
+    return !this.#ended && this.stream.input.length < this.#channel.highWaterMark;
+  }
+
+  #readAhead(): void {
+    try {
+      if (this.#mayReadAhead) this.#fill();
+    } catch {
+      // The failure comes again, behind the records that are here.
+    }
   }
 
   /** Waits for bytes of the peer, or for a reader to have got further, whichever comes first. */
   async #peerHeard({ signal }: ReadyOptions): Promise<void> {
-    const leave = new AbortController();
-    const either = signal === undefined ? leave.signal : AbortSignal.any([signal, leave.signal]);
-    const waits = [this.#needy.wait(either)];
-    // With everything there that may be held, or nothing more to come, only a reader can get further.
-    if (!this.#ended && this.#reader.decodedBytes < this.#channel.highWaterMark) {
-      waits.push(this.stream.ready('read', { signal: either }));
-    }
-    if (this.#blockedByOutput) waits.push(this.#channel.ready(either));
-    try {
-      await Promise.race(waits);
-    } finally {
-      leave.abort();
-    }
+    const room = this.#mayReadAhead && this.#reader.decodedBytes < this.#channel.highWaterMark;
+    await firstOf(signal, (either) => {
+      const waits = [this.#needy.wait(either)];
+      // A reader that waits takes what comes. With everything there that may be held, only a reader gets further.
+      if (!this.#waiting && room) waits.push(this.stream.ready('read', { signal: either }));
+      if (this.#blockedByOutput) waits.push(this.#channel.ready(either));
+      return waits;
+    });
   }
 
   /** Reads protocol bytes that a write waits for. @returns true when there were some. */
@@ -395,7 +423,9 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       if (answer === true) advanced = true;
       else if (answer === NEED_WRITE) {
         this.#blockedByOutput = !this.#wrote();
-        if (this.#blockedByOutput) break;
+        if (!this.#blockedByOutput) continue;
+        this.#readAhead();
+        break;
       } else if (input.length >= Math.max(limit, input.needed) || this.#fill() !== true) break;
     }
     this.#channel.schedule();
@@ -483,7 +513,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** @throws ProtocolError ERR_UNEXPECTED_EOF when a write waits for a peer that has ended and was heard to its end. */
   #checkPeerMaySpeak(): void {
-    if (!this.#ended || this.#reading || this.#reader.hasRecord || this.#advance()) return;
+    if (!this.#ended || this.#waiting || this.#reader.hasRecord || this.#advance()) return;
     this.#needsPeer = false;
     const message = 'the stream ended before the peer said what a write waits for';
     throw new ProtocolError('ERR_UNEXPECTED_EOF', {
@@ -718,6 +748,20 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     const { input, output } = this.#channelParts();
     const state = this.#switched ? 'switched' : this.#channel.failed ? 'failed' : this.#ended ? 'ended' : 'open';
     return `FramedStream { protocol: '${this.codec.name}', ${state}, unread: ${input.length}, unsent: ${output.length} }`;
+  }
+}
+
+/** Waits for the first of several, and leaves the others. @returns which one it was. */
+async function firstOf(
+  signal: AbortSignal | undefined,
+  start: (either: AbortSignal) => Promise<void>[],
+): Promise<number> {
+  const leave = new AbortController();
+  const either = signal === undefined ? leave.signal : AbortSignal.any([signal, leave.signal]);
+  try {
+    return await Promise.race(start(either).map((wait, index) => wait.then(() => index)));
+  } finally {
+    leave.abort();
   }
 }
 

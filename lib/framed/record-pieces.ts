@@ -8,7 +8,7 @@
 import { checkUint8Array } from '../arguments.js';
 import { asBuffer, type InputBuffer } from '../bytes/input-buffer.js';
 import type { PieceReader, PieceWriter } from '../codecs/codec.js';
-import { isStable } from '../codecs/framing.js';
+import { memoryOf } from '../codecs/framing.js';
 import { ownedBytes } from '../codecs/record-forms.js';
 import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
@@ -31,7 +31,8 @@ export interface PieceHost {
   readonly ended: boolean;
   /** One attempt at more input: true when there is some, or the end was seen. */
   fill(): true | NotReady | NeedWrite | Eof;
-  ready(direction: 'read' | 'write', options?: ReadyOptions): Promise<void>;
+  /** Waits for what a refused read needs. */
+  ready(answer: NotReady | NeedWrite, options: ReadyOptions): Promise<void>;
   /** The record is over. */
   done(): void;
   /** The record cannot be read on; the error sticks to the stream. */
@@ -85,7 +86,7 @@ export class RecordPieces implements AsyncIterable<Buffer> {
       }
       if (count !== NOT_READY) {
         const view = input.peek(count);
-        const piece = ownedBytes(asBuffer(view), 0, count, isStable(input));
+        const piece = ownedBytes(asBuffer(view), 0, count, memoryOf(input));
         input.consume(count);
         return piece;
       }
@@ -99,7 +100,7 @@ export class RecordPieces implements AsyncIterable<Buffer> {
     for (;;) {
       const answer = this.tryRead();
       if (answer !== NOT_READY && answer !== NEED_WRITE) return answer as Buffer | Eof;
-      await this.#host.ready(answer === NOT_READY ? 'read' : 'write', options);
+      await this.#host.ready(answer as NotReady, options);
     }
   }
 

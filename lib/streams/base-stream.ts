@@ -5,8 +5,8 @@
  * to end either way. It calls `wakeReaders`, `wakeWriters`, `inputEnded` and `fail` when its layer below says so.
  */
 import { checkInteger, checkOneOf, checkSignal, checkUint8Array, invalidArgType } from '../arguments.js';
-import { InputBuffer } from '../bytes/input-buffer.js';
-import { checkAttached, isUnstable } from '../bytes/output-buffer.js';
+import { checkAttached, InputBuffer } from '../bytes/input-buffer.js';
+import { isUnstable } from '../bytes/output-buffer.js';
 import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import {
   BY_REFERENCE_FROM,

@@ -115,7 +115,12 @@ describe('idea: separate codes for not ready, need read and need write', () => {
     const [near, far] = memoryPair({ capacity: 1 });
     const stream = framed(
       near,
-      codecOf({ decode: (_, output) => (output.length === 0 && output.writeText('abc'), NEED_WRITE) }),
+      codecOf({
+        decode: (_, output) => {
+          if (output.length === 0) output.writeText('abc');
+          return NEED_WRITE;
+        },
+      }),
     );
     far.tryWrite(Buffer.from('x'));
     for (let i = 0; i < 500; i++) assert.equal(stream.tryRead(), NEED_WRITE);
