@@ -67,6 +67,12 @@ export interface Codec<R, W = R> {
   readonly pieces?: PieceCodec | undefined;
 }
 
+/**
+ * Whose bytes a record is made of. 'reused': they will be written again, so it must be a copy. 'kept': they will not, so
+ * a large record may be a view. 'owned': they were copied for this record and its neighbours, so it may be a view.
+ */
+export type Memory = 'reused' | 'kept' | 'owned';
+
 /** What turns the rows of a framer into records. Stateless. */
 export interface Framing<R> {
   readonly framer: Framer;
@@ -77,10 +83,10 @@ export interface Framing<R> {
   /**
    * Makes an owned record of bytes[from, to).
    * @param flags the row's R_FLAGS.
-   * @param stable the bytes will never be written again: a large record may be a view of them.
+   * @param memory what may be done with the bytes, see Memory.
    * @param offset where in the stream the record starts, for errors.
    */
-  record(bytes: Buffer, from: number, to: number, flags: number, stable: boolean, offset: number): R;
+  record(bytes: Buffer, from: number, to: number, flags: number, memory: Memory, offset: number): R;
   /**
    * Makes a record of a row's text, where `text` says how that is decoded; lets a batch slice one string. `textItself`
    * says that the text is the record.

@@ -4,10 +4,10 @@ import { asBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { UsageError } from '../errors.js';
 import { LARGEST_MAX_LENGTH } from '../limits.js';
-import { native } from '../native.js';
 import type { Framing } from './codec.js';
 import { faultError } from './faults.js';
 import { FramedCodec, writePayload } from './framed-codec.js';
+import { fixedFramer } from './framers.js';
 import { ownedBytes } from './record-forms.js';
 
 /**
@@ -33,10 +33,10 @@ export class FixedCodec extends FramedCodec<Buffer, Uint8Array> {
     this.#size = size;
     const context = { protocol: this.name, maxLength: size };
     this.framing = {
-      framer: native().createFixedFramer(size),
+      framer: fixedFramer(size),
       least: size,
       text: undefined,
-      record: (bytes, from, to, _flags, stable) => ownedBytes(bytes, from, to, stable),
+      record: (bytes, from, to, _flags, memory) => ownedBytes(bytes, from, to, memory),
       fault: (fault, detail, offset) => faultError(context, fault, detail, offset),
     };
   }

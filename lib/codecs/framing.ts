@@ -25,7 +25,7 @@ import {
   R_OFFSET,
 } from '../frame-table.js';
 import { EOF, type Eof, type NotReady } from '../status.js';
-import type { Framing } from './codec.js';
+import type { Framing, Memory } from './codec.js';
 
 /** Bytes. Gathered at first where a record of unknown length straddles two segments: a few lines. */
 const SEAM = 256;
@@ -105,14 +105,13 @@ function takeSingle<R>(input: InputBuffer, framing: Framing<R>): R {
   const { bytes, start } = input.front()!;
   const from = single[HEADER_WORDS + R_OFFSET]!;
   const to = from + single[HEADER_WORDS + R_LENGTH]!;
-  const record = framing.record(bytes, from, to, single[HEADER_WORDS + R_FLAGS]!, isStable(input), input.offset);
+  const record = framing.record(bytes, from, to, single[HEADER_WORDS + R_FLAGS]!, memoryOf(input), input.offset);
   input.consume(single[HEADER_WORDS + R_END]! - start);
   afterRows(input, single, start, single[HEADER_WORDS + R_END]!);
   return record;
 }
 
-/** True when the memory at the front of the input is never written again. */
-export function isStable(input: InputBuffer): boolean {
-  const front = input.front();
-  return front !== undefined && front.recycle === undefined;
+/** What may be done with the bytes at the front of the input. */
+export function memoryOf(input: InputBuffer): Memory {
+  return input.front()?.recycle === undefined ? 'kept' : 'reused';
 }

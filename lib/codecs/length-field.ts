@@ -3,8 +3,8 @@ import type { InputBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { UsageError } from '../errors.js';
 import { createFrameTable, H_DETAIL_HIGH, H_DETAIL_LOW, H_FAULT, H_FINAL, H_NEED } from '../frame-table.js';
-import { native } from '../native.js';
 import type { Framer, LengthFraming } from '../native-interface.js';
+import { lengthFramer } from './framers.js';
 
 /** Bytes of the shortest header. */
 export function leastHeader(config: LengthFraming): number {
@@ -23,7 +23,8 @@ function longestHeader(config: LengthFraming): number {
  */
 export function writeLength(protocol: string, config: LengthFraming, size: number, output: OutputBuffer): void {
   const value = size - config.adjustment;
-  if (value < 0 || fieldBytes(config, value) > config.lengthBytes) {
+  const fixed = config.encoding === 'big' || config.encoding === 'little';
+  if (value < 0 || (fixed ? value >= 256 ** config.lengthBytes : fieldBytes(config, value) > config.lengthBytes)) {
     const message = `a record of ${size} bytes does not fit the length field`;
     throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { protocol, message });
   }
@@ -72,7 +73,7 @@ export class HeaderReader {
 
   constructor(config: LengthFraming) {
     this.#config = { ...config, header: 'strip' };
-    this.#framer = native().createLengthFramer({ ...this.#config, maxLength: 0 });
+    this.#framer = lengthFramer({ ...this.#config, maxLength: 0 });
   }
 
   /**

@@ -12,10 +12,11 @@ import { faultError } from './faults.js';
 import { HeaderReader, writeLength } from './length-field.js';
 
 export function lengthPieces(name: string, config: LengthFraming, prefix: Buffer): PieceCodec {
-  const headers = new HeaderReader(config);
+  let headers: HeaderReader | undefined;
   const context = { protocol: name, maxLength: config.maxLength, maxLengthBytes: config.lengthBytes };
   return {
     open(input: InputBuffer): PieceReader | NotReady {
+      headers ??= new HeaderReader(config);
       const header = headers.read(input);
       if ('need' in header) return input.need(header.need);
       if ('fault' in header) throw faultError(context, header.fault, header.detail, input.offset);

@@ -21,11 +21,11 @@ import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { UsageError } from '../errors.js';
 import { createFrameTable, H_CONSUMED } from '../frame-table.js';
 import { DEFAULT_MAX_LENGTH, LARGEST_MAX_LENGTH } from '../limits.js';
-import { native } from '../native.js';
 import type { LengthFraming } from '../native-interface.js';
 import { type Framing, type PieceCodec, textItself } from './codec.js';
 import { faultError } from './faults.js';
 import { FramedCodec, writePayload } from './framed-codec.js';
+import { lengthFramer } from './framers.js';
 import { leastHeader, writeLength } from './length-field.js';
 import { lengthPieces } from './length-pieces.js';
 import {
@@ -120,7 +120,7 @@ export class LengthPrefixedCodec<R> extends FramedCodec<R, string | Uint8Array> 
 
   encodeRange(bytes: Buffer, from: number, to: number, output: OutputBuffer, options: { stable: boolean }): void {
     if (this.#config.header === 'strip') {
-      output.write(this.#prefix);
+      if (this.#prefix.length > 0) output.write(this.#prefix);
       writeLength(this.name, this.#config, to - from, output);
     } else this.#checkWhole(bytes, from, to);
     writePayload(bytes, from, to, output, options);
@@ -193,11 +193,11 @@ function lengthFraming(name: string, config: LengthFraming, encoding: RecordEnco
   const context = { protocol: name, maxLength: config.maxLength, maxLengthBytes: config.lengthBytes };
   const make = recordMaker(encoding, name);
   return {
-    framer: native().createLengthFramer(config),
+    framer: lengthFramer(config),
     least: leastHeader(config),
     text: textFormOf(encoding),
     fromText: textItself,
-    record: (bytes, from, to, _flags, stable, offset) => make(bytes, from, to, stable, offset),
+    record: (bytes, from, to, _flags, memory, offset) => make(bytes, from, to, memory, offset),
     fault: (fault, detail, offset) => faultError(context, fault, detail, offset),
   };
 }

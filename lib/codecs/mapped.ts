@@ -73,8 +73,8 @@ export class MappedCodec<Inner, R, InnerW, W> implements Codec<R, W> {
       least: inner.least,
       text: inner.text,
       detached: inner.detached ?? false,
-      record: (bytes, from, to, flags, stable, offset) =>
-        this.#map(inner.record(bytes, from, to, flags, stable, offset), offset),
+      record: (bytes, from, to, flags, memory, offset) =>
+        this.#map(inner.record(bytes, from, to, flags, memory, offset), offset),
       fromText: fromText && ((text, offset) => this.#map(fromText(text, offset), offset)),
       fault: inner.fault,
     };

@@ -7,7 +7,7 @@
 import { isUtf8 } from 'node:buffer';
 import { checkOneOf } from '../arguments.js';
 import { ProtocolError, UsageError } from '../errors.js';
-import type { TextForm } from './codec.js';
+import type { Memory, TextForm } from './codec.js';
 
 /** How records are given out. 'utf8' puts U+FFFD where bytes are no UTF-8; 'utf8-strict' throws ERR_INVALID_UTF8. */
 export type RecordEncoding = 'buffer' | 'latin1' | 'utf8' | 'utf8-strict';
@@ -30,7 +30,7 @@ export function checkText(text: string, encoding: 'utf8' | 'latin1', protocol: s
 }
 
 /** Bytes. From here on a record may be a view of its chunk, if it also is a good part of it. */
-const VIEW_FROM = 4096;
+export const VIEW_FROM = 4096;
 
 /** Node's own decoders, without the checks of `toString`. They are documented since Node 22 and present in all before. */
 export interface SliceBuffer extends Buffer {
@@ -39,10 +39,11 @@ export interface SliceBuffer extends Buffer {
 }
 
 /** Bytes [from, to) as memory of the user's own. */
-export function ownedBytes(bytes: Buffer, from: number, to: number, stable: boolean): Buffer {
+export function ownedBytes(bytes: Buffer, from: number, to: number, memory: Memory): Buffer {
   const size = to - from;
+  if (memory === 'owned') return bytes.subarray(from, to);
   // A view may keep alive at most four times its size.
-  if (stable && size >= VIEW_FROM && size * 4 >= bytes.buffer.byteLength) return bytes.subarray(from, to);
+  if (memory === 'kept' && size >= VIEW_FROM && size * 4 >= bytes.buffer.byteLength) return bytes.subarray(from, to);
   const owned = size < VIEW_FROM ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
   bytes.copy(owned, 0, from, to);
   return owned;
@@ -53,7 +54,7 @@ export function textFormOf(encoding: RecordEncoding): TextForm | undefined {
   return encoding === 'buffer' ? undefined : encoding;
 }
 
-type RecordMaker<T> = (bytes: Buffer, from: number, to: number, stable: boolean, offset: number) => T;
+type RecordMaker<T> = (bytes: Buffer, from: number, to: number, memory: Memory, offset: number) => T;
 
 /** Makes the function that gives a record its form. */
 export function recordMaker<E extends RecordEncoding>(encoding: E, protocol: string): RecordMaker<Decoded<E>> {
@@ -61,7 +62,7 @@ export function recordMaker<E extends RecordEncoding>(encoding: E, protocol: str
     buffer: ownedBytes,
     latin1: (bytes, from, to) => (bytes as SliceBuffer).latin1Slice(from, to),
     utf8: (bytes, from, to) => (bytes as SliceBuffer).utf8Slice(from, to),
-    'utf8-strict': (bytes, from, to, _stable, offset) => {
+    'utf8-strict': (bytes, from, to, _memory, offset) => {
       if (!isUtf8(bytes.subarray(from, to))) throw new ProtocolError('ERR_INVALID_UTF8', { protocol, offset });
       return (bytes as SliceBuffer).utf8Slice(from, to);
     },

@@ -22,11 +22,11 @@ import {
   R_LENGTH,
   R_OFFSET,
 } from '../frame-table.js';
-import { native } from '../native.js';
 import type { Framer, SeparatorFraming } from '../native-interface.js';
 import type { NotReady } from '../status.js';
 import type { PieceCodec, PieceReader, PieceWriter } from './codec.js';
 import { faultError } from './faults.js';
+import { separatorFramer } from './framers.js';
 import type { SeparatorGuard } from './separator-guard.js';
 
 /** Bytes looked at in one step: what a piece is at most. */
@@ -34,9 +34,10 @@ const STEP = 64 * 1024;
 
 export function separatedPieces(name: string, config: SeparatorFraming, guard: SeparatorGuard): PieceCodec {
   // A framer whose limit no step reaches: what it has searched without a find is payload.
-  const framer = native().createSeparatorFramer({ ...config, keep: false, maxLength: 2 ** 30, overflow: 'error' });
+  const unlimited = { ...config, keep: false, maxLength: 2 ** 30, overflow: 'error' } as const;
   return {
-    open: (input) => (input.length === 0 ? input.need(1) : new SeparatedPieceReader(name, config, framer)),
+    open: (input) =>
+      input.length === 0 ? input.need(1) : new SeparatedPieceReader(name, config, separatorFramer(unlimited)),
     begin: () => new SeparatedPieceWriter(guard),
   };
 }

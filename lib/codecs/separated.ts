@@ -18,11 +18,11 @@ import { asBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { FLAG_LAST_PIECE, FLAG_PIECE } from '../frame-table.js';
 import { DEFAULT_MAX_LENGTH, LARGEST_MAX_LENGTH } from '../limits.js';
-import { native } from '../native.js';
 import type { SeparatorFraming } from '../native-interface.js';
 import { type Framing, type PieceCodec, textItself } from './codec.js';
 import { faultError } from './faults.js';
 import { FramedCodec, writePayload } from './framed-codec.js';
+import { separatorFramer } from './framers.js';
 import {
   checkEncoding,
   checkText,
@@ -167,17 +167,17 @@ function separatorFraming(
   // A separator of non-ASCII bytes may split a character: then a span cannot be decoded as one text.
   const ascii = config.separators.every((separator) => separator.every((byte) => byte < 0x80));
   return {
-    framer: native().createSeparatorFramer(config),
+    framer: separatorFramer(config),
     least: 1,
     text: flagged || (!ascii && encoding !== 'latin1') ? undefined : textFormOf(encoding),
     fromText: textItself,
     detached,
     record: flagged
-      ? (bytes, from, to, flags, stable, offset) => ({
-          data: make(bytes, from, to, stable, offset),
+      ? (bytes, from, to, flags, memory, offset) => ({
+          data: make(bytes, from, to, memory, offset),
           piece: pieceOf(flags),
         })
-      : (bytes, from, to, _flags, stable, offset) => make(bytes, from, to, stable, offset),
+      : (bytes, from, to, _flags, memory, offset) => make(bytes, from, to, memory, offset),
     fault: (fault, detail, offset) => faultError(context, fault, detail, offset),
   };
 }

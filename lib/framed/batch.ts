@@ -8,6 +8,7 @@ import { type Framing, textItself } from '../codecs/codec.js';
 import { UsageError } from '../errors.js';
 import { type RecordCursor, SpanCursor, ValueCursor } from './cursor.js';
 import type { Span } from './span.js';
+import { SpanSlabs } from './span-slabs.js';
 import { SpanText } from './span-text.js';
 
 /** Records that arrived together. */
@@ -33,7 +34,10 @@ export interface LiveBatch<R> extends Batch<R> {
   expire(): void;
 }
 
-type MovingCursor<R> = RecordCursor<R> & { moveTo(row: number): RecordCursor<R> };
+type MovingCursor<R> = RecordCursor<R> & {
+  moveTo(row: number): RecordCursor<R>;
+  value(slabs?: SpanSlabs): R;
+};
 
 /** Steps through rows without an object a step: the result and the cursor in it are always the same ones. */
 class Steps<R> implements IterableIterator<RecordCursor<R>> {
@@ -96,7 +100,9 @@ abstract class BaseBatch<R> implements LiveBatch<R> {
 /** A batch over a framer's rows. */
 export class SpanBatch<R> extends BaseBatch<R> {
   readonly #framing: Framing<R>;
+  readonly #span: Span;
   readonly #texts: SpanText;
+  #slabs: SpanSlabs | undefined;
 
   constructor(framing: Framing<R>, span: Span) {
     const texts = new SpanText(span, framing.text, framing.detached ?? false);
@@ -107,6 +113,7 @@ export class SpanBatch<R> extends BaseBatch<R> {
       this.visited = row - this.first;
     });
     this.#framing = framing;
+    this.#span = span;
     this.#texts = texts;
   }
 
@@ -118,11 +125,12 @@ export class SpanBatch<R> extends BaseBatch<R> {
       const texts = this.#texts.all();
       if (texts !== undefined) return texts as unknown as R[];
     }
+    if (this.#framing.text === undefined) this.#slabs ??= new SpanSlabs(this.#span);
     const records: R[] = [];
     for (let row = 0; row < this.length; row++) {
       try {
         this.cursor.moveTo(this.first + row);
-        records.push(this.cursor.value());
+        records.push(this.cursor.value(this.#slabs));
       } catch (error) {
         // Those before it are given now; the error comes with the next read.
         if (row === 0) throw error;

@@ -4,7 +4,7 @@
  * One cursor is moved from record to record of a batch. Reading a field costs a few nanoseconds; bytes are copied or
  * viewed only on request. After its batch or turn every access throws ERR_RECORD_EXPIRED.
  */
-import type { Framing } from '../codecs/codec.js';
+import type { Framing, Memory } from '../codecs/codec.js';
 import { ownedBytes } from '../codecs/record-forms.js';
 import { pieceOf } from '../codecs/separated.js';
 import { UsageError } from '../errors.js';
@@ -19,6 +19,7 @@ import {
   SEPARATOR_SHIFT,
 } from '../frame-table.js';
 import type { Span } from './span.js';
+import type { SpanSlabs } from './span-slabs.js';
 import type { SpanText } from './span-text.js';
 
 /** A record of a batch or turn, valid until that ends. */
@@ -50,7 +51,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
   #bytes: Buffer | undefined;
   #table: Int32Array;
   #row = HEADER_WORDS;
-  #stable: boolean;
+  #memory: Memory;
   #texts: SpanText;
   /** Where the span starts in `bytes`, and in the stream. */
   #start: number;
@@ -61,7 +62,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
     this.#framing = framing;
     this.#bytes = span.bytes;
     this.#table = span.table;
-    this.#stable = span.stable;
+    this.#memory = span.memory;
     this.#start = span.start;
     this.#offset = span.offset;
     this.#texts = texts;
@@ -119,7 +120,8 @@ export class SpanCursor<R> implements RecordCursor<R> {
     return inside ? bytes[this.#table[this.#row + R_OFFSET]! + index] : undefined;
   }
 
-  value(): R {
+  /** @param slabs where records are copied together, when all of them are wanted. Internal. */
+  value(slabs?: SpanSlabs): R {
     const bytes = this.#live();
     const from = this.#table[this.#row + R_OFFSET]!;
     const to = from + this.#table[this.#row + R_LENGTH]!;
@@ -128,7 +130,8 @@ export class SpanCursor<R> implements RecordCursor<R> {
     try {
       const text = fromText && this.#texts.row(this.#rowIndex());
       if (text !== undefined) return fromText!(text, this.#recordOffset());
-      return this.#framing.record(bytes, from, to, flags, this.#stable, this.#recordOffset());
+      if (slabs !== undefined) return slabs.record(this.#framing, this.#rowIndex(), this.#recordOffset());
+      return this.#framing.record(bytes, from, to, flags, this.#memory, this.#recordOffset());
     } catch (error) {
       this.#onFault?.(error, this.#rowIndex());
       throw error;
@@ -150,7 +153,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
   bytes(): Buffer {
     const bytes = this.#live();
     const from = this.#table[this.#row + R_OFFSET]!;
-    return ownedBytes(bytes, from, from + this.#table[this.#row + R_LENGTH]!, false);
+    return ownedBytes(bytes, from, from + this.#table[this.#row + R_LENGTH]!, 'reused');
   }
 
   borrow(): Buffer {
@@ -163,7 +166,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
   range(take: (bytes: Buffer, from: number, to: number, stable: boolean) => void): void {
     const bytes = this.#live();
     const from = this.#table[this.#row + R_OFFSET]!;
-    take(bytes, from, from + this.#table[this.#row + R_LENGTH]!, this.#stable);
+    take(bytes, from, from + this.#table[this.#row + R_LENGTH]!, this.#memory !== 'reused');
   }
 }
 

@@ -9,15 +9,18 @@
 import type { InputBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import type { Codec, Framing } from '../codecs/codec.js';
-import { afterRows, frameFront, isStable } from '../codecs/framing.js';
+import { afterRows, frameFront, memoryOf } from '../codecs/framing.js';
 import { ProtocolError, UsageError } from '../errors.js';
-import { HEADER_WORDS, R_END, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
+import { HEADER_WORDS, R_END, ROW_WORDS } from '../frame-table.js';
 import { BATCH_ROWS, MAX_EMPTY_PROGRESS } from '../limits.js';
 import { CONTINUE, EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import { type Batch, type LiveBatch, SpanBatch, ValueBatch } from './batch.js';
+import { SpanSlabs } from './span-slabs.js';
 import { SpanText } from './span-text.js';
 import { leaseTable, returnTable, type Span } from './span.js';
 
+/** Rows looked ahead for at first; each time they are used up, eight times as many. */
+const FIRST_AHEAD = 2;
 /** Rows of a batch of a codec without a framer: each is an object already. */
 const VALUE_BATCH = 256;
 
@@ -26,6 +29,8 @@ export class RecordReader<R, W> {
   readonly #output: OutputBuffer;
   #codec: Codec<R, W>;
   #span: Span | undefined;
+  /** Rows to look ahead for when single records are read; what a switch soon after would have framed in vain. */
+  #ahead = FIRST_AHEAD;
   /** The batch that the user holds. */
   #batch: LiveBatch<R> | undefined;
   /** Records of the batch that were decoded and not given; only without a framer. */
@@ -85,7 +90,7 @@ export class RecordReader<R, W> {
     if (this.#values.length > 0) return this.#values.shift()!;
     const framing = this.#codec.framing;
     if (framing === undefined) return this.#decode(ended);
-    if (!this.#lookAhead(framing, ended)) return ended ? EOF : NOT_READY;
+    if (!this.#lookAhead(framing, ended, this.#ahead)) return ended ? EOF : NOT_READY;
     return this.#takeRow(framing);
   }
 
@@ -101,7 +106,7 @@ export class RecordReader<R, W> {
     if (this.#batch !== undefined) this.settle('all');
     const framing = this.#codec.framing;
     if (framing !== undefined && this.#values.length === 0) {
-      if (!this.#lookAhead(framing, ended)) return ended ? EOF : NOT_READY;
+      if (!this.#lookAhead(framing, ended, BATCH_ROWS)) return ended ? EOF : NOT_READY;
       this.#batch = new SpanBatch(framing, this.#span!);
       return this.#batch;
     }
@@ -111,8 +116,8 @@ export class RecordReader<R, W> {
     return this.#batch;
   }
 
-  /** Makes rows be there. Consumes nothing but what the framer drops. */
-  #lookAhead(framing: Framing<R>, ended: boolean): boolean {
+  /** Makes rows be there, at most so many. Consumes nothing but what the framer drops. */
+  #lookAhead(framing: Framing<R>, ended: boolean, most: number): boolean {
     if (this.#span !== undefined) {
       if (this.#span.row < this.#span.rows) return true;
       this.#finishSpan(this.#span);
@@ -121,7 +126,7 @@ export class RecordReader<R, W> {
     const table = leaseTable();
     let rows = 0;
     try {
-      rows = frameFront(this.#input, framing, table, BATCH_ROWS, ended);
+      rows = frameFront(this.#input, framing, table, most, ended);
     } catch (error) {
       throw this.#fail(error);
     } finally {
@@ -129,9 +134,20 @@ export class RecordReader<R, W> {
     }
     if (rows === 0) return false;
     const { bytes, start } = this.#input.front()!;
-    const stable = isStable(this.#input);
+    const memory = memoryOf(this.#input);
     const { offset } = this.#input;
-    this.#span = { bytes, start, offset, table, rows, row: 0, position: start, stable, texts: undefined };
+    this.#span = {
+      bytes,
+      start,
+      offset,
+      table,
+      rows,
+      row: 0,
+      position: start,
+      memory,
+      texts: undefined,
+      slabs: undefined,
+    };
     return true;
   }
 
@@ -155,11 +171,8 @@ export class RecordReader<R, W> {
       const text = span.texts.row(span.row);
       if (text !== undefined) return fromText(text, this.#input.offset);
     }
-    const { table } = span;
-    const row = HEADER_WORDS + span.row * ROW_WORDS;
-    const from = table[row + R_OFFSET]!;
-    const to = from + table[row + R_LENGTH]!;
-    return framing.record(span.bytes, from, to, table[row + R_FLAGS]!, span.stable, this.#input.offset);
+    span.slabs ??= new SpanSlabs(span);
+    return span.slabs.record(framing, span.row, this.#input.offset);
   }
 
   /** Consumes the input through the row. */
@@ -172,6 +185,7 @@ export class RecordReader<R, W> {
 
   #finishSpan(span: Span): void {
     afterRows(this.#input, span.table, span.start, span.position);
+    this.#ahead = Math.min(BATCH_ROWS, 8 * this.#ahead);
     this.#dropSpan();
   }
 

@@ -1,6 +1,8 @@
 /** Framed bytes and their rows: what a reader looks ahead at, and what a batch is made of. */
+import type { Memory } from '../codecs/codec.js';
 import { createFrameTable } from '../frame-table.js';
 import { BATCH_ROWS } from '../limits.js';
+import type { SpanSlabs } from './span-slabs.js';
 import type { SpanText } from './span-text.js';
 
 export interface Span {
@@ -16,10 +18,12 @@ export interface Span {
   row: number;
   /** Index in `bytes` up to which the input has been consumed. */
   position: number;
-  /** The bytes are never written again. */
-  stable: boolean;
+  /** What may be done with the bytes. */
+  readonly memory: Memory;
   /** The rows' text, once one of them was asked for. */
   texts?: SpanText | undefined;
+  /** The rows' bytes as memory of their own, once one of them was asked for. */
+  slabs?: SpanSlabs | undefined;
 }
 
 /** Tables that nobody holds rows in: idle streams have none, busy ones take turns. */

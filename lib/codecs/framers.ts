@@ -1,0 +1,37 @@
+/**
+ * Framers, made once for each way of framing.
+ *
+ * A framer keeps no state, and making one costs a native object: a server that writes `lines()` for every connection
+ * would pay for it every time. So framers of equal settings are one framer.
+ */
+import { native } from '../native.js';
+import type { Framer, LengthFraming, SeparatorFraming } from '../native-interface.js';
+
+/** Framers kept. A program has a few; one that makes settings up as it goes must not fill the memory. */
+const MOST_KEPT = 64;
+
+const kept = new Map<string, Framer>();
+
+export function separatorFramer(framing: SeparatorFraming): Framer {
+  const { separators, keep, newline, maxLength, overflow, tail } = framing;
+  const hex = separators.map((separator) => Buffer.from(separator).toString('hex'));
+  const key = `${hex} ${keep} ${newline} ${maxLength} ${overflow} ${tail}`;
+  return kept.get(key) ?? keepFramer(key, native().createSeparatorFramer(framing));
+}
+
+export function lengthFramer(framing: LengthFraming): Framer {
+  const { encoding, lengthBytes, terminator, offset, adjustment, header, trailer, maxLength } = framing;
+  const key = `${encoding} ${lengthBytes} ${terminator} ${offset} ${adjustment} ${header} ${trailer} ${maxLength}`;
+  return kept.get(key) ?? keepFramer(key, native().createLengthFramer(framing));
+}
+
+export function fixedFramer(size: number): Framer {
+  const key = `fixed ${size}`;
+  return kept.get(key) ?? keepFramer(key, native().createFixedFramer(size));
+}
+
+function keepFramer(key: string, framer: Framer): Framer {
+  if (kept.size >= MOST_KEPT) kept.clear();
+  kept.set(key, framer);
+  return framer;
+}
