@@ -5,7 +5,7 @@
  * --check writes nothing and fails when README.md says something else.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv, execPath, exit } from 'node:process';
 import { ROOT } from './lint/tools.mjs';
@@ -23,6 +23,7 @@ if (argv.includes('--check')) {
 writeFileSync(README, wanted);
 
 function figures() {
+  if (!existsSync(join(ROOT, 'bench', 'record'))) return '';
   const { status, stdout, stderr } = spawnSync(execPath, [join(ROOT, 'bench', 'report.mjs'), '--readme'], {
     encoding: 'utf8',
   });
