@@ -11,7 +11,7 @@ import type { OutputBuffer } from '../bytes/output-buffer.js';
 import type { Codec, Framing } from '../codecs/codec.js';
 import { afterRows, frameFront, memoryOf } from '../codecs/framing.js';
 import { ProtocolError, UsageError } from '../errors.js';
-import { HEADER_WORDS, R_END, ROW_WORDS } from '../frame-table.js';
+import { H_CONSUMED, HEADER_WORDS, R_END, ROW_WORDS } from '../frame-table.js';
 import { BATCH_ROWS, MAX_EMPTY_PROGRESS } from '../limits.js';
 import { CONTINUE, EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import { type Batch, type LiveBatch, SpanBatch, ValueBatch } from './batch.js';
@@ -160,7 +160,7 @@ export class RecordReader<R, W> {
       throw this.#fail(error);
     }
     this.#consumeThrough(span, span.row);
-    if (span.row === span.rows) this.#finishSpan(span);
+    this.#finishIfRead(span);
     return record;
   }
 
@@ -181,6 +181,15 @@ export class RecordReader<R, W> {
     this.#input.consume(end - span.position);
     span.position = end;
     span.row = row + 1;
+  }
+
+  /**
+   * A span that was read whole has nothing more to give. What its framer dropped behind the last row waits for the
+   * next read all the same: if a switch comes instead, those bytes are the next codec's.
+   */
+  #finishIfRead(span: Span): void {
+    const dropped = span.start + span.table[H_CONSUMED]! - span.position;
+    if (span.row === span.rows && dropped === 0) this.#finishSpan(span);
   }
 
   #finishSpan(span: Span): void {
@@ -207,8 +216,7 @@ export class RecordReader<R, W> {
     if (batch instanceof ValueBatch) this.#values = this.#values.slice(count);
     else if (count > 0) this.#consumeThrough(this.#span!, this.#span!.row + count - 1);
     if (batch.fault !== undefined) this.#fail(batch.fault);
-    // A span that was read whole, or that ends in a fault, has nothing more to give.
-    if (this.#span !== undefined && this.#span.row === this.#span.rows) this.#finishSpan(this.#span);
+    if (this.#span !== undefined) this.#finishIfRead(this.#span);
   }
 
   /** Forgets what was looked at and not given: it is unread input. */

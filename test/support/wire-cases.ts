@@ -29,7 +29,9 @@ export interface CodecCase {
   readonly error?: readonly [name: string, code: string, offset: number];
   /** The last record was ended by the stream's end, so nothing can follow it. Default: false. */
   readonly unterminated?: boolean;
-  /** What an input that is cut inside a record gives: an error, or what the codec makes of tails. Default: 'error'. */
+  /** What an input that is cut inside a record gives: an error, or what the codec makes of tails. Default: 'error'.
+   * 'pieces': records may differ from those of the whole input, where what follows decides; they agree with each other.
+   */
   readonly cut?: 'error' | 'tail' | 'drop' | 'pieces';
 }
 
