@@ -9,6 +9,7 @@
  */
 import { argv, exit } from 'node:process';
 import { checkCppFormat, checkCppTidy, fixCppFormat } from './lint/cpp.mjs';
+import { checkFigures } from './lint/figures.mjs';
 import { checkFileSizes } from './lint/file-size.mjs';
 import { checkLockfile, fixLockfile } from './lint/lockfile.mjs';
 import { checkPackage } from './lint/package.mjs';
@@ -20,6 +21,7 @@ const CHECKS = {
   types: checkTypes,
   rooms: checkRooms,
   'file-size': checkFileSizes,
+  figures: checkFigures,
   lockfile: checkLockfile,
   package: checkPackage,
   'cpp-format': checkCppFormat,

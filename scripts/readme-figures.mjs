@@ -1,8 +1,8 @@
 /**
- * Puts the small table of figures into README.md, between its `figures` marks: node scripts/readme-figures.mjs [--check]
+ * Puts the small table of figures into README.md, between its `figures` marks: npm run bench:report
  *
  * The table is made by bench/report.mjs from the newest records in bench/record/; without records nothing stands there.
- * --check writes nothing and fails when README.md says something else.
+ * --check writes nothing and fails when README.md says something else; `npm run lint` does that for records that git has.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ const page = readFileSync(README, 'utf8');
 const wanted = page.replace(MARK, (_all, open, close) => `${open}${figures()}${close}`);
 if (argv.includes('--check')) {
   if (page === wanted) exit(0);
-  console.log('The figures of README.md are not those of the records: run node scripts/readme-figures.mjs');
+  console.log('The figures of README.md are not those of the records: npm run bench:report');
   exit(1);
 }
 writeFileSync(README, wanted);

@@ -1,5 +1,5 @@
 /** Takes the code out of Markdown files and doc comments, with where it stands. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -36,4 +36,12 @@ export function exampleBlocks(file: string): Block[] {
     code: (match[1] ?? '').replace(/^ *\* ?/gm, ''),
     prints: undefined,
   }));
+}
+
+/** The files below a folder whose name ends so, as paths in the project. */
+export function listed(folder: string, ending: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true })
+    .map((name) => `${folder}/${String(name)}`)
+    .filter((name) => name.endsWith(ending))
+    .sort();
 }

@@ -7,11 +7,11 @@
  * only type-checked; one without such names is run too, and a line `expression; // value` must be true.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as miniproto from '../../dist/index.js';
 import * as kernels from '../../dist/kernels.js';
-import { type Block, exampleBlocks, fencedBlocks, ROOT } from './blocks.js';
+import { type Block, exampleBlocks, fencedBlocks, listed, ROOT } from './blocks.js';
 import { runNode, runProgram } from './run.js';
 
 /** Names that an @example may use without declaring them, and their types. */
@@ -91,13 +91,6 @@ describe('examples in TypeScript', () => {
     });
   }
 });
-
-function listed(folder: string, ending: string): string[] {
-  return readdirSync(join(ROOT, folder), { recursive: true })
-    .map((name) => `${folder}/${String(name)}`)
-    .filter((name) => name.endsWith(ending))
-    .sort();
-}
 
 /** Makes a module of an @example: imports, declarations of what surrounds it, and `expression; // value` as a check. */
 function moduleOf({ code }: Block): string {
