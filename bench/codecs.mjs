@@ -13,8 +13,8 @@ import {
   lengthPrefixed,
   lines,
   memoryPair,
-  netstring,
   NOT_READY,
+  netstring,
   separated,
 } from '../dist/index.js';
 import { ask } from './harness/micro.mjs';

@@ -7,7 +7,7 @@
  */
 import { H_CONSUMED, H_SEARCHED, HEADER_WORDS, ROW_WORDS } from './frame-table.js';
 import type { Framer, NativeInterface } from './native-interface.js';
-import { matchesAt, MEMCHR_SLACK } from './reference/scan.js';
+import { MEMCHR_SLACK, matchesAt } from './reference/scan.js';
 
 /** Bytes from which the addon searches, what is near having been looked at here. */
 export const SCAN_ADDON_FROM = 256;

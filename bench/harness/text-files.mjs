@@ -26,8 +26,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pid } from 'node:process';
-import { Tally } from './tally.mjs';
 import { pick, randomFrom } from './random.mjs';
+import { Tally } from './tally.mjs';
 
 /** Goes into the file name: files of another generator are not taken for these. */
 const VERSION = 2;

@@ -6,8 +6,9 @@
  * complete; those go in front of the next chunk. A matcher that two chunks share is looked for at the seam, in the
  * last characters of the one and the first bytes of the other.
  */
-import { FRAME_FULL, H_CONSUMED, H_FINAL, H_OVERFLOW, H_SEARCHED, H_STATUS } from '../frame-table.js';
+
 import type { SliceBuffer } from '../codecs/record-forms.js';
+import { FRAME_FULL, H_CONSUMED, H_FINAL, H_OVERFLOW, H_SEARCHED, H_STATUS } from '../frame-table.js';
 import { leaseTable, returnTable } from '../framed/span.js';
 import { SpanText } from '../framed/span-text.js';
 import { BATCH_ROWS, LARGEST_MAX_LENGTH } from '../limits.js';

@@ -7,7 +7,7 @@
  */
 import { Transform, type TransformCallback, type TransformOptions } from 'node:stream';
 import { ByteCutter } from './byte-cutter.js';
-import { type Matcher, type LineCutter, TextCutter } from './text-cutter.js';
+import { type LineCutter, type Matcher, TextCutter } from './text-cutter.js';
 
 export type { Matcher } from './text-cutter.js';
 

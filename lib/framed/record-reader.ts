@@ -15,9 +15,9 @@ import { H_CONSUMED, HEADER_WORDS, R_END, ROW_WORDS } from '../frame-table.js';
 import { BATCH_ROWS, MAX_EMPTY_PROGRESS } from '../limits.js';
 import { CONTINUE, EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import { type Batch, type LiveBatch, SpanBatch, ValueBatch } from './batch.js';
+import { leaseTable, returnTable, type Span } from './span.js';
 import { SpanSlabs } from './span-slabs.js';
 import { SpanText } from './span-text.js';
-import { leaseTable, returnTable, type Span } from './span.js';
 
 /** Rows looked ahead for at first; each time they are used up, eight times as many. */
 const FIRST_AHEAD = 2;

@@ -13,8 +13,12 @@
  *
  * https://streams.spec.whatwg.org/
  */
-import { ReadableStream, type ReadableStreamDefaultController } from 'node:stream/web';
-import { WritableStream, type WritableStreamDefaultController } from 'node:stream/web';
+import {
+  ReadableStream,
+  type ReadableStreamDefaultController,
+  WritableStream,
+  type WritableStreamDefaultController,
+} from 'node:stream/web';
 import { checkInteger, checkObject } from '../arguments.js';
 import { TransportError } from '../errors.js';
 import { EOF } from '../status.js';

@@ -7,7 +7,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { SeparatorFraming } from '../native-interface.js';
-import { matchesAt, MEMCHR_SLACK } from './scan.js';
+import { MEMCHR_SLACK, matchesAt } from './scan.js';
 
 /** Nothing that ends the record lies in the range. */
 export const NOTHING_FOUND = 0;

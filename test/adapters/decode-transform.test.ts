@@ -5,8 +5,8 @@ import { PassThrough, Readable, Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, gzipSync } from 'node:zlib';
 import {
-  type Codec,
   CONTINUE,
+  type Codec,
   decodeTransform,
   fixed,
   framed,
@@ -16,8 +16,8 @@ import {
   mapped,
   memoryPair,
   NEED_WRITE,
-  netstring,
   NOT_READY,
+  netstring,
   separated,
 } from 'miniproto';
 import { seeded } from '../support/random.js';

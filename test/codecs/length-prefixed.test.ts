@@ -4,8 +4,8 @@ import {
   type FramedStream,
   fixed,
   framed,
-  lengthPrefixed,
   type LengthPrefixedOptions,
+  lengthPrefixed,
   memoryPair,
   netstring,
 } from 'miniproto';

@@ -11,11 +11,11 @@ import {
   jsonLines,
   lengthPrefixed,
   lines,
+  type MiniprotoError,
   mapped,
   memoryPair,
-  type MiniprotoError,
-  netstring,
   NOT_READY,
+  netstring,
   separated,
   UsageError,
 } from 'miniproto';

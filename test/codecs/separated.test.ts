@@ -1,6 +1,6 @@
 /** Separated records: one and several separators, of one and more bytes, and what must not be written between them. */
 import assert from 'node:assert/strict';
-import { framed, mapped, lines, memoryPair, separated, type SeparatedOptions } from 'miniproto';
+import { framed, lines, mapped, memoryPair, type SeparatedOptions, separated } from 'miniproto';
 import { codecCases } from '../support/wire-cases.js';
 
 const latin1 = <O extends Partial<SeparatedOptions>>(options?: O) => ({ encoding: 'latin1' as const, ...options });

@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import {
-  type Codec,
   CONTINUE,
+  type Codec,
   EOF,
   fixed,
   framed,

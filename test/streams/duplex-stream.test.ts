@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { Duplex, PassThrough, Readable, Writable } from 'node:stream';
 import { ReadableStream, WritableStream } from 'node:stream/web';
-import { asByteStream, EOF, framed, lines, NOT_READY, type MiniprotoError } from 'miniproto';
+import { asByteStream, EOF, framed, lines, type MiniprotoError, NOT_READY } from 'miniproto';
 import { DuplexStream } from '#lib/streams/duplex-stream';
 import { pattern, readExactly, readToEnd, writeAll } from '../support/byte-stream-contract.js';
 import { OneChunkReadable } from '../support/one-chunk-readable.js';

@@ -2,7 +2,7 @@
  * The pair in memory, at capacities that produce every state of backpressure, and what only it can say exactly.
  */
 import assert from 'node:assert/strict';
-import { EOF, memoryPair, type MiniprotoError, NOT_READY } from 'miniproto';
+import { EOF, type MiniprotoError, memoryPair, NOT_READY } from 'miniproto';
 import { byteStreamContract, pattern, readToEnd } from '../support/byte-stream-contract.js';
 
 for (const capacity of [1, 2, 7, 64 * 1024, [1, 64 * 1024] as const]) {

@@ -9,16 +9,17 @@
  *
  * Messages are one byte of kind, then what the kind says. A codec re-keys after `rekeyAfter` records of its own.
  */
+
+import type { Continue, NeedRead, NeedWrite, NotReady } from 'miniproto';
 import {
   CONTINUE,
-  NEED_READ,
-  NEED_WRITE,
   type Codec,
   type InputBuffer,
+  NEED_READ,
+  NEED_WRITE,
   type OutputBuffer,
   ProtocolError,
 } from 'miniproto';
-import type { Continue, NeedRead, NeedWrite, NotReady } from 'miniproto';
 
 const [HELLO, DATA, REKEY, ACK, BYE] = [0x48, 0x44, 0x52, 0x41, 0x42];
 

@@ -14,8 +14,8 @@ import {
   fixed,
   framed,
   isStatus,
-  memoryPair,
   type MiniprotoError,
+  memoryPair,
   NOT_READY,
 } from 'miniproto';
 
