@@ -173,7 +173,7 @@ function throughput() {
   const folder = join(root, 'build-benches');
   try {
     const quiet = { stdio: 'ignore' };
-    const options = ['-DCMAKE_BUILD_TYPE=Release', '-DMINIPROTO_BENCHES=ON', '-DMINIPROTO_ADDON=OFF'];
+    const options = ['-DCMAKE_BUILD_TYPE=Release', '-DMINIPROTO_BENCHES=ON'];
     execFileSync('cmake', ['-S', root, '-B', folder, ...options], quiet);
     execFileSync('cmake', ['--build', folder, '--target', 'throughput'], quiet);
     return execFileSync(join(folder, 'throughput'), { encoding: 'utf8' });

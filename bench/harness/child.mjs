@@ -16,7 +16,7 @@ const contestant = bench.cases.find(({ name }) => name === caseName);
 const input = bench.inputs[inputName];
 const bytes = Number(bytesText);
 
-/** Milliseconds of processor time. Twice what the compiler was seen to need for the slowest loop here. */
+/** Milliseconds of processor time; several times what any loop here takes until it is compiled. */
 const WARM_MS = 500;
 
 const small = await bench.prepare(inputName, input.quick / 10);

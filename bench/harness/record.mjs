@@ -19,7 +19,7 @@ export function circumstances(command) {
       cpu: cpus()[0]?.model,
       cores: cpus().length,
       memoryGb: Math.round(totalmem() / 2 ** 30),
-      os: `${type()} ${release()}`,
+      os: `${type()} ${release().split('.', 2).join('.')}`,
       arch,
     },
     node: version,
