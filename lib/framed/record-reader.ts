@@ -15,6 +15,7 @@ import { H_CONSUMED, HEADER_WORDS, R_END, ROW_WORDS } from '../frame-table.js';
 import { BATCH_ROWS, MAX_EMPTY_PROGRESS } from '../limits.js';
 import { CONTINUE, EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import { type Batch, type LiveBatch, SpanBatch, ValueBatch } from './batch.js';
+import { bindCodec } from './bound-codecs.js';
 import { leaseTable, returnTable, type Span } from './span.js';
 import { SpanSlabs } from './span-slabs.js';
 import { SpanText } from './span-text.js';
@@ -279,6 +280,7 @@ export class RecordReader<R, W> {
   #follow(): boolean {
     const { next } = this.#codec;
     if (next === undefined || next === this.#codec) return false;
+    bindCodec(next);
     this.#codec = next;
     this.#input.resetNotes();
     next.start?.(this.#output);

@@ -32,12 +32,15 @@ export class DuplexStream extends BaseStream {
   #released = false;
   /** `write` answered false and 'drain' has not come; for streams of old packages, which cannot be asked. */
   #refused = false;
+  /** The Node stream has `allowHalfOpen: false`: our side ends by itself after the peer's. */
+  #endsItself = false;
   /** Writes of ours whose callback has not come. */
   #writing = 0;
 
   /**
    * @param source a Duplex, a Readable, a Writable, or `{ readable, writable }`. It may have bytes buffered.
-   * @throws ERR_INVALID_ARG_TYPE; ERR_INVALID_ARG_VALUE when it has an encoding or is in object mode;
+   * @throws ERR_INVALID_ARG_TYPE; ERR_INVALID_ARG_VALUE when it has an encoding, or its
+   * writable side is in object mode (a readable side may be, as that of `Readable.from` is: its chunks are checked);
    * UsageError ERR_STREAM_IN_USE when another DuplexStream has it.
    */
   constructor(source: NodeStreamLike, options: StreamOptions = {}) {
@@ -52,6 +55,33 @@ export class DuplexStream extends BaseStream {
     if (readable !== undefined) this.#adoptReadable(readable);
     if (writable !== undefined) this.#adoptWritable(writable);
     if (readable === undefined) this.inputEnded();
+    this.#takeOverHalfOpen();
+  }
+
+  /**
+   * Node ends our side within the tick in which the peer's end is seen, before anybody could answer it. So the stream is
+   * kept half open, and ended here one turn later: what was written at the end of the input still leaves.
+   */
+  #takeOverHalfOpen(): void {
+    const duplex = this.#writable as Duplex | undefined;
+    if (duplex === undefined || duplex !== (this.#readable as unknown) || duplex.allowHalfOpen !== false) return;
+    duplex.allowHalfOpen = true;
+    this.#endsItself = true;
+    if (this.ended) this.#endSoon();
+  }
+
+  #endSoon(): void {
+    setImmediate(() => {
+      if (this.#released || this.destroyed || this.#writable?.writableEnded) return;
+      // A stream that fails while it ends says so by 'error' or 'close', which are heard already.
+      this.end().catch(() => {});
+    });
+  }
+
+  protected override inputEnded(): void {
+    if (this.ended) return;
+    super.inputEnded();
+    if (this.#endsItself) this.#endSoon();
   }
 
   #adoptReadable(readable: Readable): void {
@@ -205,6 +235,7 @@ export class DuplexStream extends BaseStream {
     const rest = this.input.peek(this.input.length);
     if (rest.length > 0 && readable?.readableEnded) throw new UsageError('ERR_UNREAD_INPUT');
     this.#released = true;
+    if (this.#endsItself) (writable as Duplex).allowHalfOpen = false;
     readable?.off('readable', this.#onReadable).off('end', this.#onEnd).off('close', this.#onReadableClose);
     readable?.off('error', this.#onError);
     writable?.off('drain', this.#onDrain).off('close', this.#onWritableClose);
@@ -287,7 +318,6 @@ export function isWritable(value: unknown): value is Writable {
 }
 
 function checkBytes(readable: Readable | undefined, writable: Writable | undefined): void {
-  if (readable?.readableObjectMode) throw invalidArgValue('source', readable, 'is in object mode');
   if (readable?.readableEncoding) throw invalidArgValue('source', readable, 'has an encoding set: its bytes are gone');
   if (writable?.writableObjectMode) throw invalidArgValue('source', writable, 'is in object mode');
 }

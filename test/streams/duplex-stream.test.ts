@@ -123,11 +123,50 @@ describe('DuplexStream', () => {
     stream.release();
   });
 
-  it('refuses object mode, an encoding, and what is no stream', () => {
+  it('reads a Readable.from, which is in object mode, and refuses one that gives no bytes', async () => {
+    const read = [];
+    for await (const line of framed(
+      Readable.from([Buffer.from('a\nb'), Buffer.alloc(0), Buffer.from('c\n')]),
+      lines(),
+    )) {
+      read.push(line);
+    }
+    assert.deepEqual(read, ['a', 'bc']);
+    await assert.rejects(framed(Readable.from(['text\n']), lines()).read(), code('ERR_TRANSPORT'));
+  });
+
+  it('lets an answer to the end leave, then ends by itself, on a socket that is not half open', async () => {
+    const server = net.createServer(async (socket) => {
+      const talk = framed(socket, lines());
+      let count = 0;
+      for await (const _ of talk) count++;
+      talk.tryWrite(`${count} lines`);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    const client = framed(net.connect({ port, host: '127.0.0.1', allowHalfOpen: true }), lines());
+    await client.write('one');
+    await client.write('two');
+    await client.end();
+    // The server's code never ends its side: the stream does, as Node's would have.
+    assert.equal(await client.read(), '2 lines');
+    assert.equal(await client.read(), EOF);
+    server.close();
+    await once(server, 'close');
+  });
+
+  it('gives a stream that is not half open back as it was', () => {
+    const socket = new net.Socket();
+    const stream = new DuplexStream(socket);
+    assert.equal(socket.allowHalfOpen, true);
+    stream.release();
+    assert.equal(socket.allowHalfOpen, false);
+  });
+
+  it('refuses a writable in object mode, an encoding, and what is no stream', () => {
     const value = { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' };
     const type = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
     assert.throws(() => new DuplexStream(new PassThrough({ objectMode: true })), value);
-    assert.throws(() => new DuplexStream(new PassThrough({ readableObjectMode: true })), value);
     assert.throws(() => new DuplexStream(new PassThrough({ writableObjectMode: true })), value);
     assert.throws(() => new DuplexStream(new PassThrough().setEncoding('utf8')), value);
     for (const source of [undefined, null, 'x', 5, {}, [], { readable: {} }, { readable: undefined }]) {
