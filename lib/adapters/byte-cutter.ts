@@ -8,17 +8,27 @@
  */
 
 import type { SliceBuffer } from '../codecs/record-forms.js';
-import { FRAME_FULL, H_CONSUMED, H_FINAL, H_OVERFLOW, H_SEARCHED, H_STATUS } from '../frame-table.js';
+import {
+  FRAME_FULL,
+  H_ASCII,
+  H_CONSUMED,
+  H_FINAL,
+  H_OVERFLOW,
+  H_SEARCHED,
+  H_STATUS,
+  HEADER_WORDS,
+  R_LENGTH,
+  R_OFFSET,
+  ROW_WORDS,
+} from '../frame-table.js';
 import { leaseTable, returnTable } from '../framed/span.js';
 import { SpanText } from '../framed/span-text.js';
-import { BATCH_ROWS, LARGEST_MAX_LENGTH } from '../limits.js';
-import { native } from '../native.js';
+import { BATCH_ROWS } from '../limits.js';
 import type { Framer } from '../native-interface.js';
-import type { LineCutter, Matcher, Predecessor } from './text-cutter.js';
+import { framerFor, type PlainSeparator, plainSeparator } from './plain-separator.js';
+import type { LineCutter, LineSink, Matcher, Predecessor } from './text-cutter.js';
 
 const NONE = Buffer.alloc(0);
-/** Bytes of the longest separator that a framer takes. */
-const LONGEST_SEPARATOR = 256;
 /** Bytes of a chunk from which the framer is used. Below, a decode and `indexOf` a line cost less than its call. */
 const FRAME_FROM = 2048;
 
@@ -37,16 +47,14 @@ export class ByteCutter implements LineCutter, Predecessor {
   /** A cutter for the matcher, or undefined when it is not a plain string. */
   static for(matcher: Matcher): ByteCutter | undefined {
     const separator = plainSeparator(matcher);
-    if (separator === undefined) return undefined;
-    const size = Buffer.byteLength(separator.text);
-    return size === 0 || size > LONGEST_SEPARATOR ? undefined : new ByteCutter(separator.text, separator.stripsCr);
+    return separator && new ByteCutter(separator);
   }
 
-  private constructor(separator: string, stripsCr: boolean) {
-    this.#separator = separator;
-    this.#stripsCr = stripsCr;
-    this.#framer = framerFor(separator, stripsCr);
-    this.#seam = stripsCr ? 1 : separator.length - 1;
+  private constructor(separator: PlainSeparator) {
+    this.#separator = separator.text;
+    this.#stripsCr = separator.stripsCr;
+    this.#framer = framerFor(separator);
+    this.#seam = separator.stripsCr ? 1 : separator.text.length - 1;
   }
 
   get rest(): string {
@@ -57,24 +65,19 @@ export class ByteCutter implements LineCutter, Predecessor {
     return this.#incomplete;
   }
 
-  cut(chunk: Buffer): readonly string[] {
+  cut(chunk: Buffer, sink: LineSink): void {
     const bytes = this.#complete(chunk);
-    const lines: string[] = [];
-    const from = this.#seam > 0 && this.#tail !== '' ? this.#cutAtSeam(bytes, lines) : 0;
-    this.#cutFrom(bytes, from, lines);
-    return lines;
+    const from = this.#seam > 0 && this.#tail !== '' ? this.#cutAtSeam(bytes, sink) : 0;
+    this.#cutFrom(bytes, from, sink);
   }
 
-  cutAfterRest(chunk: Buffer): readonly string[] | undefined {
+  cutAfterRest(chunk: Buffer, sink: LineSink): boolean {
     const [rest, tail] = [this.#rest, this.#tail];
-    this.#rest = '';
-    this.#tail = '';
-    const lines: string[] = [];
-    this.#cutFrom(this.#complete(chunk), 0, lines);
-    if (lines.length > 0) return lines.slice(1);
-    this.#rest = rest;
-    this.#tail = tail;
-    return undefined;
+    this.#keep('', '');
+    const later = new AllButFirst(sink);
+    this.#cutFrom(this.#complete(chunk), 0, later);
+    if (!later.started) this.#keep(rest, tail);
+    return later.started;
   }
 
   end(): string {
@@ -96,32 +99,32 @@ export class ByteCutter implements LineCutter, Predecessor {
   }
 
   /** Finds a match that begins in #tail. @returns where the line after it begins. */
-  #cutAtSeam(bytes: Buffer, lines: string[]): number {
+  #cutAtSeam(bytes: Buffer, sink: LineSink): number {
     const tail = this.#tail;
     if (this.#stripsCr) {
       if (tail !== '\r' || bytes[0] !== 0x0a) return 0;
-      lines.push(this.#rest.slice(0, -1));
-      this.#keep('', '');
+      this.#giveRest(this.#rest.length - 1, sink);
       return 1;
     }
     const separator = this.#separator;
     const head = bytes.toString('utf8', 0, 3 * this.#seam);
     const at = (tail + head).indexOf(separator);
     if (at < 0 || at >= tail.length) return 0;
-    lines.push(this.#rest.slice(0, this.#rest.length + at - tail.length));
-    this.#keep('', '');
+    this.#giveRest(this.#rest.length + at - tail.length, sink);
     return Buffer.byteLength(separator.slice(tail.length - at));
   }
 
-  /** Cuts bytes[from, …): lines go to `lines`, what follows the last one to #rest. */
-  #cutFrom(bytes: Buffer, from: number, lines: string[]): void {
-    const count = lines.length;
+  /** Gives the first `length` characters of #rest as a line. */
+  #giveRest(length: number, sink: LineSink): void {
+    const line = this.#rest.slice(0, length);
+    this.#keep('', '');
+    sink.give(line);
+  }
+
+  /** Cuts bytes[from, …), and adds what follows the last line to #rest. */
+  #cutFrom(bytes: Buffer, from: number, sink: LineSink): void {
     const small = bytes.length - from < FRAME_FROM;
-    const text = small ? this.#cutText(textOf(bytes, from), lines) : this.#frame(bytes, from, lines);
-    if (lines.length > count) {
-      if (this.#rest !== '') lines[count] = this.#rest + lines[count]!;
-      this.#keep('', '');
-    }
+    const text = small ? this.#cutText(textOf(bytes, from), sink) : this.#frame(bytes, from, sink);
     if (text === '') return;
     const seam = this.#seam;
     const tail = text.length >= seam ? text.slice(text.length - seam) : (this.#tail + text).slice(-seam);
@@ -129,20 +132,20 @@ export class ByteCutter implements LineCutter, Predecessor {
   }
 
   /** @returns what follows the last line. */
-  #cutText(text: string, lines: string[]): string {
+  #cutText(text: string, sink: LineSink): string {
     const separator = this.#separator;
     let from = 0;
     for (;;) {
       const at = text.indexOf(separator, from);
       if (at < 0) return from === 0 ? text : text.slice(from);
       const end = this.#stripsCr && at > from && text.charCodeAt(at - 1) === 0x0d ? at - 1 : at;
-      lines.push(text.slice(from, end));
+      this.#give(text.slice(from, end), sink);
       from = at + separator.length;
     }
   }
 
   /** The same for many lines, by way of the framer. */
-  #frame(bytes: Buffer, from: number, lines: string[]): string {
+  #frame(bytes: Buffer, from: number, sink: LineSink): string {
     const table = leaseTable();
     try {
       for (let position = from; ; ) {
@@ -150,13 +153,42 @@ export class ByteCutter implements LineCutter, Predecessor {
         table[H_OVERFLOW] = 0;
         table[H_FINAL] = 0;
         const rows = this.#framer.frame(bytes, position, bytes.length, table, BATCH_ROWS);
-        if (rows > 0) addText(bytes, position, table, rows, lines);
-        position += table[H_CONSUMED]!;
-        if (table[H_STATUS] !== FRAME_FULL) return textOf(bytes, position);
+        const next = position + table[H_CONSUMED]!;
+        const more = table[H_STATUS] === FRAME_FULL;
+        if (rows > 0) this.#giveRows(bytes, position, next, table, rows, sink);
+        position = next;
+        if (!more) return textOf(bytes, position);
       }
     } finally {
       returnTable(table);
     }
+  }
+
+  #giveRows(bytes: Buffer, start: number, end: number, table: Int32Array, rows: number, sink: LineSink): void {
+    if (table[H_ASCII] !== 1) {
+      const span = { bytes, table, rows, row: 0 };
+      const text = new SpanText(span, 'utf8', false);
+      const all = text.all();
+      for (let row = 0; row < rows; row++) this.#give(all === undefined ? text.rowAs(row, 'utf8') : all[row]!, sink);
+      return;
+    }
+    const text = (bytes as SliceBuffer).latin1Slice(start, end);
+    const last = HEADER_WORDS + rows * ROW_WORDS;
+    for (let row = HEADER_WORDS; row < last; row += ROW_WORDS) {
+      const at = table[row + R_OFFSET]! - start;
+      this.#give(text.slice(at, at + table[row + R_LENGTH]!), sink);
+    }
+  }
+
+  /** Gives a line that has ended in the chunk, with what earlier chunks had of it. */
+  #give(end: string, sink: LineSink): void {
+    if (this.#rest === '') {
+      sink.give(end);
+      return;
+    }
+    const line = this.#rest + end;
+    this.#keep('', '');
+    sink.give(line);
   }
 
   #keep(rest: string, tail: string): void {
@@ -169,59 +201,20 @@ function textOf(bytes: Buffer, from: number): string {
   return from === bytes.length ? '' : (bytes as SliceBuffer).utf8Slice(from, bytes.length);
 }
 
-/** Appends the text of every row. */
-function addText(bytes: Buffer, start: number, table: Int32Array, rows: number, lines: string[]): void {
-  const span = { bytes, start, offset: 0, table, rows, row: 0, position: start, memory: 'kept' as const };
-  const text = new SpanText(span, 'utf8', false);
-  const all = text.all();
-  for (let row = 0; row < rows; row++) lines.push(all === undefined ? text.rowAs(row, 'utf8') : all[row]!);
-}
+/** Drops the first line: it is the end of one that was too long. */
+class AllButFirst implements LineSink {
+  readonly #sink: LineSink;
+  /** There was a first line. */
+  started = false;
 
-let newlineFramer: Framer | undefined;
-
-/** Framers have no state, so the common one is made once. */
-function framerFor(separator: string, stripsCr: boolean): Framer {
-  if (!stripsCr) return createFramer(separator, 'plain');
-  newlineFramer ??= createFramer(separator, 'strip-cr');
-  return newlineFramer;
-}
-
-function createFramer(separator: string, newline: 'plain' | 'strip-cr'): Framer {
-  const separators = [Buffer.from(separator)];
-  const maxLength = LARGEST_MAX_LENGTH;
-  return native().createSeparatorFramer({
-    separators,
-    keep: false,
-    newline,
-    maxLength,
-    overflow: 'error',
-    tail: 'drop',
-  });
-}
-
-/** The string that a matcher stands for, where it does for one. */
-function plainSeparator(matcher: Matcher): { text: string; stripsCr: boolean } | undefined {
-  if (typeof matcher === 'string') {
-    // U+FFFD is also what a decoder puts where bytes are no UTF-8, and half a surrogate pair has no bytes.
-    return isWellFormed(matcher) && !matcher.includes('\ufffd') ? { text: matcher, stripsCr: false } : undefined;
+  constructor(sink: LineSink) {
+    this.#sink = sink;
   }
-  if (!isPlainRegExp(matcher)) return undefined;
-  if (matcher.source === '\\r?\\n') return { text: '\n', stripsCr: true };
-  if (matcher.source === '\\n') return { text: '\n', stripsCr: false };
-  return matcher.source === '\\r\\n' ? { text: '\r\n', stripsCr: false } : undefined;
-}
 
-/** A RegExp as the language made it: one that somebody changed may split as it likes. */
-function isPlainRegExp(matcher: Matcher): matcher is RegExp {
-  return (
-    matcher instanceof RegExp &&
-    Object.getPrototypeOf(matcher) === RegExp.prototype &&
-    Reflect.ownKeys(matcher).length === 1
-  );
-}
-
-function isWellFormed(text: string): boolean {
-  return Buffer.from(text).toString() === text;
+  give(line: string): void {
+    if (this.started) this.#sink.give(line);
+    this.started = true;
+  }
 }
 
 /**

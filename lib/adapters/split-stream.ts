@@ -7,7 +7,7 @@
  */
 import { Transform, type TransformCallback, type TransformOptions } from 'node:stream';
 import { ByteCutter } from './byte-cutter.js';
-import { type LineCutter, type Matcher, TextCutter } from './text-cutter.js';
+import { type LineCutter, type LineSink, type Matcher, TextCutter } from './text-cutter.js';
 
 export type { Matcher } from './text-cutter.js';
 
@@ -41,59 +41,65 @@ export class SplitStream extends Transform {
   }
 
   override _transform(chunk: unknown, _encoding: BufferEncoding, callback: TransformCallback): void {
-    const lines = this.#cut(chunk);
-    try {
-      this.#give(lines);
-    } catch (error) {
-      callback(error as Error);
-      return;
-    }
+    const outlet = new Outlet(this);
+    this.#cut(chunk, outlet);
+    if (outlet.failed) return callback(outlet.failure as Error);
     this.overflow = this.#cutter.rest.length > (this.maxLength as number);
     if (this.overflow && !this.skipOverflow) callback(new Error('maximum buffer reached'));
     else callback();
   }
 
   override _flush(callback: TransformCallback): void {
+    const outlet = new Outlet(this);
     const rest = this.#cutter.end();
-    try {
-      if (rest !== '') this.#give([rest]);
-    } catch (error) {
-      callback(error as Error);
-      return;
-    }
-    callback();
+    if (rest !== '') outlet.give(rest);
+    if (outlet.failed) callback(outlet.failure as Error);
+    else callback();
   }
 
-  #cut(chunk: unknown): readonly string[] {
+  #cut(chunk: unknown, outlet: Outlet): void {
     let cutter = this.#cutter;
     if (cutter instanceof ByteCutter && !Buffer.isBuffer(chunk)) {
       // A writable side in object mode, or with decodeStrings off, gives strings as they are.
       cutter = new TextCutter(this.matcher, cutter);
       this.#cutter = cutter;
     }
-    if (!this.overflow) return cutter.cut(chunk as Buffer);
-    const lines = cutter.cutAfterRest(chunk as Buffer);
-    if (lines === undefined) return [];
-    this.overflow = false;
-    return lines;
+    if (!this.overflow) cutter.cut(chunk as Buffer, outlet);
+    else if (cutter.cutAfterRest(chunk as Buffer, outlet)) this.overflow = false;
+  }
+}
+
+/** Maps the lines of one chunk and gives them out. What a mapper or a listener throws ends the giving and is kept. */
+class Outlet implements LineSink {
+  readonly #stream: SplitStream;
+  /** The push before went through the machinery, so the next line may be emitted without it. */
+  #pushed = false;
+  failed = false;
+  failure: unknown;
+
+  constructor(stream: SplitStream) {
+    this.#stream = stream;
   }
 
-  #give(lines: readonly string[]): void {
-    const { mapper } = this;
-    let direct = false;
-    for (const line of lines) {
-      const value = mapper === identity ? line : mapper(line);
-      if (value === undefined) continue;
-      if (direct && value !== null && this.#isListening() && this.emit('data', value)) continue;
-      this.push(value);
-      direct = value !== null && this.readableEncoding === null;
+  give(line: string): void {
+    if (this.failed) return;
+    const stream = this.#stream;
+    try {
+      const value = stream.mapper === identity ? line : stream.mapper(line);
+      if (value === undefined) return;
+      if (this.#pushed && value !== null && isListening(stream) && stream.emit('data', value)) return;
+      stream.push(value);
+      this.#pushed = value !== null && stream.readableEncoding === null;
+    } catch (error) {
+      this.failed = true;
+      this.failure = error;
     }
   }
+}
 
-  /** True when a push would be handed to the 'data' listeners at once. Pre: the push before it was tried. */
-  #isListening(): boolean {
-    return this.readableFlowing === true && this.readableLength === 0 && !this.destroyed;
-  }
+/** True when a push would be handed to the 'data' listeners at once. Pre: the push before it was tried. */
+function isListening(stream: SplitStream): boolean {
+  return stream.readableFlowing === true && stream.readableLength === 0 && !stream.destroyed;
 }
 
 function identity(line: string): string {

@@ -9,17 +9,23 @@ import { StringDecoder } from 'node:string_decoder';
 /** What can end a line: a string, a RegExp, anything that String.prototype.split takes. */
 export type Matcher = string | RegExp | { [Symbol.split](text: string, limit?: number): string[] };
 
+/** Where lines go. */
+export interface LineSink {
+  /** Takes a line. Never throws. */
+  give(line: string): void;
+}
+
 /** Turns chunks into lines. */
 export interface LineCutter {
   /** The unfinished line, as far as its characters are complete. */
   readonly rest: string;
-  /** The lines that `chunk` ends. */
-  cut(chunk: Buffer): readonly string[];
+  /** Gives the lines that `chunk` ends. */
+  cut(chunk: Buffer, sink: LineSink): void;
   /**
-   * The lines after the one that is unfinished, whose end is looked for in `chunk` alone.
-   * @returns undefined when it is not there: the chunk is dropped, and `rest` stays as it is.
+   * Gives the lines after the unfinished one, whose end is looked for in `chunk` alone.
+   * @returns false when it is not there: the chunk is dropped, and `rest` stays as it is.
    */
-  cutAfterRest(chunk: Buffer): readonly string[] | undefined;
+  cutAfterRest(chunk: Buffer, sink: LineSink): boolean;
   /** No more chunks: the unfinished line with what there is of its last character. */
   end(): string;
 }
@@ -46,18 +52,19 @@ export class TextCutter implements LineCutter {
     return this.#rest;
   }
 
-  cut(chunk: Buffer): readonly string[] {
+  cut(chunk: Buffer, sink: LineSink): void {
     const lines = this.#split(this.#rest + this.#decoder.write(chunk));
     this.#rest = lines.pop()!;
-    return lines;
+    for (const line of lines) sink.give(line);
   }
 
-  cutAfterRest(chunk: Buffer): readonly string[] | undefined {
+  cutAfterRest(chunk: Buffer, sink: LineSink): boolean {
     const lines = this.#split(this.#decoder.write(chunk));
-    if (lines.length === 1) return undefined;
+    if (lines.length === 1) return false;
     lines.shift();
     this.#rest = lines.pop()!;
-    return lines;
+    for (const line of lines) sink.give(line);
+    return true;
   }
 
   end(): string {

@@ -54,7 +54,7 @@ export class SpanText {
   /** 'copies': the strings of the group. */
   #copies: string[] = [];
 
-  constructor(span: Span, form: TextForm | undefined, detached: boolean) {
+  constructor(span: Pick<Span, 'bytes' | 'table' | 'row' | 'rows'>, form: TextForm | undefined, detached: boolean) {
     this.#bytes = span.bytes;
     this.#table = span.table;
     this.#first = span.row;

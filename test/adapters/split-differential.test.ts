@@ -137,6 +137,7 @@ const MATCHERS: readonly unknown[] = [
   /(?<=a)b/,
   /./,
   /x*/,
+  /constructor/,
   { [Symbol.split]: (text: string) => text.split('~') },
   Object.assign(/\n/, { [Symbol.split]: (text: string) => text.split('a') }),
 ];
