@@ -105,6 +105,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   addFramers(env, exports);
   addRing(env, exports);
   addText(env, exports);
+  addFile(env, exports);
   exports.Set("kernels", Napi::Function::New(env, kernelNames, "kernels"));
   exports.Set("kernel", Napi::Function::New(env, kernelName, "kernel"));
   exports.Set("selectKernel", Napi::Function::New(env, chooseKernel, "selectKernel"));

@@ -20,6 +20,7 @@ void addScan(Napi::Env env, Napi::Object exports);
 void addMask(Napi::Env env, Napi::Object exports);
 void addFramers(Napi::Env env, Napi::Object exports);
 void addRing(Napi::Env env, Napi::Object exports);
+void addFile(Napi::Env env, Napi::Object exports);
 void addText(Napi::Env env, Napi::Object exports);
 
 /** Adds a function that is called without a wrapper around its arguments. Throws Napi::Error. */

@@ -48,6 +48,7 @@ export function dispatch(addon: NativeInterface, reference: NativeInterface): Na
       addon.decodeUtf8Rows(bytes, table, firstRow, rowCount, units, ends),
     serializeTexts: (bytes, table, firstRow, rowCount, latin1, target) =>
       addon.serializeTexts(bytes, table, firstRow, rowCount, latin1, target),
+    tryReadFile: (descriptor, bytes, from, to, position) => addon.tryReadFile(descriptor, bytes, from, to, position),
     kernels: () => addon.kernels(),
     kernel: () => addon.kernel(),
     selectKernel: (name) => addon.selectKernel(name),

@@ -78,6 +78,21 @@ export interface TextKernels {
   ): number;
 }
 
+/** `tryReadFile` would have to wait. */
+export const FILE_WOULD_BLOCK = -1;
+/** `tryReadFile` cannot tell without waiting, here or for this file. */
+export const FILE_CANNOT_TRY = -2;
+
+/** Files. */
+export interface FileKernels {
+  /**
+   * Reads into bytes[from, to) what needs no waiting: what lies in the system's cache (Linux, preadv2(2), RWF_NOWAIT).
+   * @param position where in the file, or -1 for the descriptor's own position.
+   * @returns the count, 0 at the end; FILE_WOULD_BLOCK; FILE_CANNOT_TRY, also where the read would fail.
+   */
+  tryReadFile(descriptor: number, bytes: Uint8Array, from: number, to: number, position: number): number;
+}
+
 /** Cuts a span into records. Keeps no state of its own: that is in the table's header, see frame-table.ts. */
 export interface Framer {
   /**
@@ -157,7 +172,7 @@ export interface RingOptions {
 }
 
 /** Everything native. */
-export interface NativeInterface extends ScanKernels, MaskKernels, TextKernels {
+export interface NativeInterface extends ScanKernels, MaskKernels, TextKernels, FileKernels {
   createSeparatorFramer(framing: SeparatorFraming): Framer;
   createLengthFramer(framing: LengthFraming): Framer;
   /** Records of `size` bytes, 1 to 2^30. At the final end a shorter rest is UNEXPECTED_EOF. */

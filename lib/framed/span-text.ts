@@ -21,9 +21,10 @@ import type { Span } from './span.js';
 const TOGETHER_FROM = 4;
 /**
  * Bytes of a group: its string stays below V8's limit for large objects (128 KiB), which are mapped and unmapped one by
- * one, also where a byte becomes a unit of two.
+ * one. Where a byte may become a unit of two, half as many.
  */
-const GROUP_BYTES = 56 * 1024;
+const GROUP_BYTES = 96 * 1024;
+const GROUP_UNITS = 48 * 1024;
 
 /** Bytes that a serialization needs beside its payloads: once, and for each row. */
 const SERIALIZED_FRAME = 32;
@@ -118,7 +119,7 @@ export class SpanText {
   }
 
   #copyGroup(row: number, form: TextForm): void {
-    const size = this.#chooseGroup(row);
+    const size = this.#chooseGroup(row, GROUP_UNITS);
     const count = this.#groupEnd - row;
     this.#kind = 'none';
     if (count < TOGETHER_FROM || !deserializes()) return;
@@ -132,11 +133,12 @@ export class SpanText {
   }
 
   /** Chooses the rows from `row` on that fit in a group. @returns the bytes from its first payload to its last. */
-  #chooseGroup(row: number): number {
+  #chooseGroup(row: number, most: number): number {
     const table = this.#table;
     const from = table[HEADER_WORDS + row * ROW_WORDS + R_OFFSET]!;
-    let end = row + 1;
-    while (end < this.#rows && table[HEADER_WORDS + end * ROW_WORDS + R_END]! - from <= GROUP_BYTES) end++;
+    const allFit = table[HEADER_WORDS + (this.#rows - 1) * ROW_WORDS + R_END]! - from <= most;
+    let end = allFit ? this.#rows : row + 1;
+    while (end < this.#rows && table[HEADER_WORDS + end * ROW_WORDS + R_END]! - from <= most) end++;
     this.#groupFirst = row;
     this.#groupEnd = end;
     const last = HEADER_WORDS + (end - 1) * ROW_WORDS;
@@ -145,7 +147,7 @@ export class SpanText {
 
   /** Decodes the rows from `row` on that fit in a group. */
   #decodeGroup(row: number, asBytes: boolean): void {
-    const size = this.#chooseGroup(row);
+    const size = this.#chooseGroup(row, asBytes ? GROUP_BYTES : GROUP_UNITS);
     const from = this.#table[HEADER_WORDS + row * ROW_WORDS + R_OFFSET]!;
     if (asBytes) {
       this.#kind = 'bytes';
@@ -189,7 +191,7 @@ export class SpanText {
 }
 
 function makeRoom(size: number): void {
-  if (units.length < size) units = Buffer.alloc(Math.max(size, 3 * GROUP_BYTES)) as typeof units;
+  if (units.length < size) units = Buffer.alloc(Math.max(size, 3 * GROUP_UNITS)) as typeof units;
 }
 
 function deserialize(bytes: Buffer): unknown {

@@ -5,7 +5,7 @@
  * into it costs more than they do.
  */
 import { checkOneOf } from '../arguments.js';
-import type { NativeInterface } from '../native-interface.js';
+import { FILE_CANNOT_TRY, type NativeInterface } from '../native-interface.js';
 import { createFixedFramer } from './fixed-framer.js';
 import { createLengthFramer } from './length-framer.js';
 import { mask, maskCopy } from './mask.js';
@@ -30,6 +30,8 @@ export const referenceInterface: NativeInterface = {
   createRing,
   decodeUtf8Rows,
   serializeTexts,
+  // Node has no read that does not wait.
+  tryReadFile: () => FILE_CANNOT_TRY,
   kernels: () => [KERNEL],
   kernel: () => KERNEL,
   selectKernel: (name) => checkOneOf('name', name, [KERNEL]),

@@ -133,6 +133,8 @@ describe('arguments of the addon', () => {
       addon.decodeUtf8Rows as AnyFunction,
       [bytes, rowTable(0, 64), 0, 1, Buffer.alloc(128), new Int32Array(2)],
     ],
+    ['serializeTexts', addon.serializeTexts as AnyFunction, [bytes, rowTable(0, 64), 0, 1, 0, Buffer.alloc(200)]],
+    ['tryReadFile', addon.tryReadFile as AnyFunction, [0, Buffer.alloc(8), 0, 0, -1]],
     ['createFixedFramer', addon.createFixedFramer as AnyFunction, [3]],
     ['createSeparatorFramer', addon.createSeparatorFramer as AnyFunction, [LF_FRAMING]],
     ['createLengthFramer', addon.createLengthFramer as AnyFunction, [LENGTH_FRAMING]],
