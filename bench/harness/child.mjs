@@ -6,8 +6,9 @@
  * Nothing forces a collection in between: a forced one shrinks the young generation, which nobody's program does to
  * itself. Prints one line of JSON; `firstCpuMs` is what the very first pass over the small input took, cold.
  */
-import { argv, cpuUsage, exit, resourceUsage, stdout } from 'node:process';
+
 import { performance } from 'node:perf_hooks';
+import { argv, cpuUsage, exit, resourceUsage, stdout } from 'node:process';
 import { difference } from './tally.mjs';
 
 const [benchName, inputName, caseName, bytesText] = argv.slice(2);

@@ -73,8 +73,9 @@ export class DuplexStream extends BaseStream {
   #endSoon(): void {
     setImmediate(() => {
       if (this.#released || this.destroyed || this.#writable?.writableEnded) return;
-      // A stream that fails while it ends says so by 'error' or 'close', which are heard already.
-      this.end().catch(() => {});
+      this.end().catch(() => {
+        // A stream that fails while it ends says so by 'error' or 'close', which are heard already.
+      });
     });
   }
 

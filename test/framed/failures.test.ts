@@ -3,7 +3,7 @@
  * waiting, no rejection unhandled, and the neighbour goes on.
  */
 import assert from 'node:assert/strict';
-import { EOF, type FramedStream, framed, lengthPrefixed, lines, memoryPair, type MiniprotoError } from 'miniproto';
+import { EOF, type FramedStream, framed, lengthPrefixed, lines, type MiniprotoError, memoryPair } from 'miniproto';
 import { ERROR_MESSAGES } from '#lib/errors';
 import { pattern } from '../support/byte-stream-contract.js';
 import { FailingStream } from '../support/failing-stream.js';
