@@ -124,7 +124,7 @@ describe('DuplexStream', () => {
   });
 
   it('reads a Readable.from, which is in object mode, and refuses one that gives no bytes', async () => {
-    const read = [];
+    const read: string[] = [];
     for await (const line of framed(
       Readable.from([Buffer.from('a\nb'), Buffer.alloc(0), Buffer.from('c\n')]),
       lines(),
