@@ -128,7 +128,7 @@ export class SpanText {
     const written = native().serializeTexts(this.#bytes, this.#table, row, count, latin1, units);
     // A row that is no UTF-8 is refused when it is decoded on its own.
     if (written < 0 && form === 'utf8-strict') return;
-    this.#copies = deserialize(units.subarray(0, Math.abs(written))) as string[];
+    this.#copies = deserialize(units.subarray(0, Math.abs(written)));
     this.#kind = 'copies';
   }
 
@@ -194,10 +194,17 @@ function makeRoom(size: number): void {
   if (units.length < size) units = Buffer.alloc(Math.max(size, 3 * GROUP_UNITS)) as typeof units;
 }
 
-function deserialize(bytes: Buffer): unknown {
+/**
+ * Makes the strings. A Deserializer keeps what it has read until it is collected itself, which takes two collections; so
+ * its array is emptied, and the strings may die as young as others.
+ */
+function deserialize(bytes: Buffer): string[] {
   const deserializer = new Deserializer(bytes);
   deserializer.readHeader();
-  return deserializer.readValue();
+  const read = deserializer.readValue() as string[];
+  const texts = read.slice();
+  read.length = 0;
+  return texts;
 }
 
 /** False where node:v8 is not V8's (another engine has its own format) and strings are made one by one. */
@@ -213,7 +220,7 @@ function probe(): boolean {
     0xff, 15, 0x41, 0x82, 0x80, 0, 0x22, 0x81, 0x80, 0, 0x61, 0x22, 0x80, 0x80, 0, 0x24, 0, 0x82, 0x80, 0,
   ]);
   try {
-    const [first, second] = deserialize(sample) as string[];
+    const [first, second] = deserialize(sample);
     return first === 'a' && second === '';
   } catch {
     // An unknown format is an answer, not a failure.
