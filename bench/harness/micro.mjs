@@ -70,8 +70,8 @@ function measure(name, work, quick) {
     const one = new Benchmark(name, {
       fn: asynchronous ? (deferred) => void work().then(() => deferred.resolve(), reject) : work,
       defer: asynchronous,
-      maxTime: quick ? 0.03 : 0.2,
-      minSamples: quick ? 3 : 7,
+      maxTime: quick ? 0.03 : 0.1,
+      minSamples: quick ? 3 : 5,
       onError: ({ target }) => reject(target.error),
       onComplete: () => {
         resolve(median(one.stats.sample) * 1e9);
