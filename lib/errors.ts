@@ -90,7 +90,7 @@ export class UsageError extends MiniprotoError {}
 /** The layer below failed or is gone. */
 export class TransportError extends MiniprotoError {}
 
-/** `Cannot read lines: the record is longer than maxLength (at byte 1024)` */
+/** `lines: the record is longer than maxLength, 8 bytes (record at byte 6)` */
 function describe(code: ErrorCode, details: ErrorDetails): string {
   const what = details.message ?? ERROR_MESSAGES[code];
   const who = details.protocol === undefined ? '' : `${details.protocol}: `;

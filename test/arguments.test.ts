@@ -1,6 +1,7 @@
 /** Wrong arguments of the public interface: Node's own codes, thrown at the call, in words that name the argument. */
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
+import { inspect } from 'node:util';
 import {
   fixed,
   framed,
@@ -27,6 +28,8 @@ const OBJECTS: Record<string, Call> = {
   openFileStream: (wrong) => openFileStream('package.json', wrong),
   framed: (wrong) => framed(new PassThrough(), lines(), wrong),
 };
+
+const TEXT = { decode: String, encode: String };
 
 const CASES: readonly [string, Call, unknown, string, RegExp][] = [
   [
@@ -67,7 +70,31 @@ const CASES: readonly [string, Call, unknown, string, RegExp][] = [
   ['size', (wrong) => fixed(wrong), 0, 'ERR_OUT_OF_RANGE', /"size"/],
   ['reviver', (reviver) => jsonLines({ reviver }), 5, 'ERR_INVALID_ARG_TYPE', /"options.reviver"/],
   ['decode', (decode) => mapped(lines(), { decode, encode: String }), 5, 'ERR_INVALID_ARG_TYPE', /"mapping.decode"/],
+  [
+    'codec of mapped',
+    (codec) => mapped(codec, TEXT),
+    null,
+    'ERR_INVALID_ARG_TYPE',
+    /^The "codec" argument must be a codec/,
+  ],
+  [
+    'codec of mapped',
+    (codec) => mapped(codec, TEXT),
+    {},
+    'ERR_INVALID_ARG_TYPE',
+    /^The "codec" argument must be a codec/,
+  ],
+  ['mapping', (mapping) => mapped(lines(), mapping), null, 'ERR_INVALID_ARG_TYPE', /"mapping.decode"/],
   ['capacity', (capacity) => memoryPair({ capacity }), 0, 'ERR_OUT_OF_RANGE', /"options.capacity"/],
+  ['capacity', (capacity) => memoryPair({ capacity }), null, 'ERR_INVALID_ARG_TYPE', /"options.capacity"/],
+  ['capacity', (capacity) => memoryPair({ capacity }), [1], 'ERR_INVALID_ARG_TYPE', /"options.capacity"/],
+  ['atLeast', (atLeast) => memoryPair()[0].tryFill(atLeast), Number.NaN, 'ERR_OUT_OF_RANGE', /"atLeast"/],
+  ['atLeast', (atLeast) => memoryPair()[0].tryFill(atLeast), 1.5, 'ERR_OUT_OF_RANGE', /"atLeast"/],
+  ['atLeast', (atLeast) => memoryPair()[0].tryFill(atLeast), -5, 'ERR_OUT_OF_RANGE', /"atLeast"/],
+  ['atLeast', (atLeast) => memoryPair()[0].tryFill(atLeast), 'abc', 'ERR_INVALID_ARG_TYPE', /"atLeast"/],
+  ['options of ready', (wrong) => memoryPair()[0].ready('read', wrong), null, 'ERR_INVALID_ARG_TYPE', /"options"/],
+  ['options of close', (wrong) => memoryPair()[0].close(wrong), null, 'ERR_INVALID_ARG_TYPE', /"options"/],
+  ['signal of close', (signal) => memoryPair()[0].close({ signal }), 5, 'ERR_INVALID_ARG_TYPE', /"options.signal"/],
   ['direction', (wrong) => framed(memoryPair()[0], lines()).ready(wrong), 'in', 'ERR_INVALID_ARG_VALUE', /'direction'/],
   [
     'signal',
@@ -88,7 +115,7 @@ describe('arguments', () => {
   }
 
   for (const [name, call, wrong, code, message] of CASES) {
-    it(`${name}: ${typeof wrong === 'function' ? 'a function' : JSON.stringify(wrong)} is ${code}`, () =>
+    it(`${name}: ${typeof wrong === 'function' ? 'a function' : inspect(wrong)} is ${code}`, () =>
       refuses(call, wrong, code, message));
   }
 

@@ -41,8 +41,16 @@ export function jsonLines<T = unknown>(
 }
 
 function stringify<T>(value: T): string {
-  const text = JSON.stringify(value) as string | undefined;
+  let text: string | undefined;
+  let cause: unknown;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    cause = error; // a circle, a BigInt, or what a `toJSON` throws
+  }
   if (text !== undefined) return text;
-  const message = `a value of type ${typeof value} has no JSON`;
-  throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { protocol: 'json-lines', message });
+  // Only the first line: V8 draws a circle over several, and `cause` has them.
+  const reason = cause instanceof Error ? `: ${cause.message.split('\n', 1)[0]}` : '';
+  const message = `a value of type ${typeof value} has no JSON${reason}`;
+  throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { protocol: 'json-lines', message, cause });
 }

@@ -22,8 +22,9 @@ export function lengthPieces(name: string, config: LengthFraming, prefix: Buffer
       if ('fault' in header) throw faultError(context, header.fault, header.detail, input.offset);
       // With 'keep' the header is part of the record, so it stays for the first piece.
       const kept = config.header === 'keep' ? header.size : 0;
+      const start = input.offset;
       input.consume(header.size - kept);
-      return new LengthPieceReader(name, config.trailer, header.length + kept);
+      return new LengthPieceReader(name, config.trailer, header.length + kept, start);
     },
     begin(length: number | undefined, output: OutputBuffer): PieceWriter {
       checkInteger('length', length, 0);
@@ -39,13 +40,16 @@ class LengthPieceReader implements PieceReader {
   readonly length: number;
   readonly #name: string;
   readonly #trailer: number;
+  /** Where in the stream the record starts, for errors. */
+  readonly #start: number;
   #left: number;
 
-  constructor(name: string, trailer: number, length: number) {
+  constructor(name: string, trailer: number, length: number, start: number) {
     this.#name = name;
     this.#trailer = trailer;
     this.length = length;
     this.#left = length;
+    this.#start = start;
   }
 
   next(input: InputBuffer, ended: boolean): number | NotReady {
@@ -62,7 +66,7 @@ class LengthPieceReader implements PieceReader {
     const byte = input.byteAt(0);
     if (byte !== this.#trailer) {
       const context = { protocol: this.#name, maxLength: 0 };
-      throw faultError(context, FrameFault.TRAILER_MISSING, byte, input.offset);
+      throw faultError(context, FrameFault.TRAILER_MISSING, byte, this.#start);
     }
     input.consume(1);
     return 0;
@@ -71,7 +75,7 @@ class LengthPieceReader implements PieceReader {
   #more(input: InputBuffer, ended: boolean): NotReady {
     if (!ended) return input.need(1);
     const message = `the stream ended inside a record, ${this.#left} bytes before its end`;
-    throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: this.#name, offset: input.offset, message });
+    throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: this.#name, offset: this.#start, message });
   }
 }
 

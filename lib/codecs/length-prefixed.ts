@@ -35,6 +35,7 @@ import {
   type RecordEncoding,
   recordMaker,
   textFormOf,
+  writtenAs,
 } from './record-forms.js';
 
 /** What `lengthPrefixed` can be told: the shape of the header, the limits, the form of a record. */
@@ -93,7 +94,7 @@ export class LengthPrefixedCodec<R> extends FramedCodec<R, string | Uint8Array> 
   override readonly pieces: PieceCodec;
   readonly #config: LengthFraming;
   readonly #prefix: Buffer;
-  readonly #textEncoding: 'utf8' | 'latin1';
+  readonly #encoding: RecordEncoding;
 
   /** Internal: use `lengthPrefixed` or `netstring`. */
   constructor(name: string, options: LengthPrefixedOptions) {
@@ -104,7 +105,7 @@ export class LengthPrefixedCodec<R> extends FramedCodec<R, string | Uint8Array> 
     const config = framingOf(options);
     this.name = name;
     this.#config = config;
-    this.#textEncoding = encoding === 'latin1' ? 'latin1' : 'utf8';
+    this.#encoding = encoding;
     this.#prefix = prefixOf(options, config.offset);
     this.framing = lengthFraming(name, config, encoding) as Framing<R>;
     this.pieces = lengthPieces(name, config, this.#prefix);
@@ -112,8 +113,8 @@ export class LengthPrefixedCodec<R> extends FramedCodec<R, string | Uint8Array> 
 
   encode(record: string | Uint8Array, output: OutputBuffer): true {
     checkStringOrBytes('record', record);
-    if (typeof record === 'string') checkText(record, this.#textEncoding, this.name);
-    const bytes = typeof record === 'string' ? Buffer.from(record, this.#textEncoding) : asBuffer(record);
+    if (typeof record === 'string') checkText(record, this.#encoding, this.name);
+    const bytes = typeof record === 'string' ? Buffer.from(record, writtenAs(this.#encoding)) : asBuffer(record);
     this.encodeRange(bytes, 0, bytes.length, output, { stable: true });
     return true;
   }
@@ -162,7 +163,7 @@ function framingOf(options: LengthPrefixedOptions): LengthFraming {
 
 function mostLengthBytes(encoding: 'varint' | 'decimal', given: number | undefined): number {
   const [usual, most] = encoding === 'varint' ? [5, 8] : [10, 16];
-  const value = given ?? usual;
+  const value = given === undefined ? usual : given;
   checkInteger('options.maxLengthBytes', value, 1, most);
   return value;
 }

@@ -3,7 +3,7 @@
  *
  * The framer of the other codec stays in use, so mapping costs one function call a record.
  */
-import { checkFunction } from '../arguments.js';
+import { checkFunction, invalidArgType } from '../arguments.js';
 import type { InputBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { MiniprotoError, ProtocolError } from '../errors.js';
@@ -30,6 +30,11 @@ export interface Mapping<Inner, R, InnerW, W> {
   name?: string;
 }
 
+/** The same where `encode` takes anything, as String does: what is read is what may be written. */
+export function mapped<Inner, R, InnerW, W>(
+  codec: Codec<Inner, InnerW>,
+  mapping: Mapping<Inner, R, InnerW, W> & OnlyAny<W>,
+): MappedCodec<Inner, R, InnerW, R>;
 /**
  * A codec that gives `decode(record)` for each record of another, and writes `encode(value)`.
  * @throws ERR_INVALID_ARG_TYPE
@@ -39,11 +44,21 @@ export interface Mapping<Inner, R, InnerW, W> {
 export function mapped<Inner, R, InnerW, W = R>(
   codec: Codec<Inner, InnerW>,
   mapping: Mapping<Inner, R, InnerW, W>,
+): MappedCodec<Inner, R, InnerW, W>;
+export function mapped<Inner, R, InnerW, W>(
+  codec: Codec<Inner, InnerW>,
+  mapping: Mapping<Inner, R, InnerW, W>,
 ): MappedCodec<Inner, R, InnerW, W> {
+  if (typeof codec?.decode !== 'function' || typeof codec.encode !== 'function') {
+    throw invalidArgType('codec', 'a codec, an object with decode and encode', codec);
+  }
   checkFunction('mapping.decode', mapping?.decode);
   checkFunction('mapping.encode', mapping?.encode);
   return new MappedCodec(codec, mapping, 'ERR_INVALID_RECORD');
 }
+
+/** Nothing fits it unless W is any. */
+type OnlyAny<W> = 0 extends 1 & W ? unknown : never;
 
 type FaultCode = 'ERR_INVALID_RECORD' | 'ERR_INVALID_JSON';
 

@@ -22,11 +22,30 @@ export function checkEncoding(value: unknown): asserts value is RecordEncoding {
 /** Characters that latin1 does not have. Node cuts them to their low byte, which may well be a separator. */
 const NOT_LATIN1 = /[\u0100-\uffff]/;
 
-/** @throws UsageError ERR_RECORD_NOT_ENCODABLE when the text has characters that the encoding does not have. */
-export function checkText(text: string, encoding: 'utf8' | 'latin1', protocol: string): void {
-  if (encoding === 'utf8' || !NOT_LATIN1.test(text)) return;
-  const message = 'the text has characters that latin1 does not have';
-  throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { protocol, message });
+/** String.prototype.isWellFormed of ES2024; in Node since 20. */
+interface WellFormed {
+  isWellFormed(): boolean;
+}
+
+/** How strings are written where records are given out in `encoding`. */
+export function writtenAs(encoding: RecordEncoding): 'utf8' | 'latin1' {
+  return encoding === 'latin1' ? 'latin1' : 'utf8';
+}
+
+/**
+ * Refuses text that would arrive as another. A lone surrogate has no UTF-8; only 'utf8-strict' refuses it, the others
+ * write U+FFFD, as they read it for bytes that are no UTF-8.
+ * @throws UsageError ERR_RECORD_NOT_ENCODABLE
+ */
+export function checkText(text: string, encoding: RecordEncoding, protocol: string): void {
+  if (encoding === 'latin1' && NOT_LATIN1.test(text)) {
+    const message = 'the text has characters that latin1 does not have';
+    throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { protocol, message });
+  }
+  if (encoding === 'utf8-strict' && !(text as unknown as WellFormed).isWellFormed()) {
+    const message = 'the text has a lone surrogate, which UTF-8 does not have';
+    throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { protocol, message });
+  }
 }
 
 /** Bytes. From here on a record may be a view of its chunk, if it also is a good part of it. */

@@ -5,10 +5,11 @@
  */
 import type { InputBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
-import { ProtocolError } from '../errors.js';
+import type { MiniprotoError } from '../errors.js';
 import {
   createFrameTable,
   FRAME_ERROR,
+  FrameFault,
   H_CONSUMED,
   H_DETAIL_LOW,
   H_FAULT,
@@ -37,7 +38,9 @@ export function separatedPieces(name: string, config: SeparatorFraming, guard: S
   const unlimited = { ...config, keep: false, maxLength: 2 ** 30, overflow: 'error' } as const;
   return {
     open: (input) =>
-      input.length === 0 ? input.need(1) : new SeparatedPieceReader(name, config, separatorFramer(unlimited)),
+      input.length === 0
+        ? input.need(1)
+        : new SeparatedPieceReader(name, config, separatorFramer(unlimited), input.offset),
     begin: () => new SeparatedPieceWriter(guard),
   };
 }
@@ -49,32 +52,28 @@ class SeparatedPieceReader implements PieceReader {
   readonly #name: string;
   readonly #config: SeparatorFraming;
   readonly #framer: Framer;
-  /** Payload bytes at the front that have been offered; what ends the record follows them when #closing is set. */
+  /** Where in the stream the record starts, for errors. */
+  readonly #start: number;
+  /** Bytes of what ends the record, once that is found: they follow the payload, which may still be at the front. */
   #closing: number | undefined;
 
-  constructor(name: string, config: SeparatorFraming, framer: Framer) {
+  constructor(name: string, config: SeparatorFraming, framer: Framer, start: number) {
     this.#name = name;
     this.#config = config;
     this.#framer = framer;
+    this.#start = start;
   }
 
   next(input: InputBuffer, ended: boolean): number | NotReady {
     if (this.#closing !== undefined) return this.#close(input);
-    if (input.length === 0) return ended ? this.#endOfStream() : input.need(1);
+    if (input.length === 0) return ended ? this.#endOfStream(input) : input.need(1);
     const size = Math.min(input.length, STEP);
     const view = input.peek(size);
     table[H_SEARCHED] = 0;
     table[H_OVERFLOW] = OVERFLOW_NONE;
     table[H_FINAL] = ended && size === input.length ? 1 : 0;
     if (this.#framer.frame(view, 0, size, table, 1) === 1) return this.#found(input);
-    if (table[H_STATUS] === FRAME_ERROR) {
-      throw faultError(
-        { protocol: this.#name, maxLength: 2 ** 30 },
-        table[H_FAULT]!,
-        table[H_DETAIL_LOW]!,
-        input.offset,
-      );
-    }
+    if (table[H_STATUS] === FRAME_ERROR) throw this.#fault(input, table[H_FAULT]!, table[H_DETAIL_LOW]!);
     // A 'drop' tail was consumed by the framer; in pieces it has been given already, so its rest is given too.
     const payload = table[H_CONSUMED]! > 0 ? size : this.#withoutPartial(view, table[H_SEARCHED]!);
     return payload > 0 ? payload : input.need(input.length + 1);
@@ -99,9 +98,15 @@ class SeparatedPieceReader implements PieceReader {
     return stripsCr && searched > 0 && view[searched - 1] === 0x0d ? searched - 1 : searched;
   }
 
-  #endOfStream(): 0 {
-    if (this.#config.tail === 'refuse') throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: this.#name });
+  #endOfStream(input: InputBuffer): 0 {
+    if (this.#config.tail === 'refuse') throw this.#fault(input, FrameFault.UNEXPECTED_EOF, 0);
     return 0;
+  }
+
+  /** @param detail a count of bytes from the front; the error counts from the record's start. */
+  #fault(input: InputBuffer, fault: number, detail: number): MiniprotoError {
+    const given = input.offset - this.#start;
+    return faultError({ protocol: this.#name, maxLength: 2 ** 30 }, fault, given + detail, this.#start);
   }
 }
 

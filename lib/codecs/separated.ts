@@ -30,6 +30,7 @@ import {
   type RecordEncoding,
   recordMaker,
   textFormOf,
+  writtenAs,
 } from './record-forms.js';
 import { separatedPieces } from './separated-pieces.js';
 import { SeparatorGuard } from './separator-guard.js';
@@ -51,13 +52,16 @@ export interface SeparatedOptions<E extends RecordEncoding = RecordEncoding, O e
    * What a longer record gets. 'error' (default): ERR_RECORD_TOO_LARGE. 'skip': it is dropped, and reading goes on
    * after it. 'pieces': it is given in pieces of maxLength, flagged; needs encoding 'buffer' or 'latin1'.
    */
-  overflow?: O;
+  overflow?: O & OverflowFor<E>;
   /** Strings do not share the memory of the chunk that they came in. Slower; for strings that are kept. Default false. */
   detached?: boolean;
 }
 
 /** What a record that is too long gets; see `SeparatedOptions.overflow`. */
 export type Overflow = 'error' | 'skip' | 'pieces';
+
+/** What a record that is too long may get in this encoding: UTF-8 strings cannot be cut into pieces. */
+export type OverflowFor<E extends RecordEncoding> = E extends 'buffer' | 'latin1' ? Overflow : 'error' | 'skip';
 
 /** A record, or a part of one that was too long, as `overflow: 'pieces'` gives it. */
 export interface FlaggedPiece<T> {
@@ -117,14 +121,16 @@ export class SeparatedCodec<R> extends FramedCodec<R, string | Uint8Array> {
   readonly name: string;
   readonly framing: Framing<R>;
   override readonly pieces: PieceCodec;
-  #guard: SeparatorGuard;
-  #textEncoding: 'utf8' | 'latin1';
+  readonly #guard: SeparatorGuard;
+  readonly #encoding: RecordEncoding;
+  readonly #writtenAs: 'utf8' | 'latin1';
 
   /** Internal: use `separated` or `lines`. */
   constructor(name: string, config: SeparatorFraming, encoding: RecordEncoding, detached: boolean) {
     super();
     this.name = name;
-    this.#textEncoding = encoding === 'latin1' ? 'latin1' : 'utf8';
+    this.#encoding = encoding;
+    this.#writtenAs = writtenAs(encoding);
     this.#guard = new SeparatorGuard(name, config);
     this.framing = separatorFraming(name, config, encoding, detached) as Framing<R>;
     this.pieces = separatedPieces(name, config, this.#guard);
@@ -133,10 +139,10 @@ export class SeparatedCodec<R> extends FramedCodec<R, string | Uint8Array> {
   encode(record: string | Uint8Array, output: OutputBuffer): true {
     checkStringOrBytes('record', record);
     if (typeof record === 'string') {
-      checkText(record, this.#textEncoding, this.name);
+      checkText(record, this.#encoding, this.name);
       const text = this.#guard.checkText(record);
-      if (text === undefined) return this.#encodeBytes(Buffer.from(record, this.#textEncoding), output);
-      output.writeText(text, this.#textEncoding);
+      if (text === undefined) return this.#encodeBytes(Buffer.from(record, this.#writtenAs), output);
+      output.writeText(text, this.#writtenAs);
       output.write(this.#guard.separator);
       return true;
     }

@@ -17,7 +17,10 @@ export class SeparatorGuard {
   /** What is written after each record. */
   readonly separator: Buffer;
   readonly #name: string;
-  readonly #separators: readonly Buffer[];
+  /** What ends a record. */
+  readonly #ends: readonly Buffer[];
+  /** What no record may hold: what ends one, and where CRLF is strict a CR or LF alone. */
+  readonly #forbidden: readonly Buffer[];
   readonly #longest: number;
   readonly #keep: boolean;
   /** Separators as strings, where a text can be searched for them without being encoded. */
@@ -29,19 +32,20 @@ export class SeparatorGuard {
 
   constructor(name: string, config: SeparatorFraming) {
     this.#name = name;
-    const forbidden = config.newline === 'strict-crlf' ? [Buffer.of(CR), Buffer.of(LF)] : [];
+    const bare = config.newline === 'strict-crlf' ? [Buffer.of(CR), Buffer.of(LF)] : [];
     const given = config.separators.map((separator) => Buffer.from(separator));
     this.separator = given[0]!;
-    this.#separators = [...given, ...forbidden];
+    this.#ends = given;
+    this.#forbidden = [...given, ...bare];
     this.#longest = Math.max(...given.map((separator) => separator.length));
     this.#keep = config.keep;
     this.#stripsCr = config.newline === 'strip-cr';
     const around = given.flatMap((longer) => surroundings(longer, this.separator));
     this.#before = around.map(({ before }) => before).filter(({ length }) => length > 0);
     this.#after = around.filter(({ before }) => before.length === 0).map(({ after }) => after);
-    const simple = !config.keep && this.#separators.every((one) => one.length === 1 && one[0]! < 0x80);
+    const simple = !config.keep && this.#forbidden.every((one) => one.length === 1 && one[0]! < 0x80);
     this.#texts = simple || (config.newline === 'strict-crlf' && !config.keep) ? ['\r', '\n'] : undefined;
-    if (simple) this.#texts = this.#separators.map((one) => one.toString('latin1'));
+    if (simple) this.#texts = this.#forbidden.map((one) => one.toString('latin1'));
   }
 
   /** @returns the text, checked; undefined when it has to be checked as bytes. @throws ERR_RECORD_CONTAINS_SEPARATOR */
@@ -86,7 +90,7 @@ export class SeparatorGuard {
 
   /** Refuses a separator that lies whole in bytes[from, to). */
   checkInside(bytes: Uint8Array, from: number, to: number): void {
-    for (const separator of this.#separators) {
+    for (const separator of this.#forbidden) {
       const found = native().indexOfSequence(bytes, from, to, separator);
       if (found >= 0) throw this.#refusal(found - from);
     }
@@ -95,9 +99,7 @@ export class SeparatorGuard {
   /** Bytes of the separator at the end of a record that was read with `keep`. */
   #broughtAlong(bytes: Buffer, from: number, to: number): number {
     let longest = 0;
-    for (const { length } of this.#separators.filter((one) => endsWith(bytes, from, to, one))) {
-      longest = Math.max(longest, length);
-    }
+    for (const one of this.#ends) if (endsWith(bytes, from, to, one)) longest = Math.max(longest, one.length);
     if (longest === 1 && this.#stripsCr && to - from >= 2 && bytes[to - 2] === CR) return 2;
     return longest;
   }
@@ -106,7 +108,7 @@ export class SeparatorGuard {
   #checkSeam(bytes: Buffer, from: number, end: number): void {
     const start = Math.max(from, end - this.#longest + 1);
     const seam = Buffer.concat([bytes.subarray(start, end), this.separator]);
-    for (const separator of this.#separators) {
+    for (const separator of this.#forbidden) {
       const found = seam.indexOf(separator);
       if (found >= 0 && found < end - start) throw this.#refusal(start + found - from);
     }

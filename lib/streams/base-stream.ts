@@ -4,7 +4,7 @@
  * A subclass says how to get bytes (`pull`), how to hand bytes on (`push`), whether they have left (`flushed`), and how
  * to end either way. It calls `wakeReaders`, `wakeWriters`, `inputEnded` and `fail` when its layer below says so.
  */
-import { checkInteger, checkOneOf, checkSignal, checkUint8Array, invalidArgType } from '../arguments.js';
+import { checkInteger, checkObject, checkOneOf, checkSignal, checkUint8Array, invalidArgType } from '../arguments.js';
 import { checkAttached, InputBuffer } from '../bytes/input-buffer.js';
 import { isUnstable } from '../bytes/output-buffer.js';
 import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
@@ -60,6 +60,11 @@ export abstract class BaseStream implements ByteStream {
   protected abstract blocked(): boolean;
   abstract get pendingOutput(): number;
 
+  /** False when nothing can ever be written: then no peer can lose what we said, and `close` waits for no end. */
+  protected hasWritableSide(): boolean {
+    return true;
+  }
+
   get pendingRead(): NotReady | NeedWrite | Eof | undefined {
     if (this.#failure !== undefined) return undefined;
     if (this.#inputEnded) return EOF;
@@ -77,6 +82,7 @@ export abstract class BaseStream implements ByteStream {
 
   tryFill(atLeast = 1): number | NotReady | NeedWrite | Eof {
     const input = this.input;
+    if (!(Number.isSafeInteger(atLeast) && atLeast >= 0)) checkInteger('atLeast', atLeast, 0);
     if (input.length >= atLeast) return input.length;
     if (this.#failure === undefined && !this.#inputEnded) {
       this.pull(Math.max(atLeast, this.readHighWaterMark));
@@ -124,6 +130,7 @@ export abstract class BaseStream implements ByteStream {
 
   ready(direction: 'read' | 'write', options: ReadyOptions = {}): Promise<void> {
     checkOneOf('direction', direction, ['read', 'write']);
+    checkObject('options', options);
     if (options.signal !== undefined) checkSignal('options.signal', options.signal);
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
@@ -143,6 +150,12 @@ export abstract class BaseStream implements ByteStream {
   }
 
   close(options: CloseOptions = {}): Promise<void> {
+    try {
+      // Before the promise that is kept: a wrong argument must leave the stream to be closed.
+      checkCloseOptions(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     this.#closing ??= this.#close(options);
     return this.#closing;
   }
@@ -152,7 +165,7 @@ export abstract class BaseStream implements ByteStream {
     try {
       // `end` has no deadline of its own: a peer that never reads must not hold us.
       await Promise.race([this.end(), new Waiters().wait(deadline.signal)]);
-      await this.#discardInput(deadline.signal);
+      if (this.hasWritableSide()) await this.#discardInput(deadline.signal);
     } catch {
       // The peer, or the deadline: either way nothing more can be done for the last bytes.
     } finally {
@@ -224,6 +237,14 @@ export abstract class BaseStream implements ByteStream {
     this.#outputFailure ??= asTransportError(error);
     this.#writers.fail(this.#outputFailure);
   }
+}
+
+/** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE */
+function checkCloseOptions(options: CloseOptions): void {
+  checkObject('options', options);
+  const { timeoutMs, signal } = options;
+  if (timeoutMs !== undefined) checkInteger('options.timeoutMs', timeoutMs, 0, 2 ** 31 - 1);
+  checkSignal('options.signal', signal);
 }
 
 /** A signal for a time that is up. AbortSignal.timeout lets the process end meanwhile, and cannot be taken back. */

@@ -199,6 +199,10 @@ export class FileStream extends BaseStream {
     });
   }
 
+  protected override hasWritableSide(): boolean {
+    return false;
+  }
+
   protected push(): number {
     throw new UsageError('ERR_STREAM_ENDED', { message: 'a FileStream only reads' });
   }

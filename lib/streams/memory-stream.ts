@@ -126,7 +126,7 @@ export class MemoryStream extends BaseStream {
 export function memoryPair(options: MemoryPairOptions = {}): [MemoryStream, MemoryStream] {
   checkObject('options', options);
   const { capacity = DEFAULT_CAPACITY } = options;
-  const [there, back] = typeof capacity === 'number' ? [capacity, capacity] : capacity;
+  const [there, back] = Array.isArray(capacity) ? capacity : [capacity, capacity];
   const outward = new Channel(there);
   const inward = new Channel(back);
   const first = new MemoryStream(inward, outward, options);

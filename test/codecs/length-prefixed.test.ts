@@ -284,6 +284,7 @@ describe('LengthPrefixedCodec writes', () => {
     ['brings a header that does not fit it', { bytes: 1, header: 'keep' }, '\x02a'],
     ['brings half a header', { bytes: 4, header: 'keep' }, '\0\0'],
     ['has characters that latin1 lacks', { bytes: 1, encoding: 'latin1' }, '€'],
+    ['has a lone surrogate where UTF-8 is strict', { bytes: 1, encoding: 'utf8-strict' }, 'a\udc00'],
   ];
   for (const [title, options, record] of refused) {
     it(`refuses a record that ${title}, and takes nothing of it`, () => {
@@ -311,6 +312,9 @@ describe('LengthPrefixedCodec writes', () => {
     assert.throws(() => lengthPrefixed({ maxLength: -1 }), range);
     assert.throws(() => lengthPrefixed({ bytes: 'varint', maxLengthBytes: 9 }), range);
     assert.throws(() => lengthPrefixed({ bytes: 'decimal', maxLengthBytes: 0 }), range);
+    assert.throws(() => lengthPrefixed({ bytes: 'varint', maxLengthBytes: null as never }), {
+      code: 'ERR_INVALID_ARG_TYPE',
+    });
     assert.throws(() => lengthPrefixed({ bytes: 'decimal', terminator: '::' }), range);
     assert.throws(() => lengthPrefixed({ trailer: '' }), range);
     assert.throws(() => lengthPrefixed({ offset: 2, prefix: new Uint8Array(1) }), range);

@@ -1,6 +1,6 @@
 /** Lines: every kind of line end and every form of a line, and the writing that goes with them. */
 import assert from 'node:assert/strict';
-import { framed, jsonLines, lines, memoryPair } from 'miniproto';
+import { framed, jsonLines, lines, memoryPair, separated, UsageError } from 'miniproto';
 import { codecCases } from '../support/wire-cases.js';
 
 const UTF8 = Buffer.from('zwölf\n€ 𝄞\n\n');
@@ -296,6 +296,7 @@ describe('LineCodec writes', () => {
     assert.equal(written(lines({ newline: 'crlf' }), ['a\nb\r']), 'a\nb\r\r\n');
     assert.equal(written(lines({ newline: 'strict-crlf' }), ['a']), 'a\r\n');
     assert.equal(written(lines({ keep: true }), ['a\n', 'b\r\n', 'c']), 'a\nb\nc\n');
+    assert.equal(written(lines({ keep: true, newline: 'strict-crlf' }), ['a\r\n', 'b', '\r\n']), 'a\r\nb\r\n\r\n');
     assert.equal(written(lines({ encoding: 'latin1' }), ['é']), '\xe9\n');
     assert.equal(written(jsonLines(), [{ a: '\n' }]), '{"a":"\\n"}\n');
   });
@@ -306,6 +307,11 @@ describe('LineCodec writes', () => {
     ['a CRLF inside', { newline: 'crlf' }, ['a\r\nb', Buffer.from('\r\n')]],
     ['any CR or LF where CRLF is strict', { newline: 'strict-crlf' }, ['a\rb', 'a\n', Buffer.from('\r')]],
     ['a line end before the one that is kept', { keep: true }, ['a\nb\n', '\n\n']],
+    [
+      'half of the CRLF that is kept where it is strict',
+      { keep: true, newline: 'strict-crlf' },
+      ['a\n', 'b\r', '\n\r'],
+    ],
   ];
   for (const [title, options, records] of refused) {
     it(`refuses a record with ${title}`, () => {
@@ -326,8 +332,45 @@ describe('LineCodec writes', () => {
     for (const value of [undefined, () => {}, Symbol('x')]) {
       assert.throws(() => stream.tryWrite(value), { name: 'UsageError', code: 'ERR_RECORD_NOT_ENCODABLE' });
     }
-    assert.throws(() => stream.tryWrite(5n), { name: 'TypeError' });
     assert.equal(stream.pendingOutput, 0);
+  });
+
+  it('refuses values that JSON.stringify throws for, with what it throws as the cause', () => {
+    const stream = framed(memoryPair()[0], jsonLines());
+    const circle: { self?: unknown } = {};
+    circle.self = circle;
+    const failure = new Error('no JSON today');
+    const failing = {
+      toJSON() {
+        throw failure;
+      },
+    };
+    for (const value of [circle, 5n]) {
+      assert.throws(
+        () => stream.tryWrite(value),
+        (error: UsageError) => {
+          assert.ok(error instanceof UsageError);
+          assert.equal(error.code, 'ERR_RECORD_NOT_ENCODABLE');
+          assert.ok(error.cause instanceof TypeError);
+          assert.match(error.message, /^json-lines: a value of type \w+ has no JSON: [^\n]+$/);
+          return true;
+        },
+      );
+    }
+    assert.throws(() => stream.tryWrite(failing), { code: 'ERR_RECORD_NOT_ENCODABLE', cause: failure });
+    assert.equal(stream.pendingOutput, 0);
+  });
+
+  it('refuses a lone surrogate where UTF-8 is strict, and U+FFFD for it elsewhere', () => {
+    const text = 'a\ud800b';
+    const strict = framed(memoryPair()[0], lines({ encoding: 'utf8-strict' }));
+    const error = { name: 'UsageError', code: 'ERR_RECORD_NOT_ENCODABLE', protocol: 'lines' };
+    for (const lone of [text, '\udc00', '\udc00\ud800']) assert.throws(() => strict.tryWrite(lone), error);
+    assert.equal(strict.pendingOutput, 0);
+    assert.equal(strict.tryWrite('\ud83d\ude00é'), true);
+    for (const encoding of ['utf8', 'buffer'] as const) {
+      assert.equal(written(lines({ encoding }), [text]), Buffer.from('a\ufffdb\n').toString('latin1'));
+    }
   });
 
   it('refuses what is neither text nor bytes', () => {
@@ -343,7 +386,12 @@ describe('LineCodec writes', () => {
     assert.throws(() => lines({ maxLength: -1 }), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => lines({ maxLength: 2 ** 31 }), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => lines({ keep: 1 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+    // @ts-expect-error UTF-8, the default of lines, cannot be cut into pieces
     assert.throws(() => lines({ overflow: 'pieces' }), { code: 'ERR_INVALID_ARG_VALUE' });
+    // @ts-expect-error nor can it where it is asked for
+    assert.throws(() => lines({ overflow: 'pieces', encoding: 'utf8-strict' }), { code: 'ERR_INVALID_ARG_VALUE' });
+    // @ts-expect-error as with every separator
+    assert.throws(() => separated(';', { overflow: 'pieces', encoding: 'utf8' }), { code: 'ERR_INVALID_ARG_VALUE' });
     assert.throws(() => lines({ tail: 'eat' as never }), { code: 'ERR_INVALID_ARG_VALUE' });
   });
 });
