@@ -1,8 +1,8 @@
 /**
  * The records that were there at once: what `batches()` gives.
  *
- * A batch is valid until the next one is asked for or the iteration ends. Iterating moves one cursor over the rows;
- * `values()` makes the records themselves, all in one go.
+ * A batch is valid until the next one is asked for or the iteration ends. Iterating moves one cursor over the rows, from
+ * the first one each time; `values()` makes the records themselves, all in one go.
  */
 import { type Framing, textItself } from '../codecs/codec.js';
 import { UsageError } from '../errors.js';
@@ -15,7 +15,10 @@ import { SpanText } from './span-text.js';
 export interface Batch<R> extends Iterable<RecordCursor<R>> {
   /** How many records. */
   readonly length: number;
-  /** Moves one cursor over the records: each step makes the one before it the next one. */
+  /**
+   * Moves one cursor over the records, from the first: each step makes the one before it the next one. Loops over the
+   * same batch share the cursor.
+   */
   [Symbol.iterator](): IterableIterator<RecordCursor<R>>;
   /**
    * The records themselves, owned.
@@ -27,7 +30,7 @@ export interface Batch<R> extends Iterable<RecordCursor<R>> {
 
 /** Internal face of a batch. */
 export interface LiveBatch<R> extends Batch<R> {
-  /** Rows that were handed out so far; those after it are unread if the iteration is left. */
+  /** Rows that were handed out so far, by the loop that got furthest; those after it are unread if the iteration is left. */
   readonly visited: number;
   /** A record could not be decoded; it is the one at `visited`, and nothing is given from there on. */
   readonly fault: unknown;
@@ -43,6 +46,8 @@ type MovingCursor<R> = RecordCursor<R> & {
 class Steps<R> implements IterableIterator<RecordCursor<R>> {
   readonly #batch: BaseBatch<R>;
   readonly #result: IteratorYieldResult<RecordCursor<R>>;
+  /** The row to visit next, counted from the batch's first. */
+  #row = 0;
 
   constructor(batch: BaseBatch<R>, cursor: RecordCursor<R>) {
     this.#batch = batch;
@@ -50,7 +55,7 @@ class Steps<R> implements IterableIterator<RecordCursor<R>> {
   }
 
   next(): IteratorResult<RecordCursor<R>> {
-    return this.#batch.step() ? this.#result : { done: true, value: undefined };
+    return this.#batch.visit(this.#row++) ? this.#result : { done: true, value: undefined };
   }
 
   [Symbol.iterator](): this {
@@ -74,12 +79,13 @@ abstract class BaseBatch<R> implements LiveBatch<R> {
 
   abstract values(): R[];
 
-  /** Moves the cursor on. Internal. */
-  step(): boolean {
-    if (this.visited >= this.length) return false;
-    if (this.fault !== undefined) return false;
+  /** Moves the cursor to a row, counted from the batch's first. @returns false behind the last that is given. Internal. */
+  visit(row: number): boolean {
+    if (row >= this.length) return false;
+    if (this.fault !== undefined && row >= this.visited) return false;
     if (this.#expired) throw new UsageError('ERR_RECORD_EXPIRED');
-    this.cursor.moveTo(this.first + this.visited++);
+    if (row >= this.visited) this.visited = row + 1;
+    this.cursor.moveTo(this.first + row);
     return true;
   }
 

@@ -58,6 +58,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   #ended = false;
   /** Someone waits in `read`, a batch or a push. */
   #waiting = false;
+  /** Waits so far: one that was aborted must not end the next one's turn. */
+  #waits = 0;
   /** A push hands out records; between its batches it may wait for output, and nobody else may read then. */
   #pushing = false;
   /** Writers that need the peer, woken when a reader has got further on their behalf. */
@@ -145,6 +147,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     return new RecordIterator(
       () => this.tryRead(),
       () => this.read(options),
+      options.signal,
     );
   }
 
@@ -174,6 +177,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     return new BatchIterator(
       () => this.tryReadBatch(),
       () => this.#wait(() => this.#tryReadBatch(), options),
+      options.signal,
       () => this.#reader.settle('visited'),
     );
   }
@@ -261,13 +265,16 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   #checkReadable(): void {
     if (this.#switched) throw new UsageError('ERR_STREAM_SWITCHED');
-    if (this.#pieces !== undefined) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
+    // A record that its reader has left is skipped by the attempt.
+    if (this.#pieces === undefined || this.#pieces.left) return;
+    throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
   }
 
   /** Tries, fills, tries again, until there is a value or nothing more can be done now. */
   #attempt<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
     try {
-      return this.#attemptLoop(attempt);
+      const skipped = this.#pieces === undefined || this.#pieces.tryDiscard();
+      return skipped === true ? this.#attemptLoop(attempt) : (skipped as NotReady);
     } finally {
       // Whatever was read or written may be what a write waits for.
       if (this.#needy.count > 0) this.#needy.wake();
@@ -337,14 +344,24 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   }
 
   async #waitLoop<T>(first: ReadStatus, attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
+    const { signal } = options;
+    const turn = ++this.#waits;
+    const leave = () => {
+      if (this.#waits === turn) this.#waiting = false;
+    };
     this.#waiting = true;
+    // Whoever aborts may read at once, although the rejection comes some promises later.
+    signal?.addEventListener('abort', leave, { once: true });
     try {
       for (let answer: T | ReadStatus = first; ; answer = attempt()) {
         if (answer !== NOT_READY && answer !== NEED_WRITE) return answer as T | Eof;
         await this.#readMoved(answer as NotReady, options);
+        // Input may have come before the abort did; it is for the next reader now.
+        signal?.throwIfAborted();
       }
     } finally {
-      this.#waiting = false;
+      signal?.removeEventListener('abort', leave);
+      leave();
     }
   }
 
@@ -601,6 +618,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** The same, waiting for room. */
   async begin(length?: number, options: ReadyOptions = {}): Promise<RecordParts> {
+    checkSignal('options.signal', options.signal);
+    options.signal?.throwIfAborted();
     for (;;) {
       const answer = this.tryBegin(length);
       if (answer instanceof RecordParts) return answer;
@@ -616,8 +635,14 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** Resolves when everything written has left; its memory is the caller's again. */
   async flush(options: ReadyOptions = {}): Promise<void> {
-    await this.#queue.emptied(options.signal);
-    await this.#channel.flush(options.signal);
+    checkSignal('options.signal', options.signal);
+    options.signal?.throwIfAborted();
+    await this.#flush(options.signal);
+  }
+
+  async #flush(signal: AbortSignal | undefined): Promise<void> {
+    await this.#queue.emptied(signal);
+    await this.#channel.flush(signal);
   }
 
   // ---------------------------------------------------------------- switching and ending
@@ -636,6 +661,9 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     if (this.#waiting) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
     if (this.#parts !== undefined) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
     checkUnbound(codec);
+    if (this.#pieces !== undefined && this.#pieces.tryDiscard() !== true) {
+      throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
+    }
     this.#reader.settle('visited');
     this.#checkUnread(unread);
     this.#encodeQueue();
@@ -721,7 +749,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     this.#reader.settle('visited');
     try {
       if (!this.#switched && this.#endPromise === undefined && this.#parts === undefined && !this.#channel.ended) {
-        await this.flush({ signal: deadline.signal });
+        // Not the public form: what leaves at once leaves also where no time is given.
+        await this.#flush(deadline.signal);
         this.codec.end?.(this.#channel.output);
       }
       await this.#channel.flush(deadline.signal);

@@ -1,4 +1,5 @@
 /** Asynchronous iteration over records and batches: the synchronous attempt first, a wait only where it must be. */
+import { UsageError } from '../errors.js';
 import { EOF, type Eof, NEED_WRITE, NOT_READY, type ReadStatus } from '../status.js';
 import type { Batch } from './batch.js';
 
@@ -7,23 +8,41 @@ const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 export class RecordIterator<R> implements AsyncIterableIterator<R> {
   readonly #tryRead: () => R | ReadStatus;
   readonly #read: () => Promise<R | Eof>;
+  readonly #signal: AbortSignal | undefined;
   #over = false;
 
-  constructor(tryRead: () => R | ReadStatus, read: () => Promise<R | Eof>) {
+  /** @param signal ends the iteration also where records are there and no read would wait. */
+  constructor(tryRead: () => R | ReadStatus, read: () => Promise<R | Eof>, signal: AbortSignal | undefined) {
     this.#tryRead = tryRead;
     this.#read = read;
+    this.#signal = signal;
   }
 
   next(): Promise<IteratorResult<R>> {
     if (this.#over) return Promise.resolve(DONE);
     try {
+      if (this.#signal?.aborted) throw this.#signal.reason;
       const answer = this.#tryRead();
-      if (answer === NOT_READY || answer === NEED_WRITE) return this.#read().then((value) => this.#result(value));
+      if (answer === NOT_READY || answer === NEED_WRITE) return this.#wait();
       return Promise.resolve(this.#result(answer as R | Eof));
     } catch (error) {
-      this.#over = true;
-      return Promise.reject(error);
+      return Promise.reject(this.#failed(error));
     }
+  }
+
+  #wait(): Promise<IteratorResult<R>> {
+    return this.#read().then(
+      (value) => this.#result(value),
+      (error) => {
+        throw this.#failed(error);
+      },
+    );
+  }
+
+  /** A call that was wrong, as a second one while the first waits, has read nothing and ends nothing. */
+  #failed(error: unknown): unknown {
+    if (!(error instanceof UsageError)) this.#over = true;
+    return error;
   }
 
   #result(value: R | Eof): IteratorResult<R> {
@@ -45,8 +64,13 @@ export class RecordIterator<R> implements AsyncIterableIterator<R> {
 export class BatchIterator<R> extends RecordIterator<Batch<R>> {
   readonly #settle: () => void;
 
-  constructor(tryRead: () => Batch<R> | ReadStatus, read: () => Promise<Batch<R> | Eof>, settle: () => void) {
-    super(tryRead, read);
+  constructor(
+    tryRead: () => Batch<R> | ReadStatus,
+    read: () => Promise<Batch<R> | Eof>,
+    signal: AbortSignal | undefined,
+    settle: () => void,
+  ) {
+    super(tryRead, read, signal);
     this.#settle = settle;
   }
 

@@ -6,6 +6,7 @@
  * so the loop yields to them now and then.
  */
 import { setImmediate } from 'node:timers/promises';
+import { invalidArgValue } from '../arguments.js';
 import { EOF, type Eof } from '../status.js';
 import type { Batch } from './batch.js';
 import type { RecordCursor } from './cursor.js';
@@ -19,7 +20,11 @@ export interface PushOutput<W> {
   write(record: W | RecordCursor<unknown>): boolean;
 }
 
-/** Is given each record, valid during the call, and where to write the answers. What it throws ends the push. */
+/**
+ * Is given each record, valid during the call, and where to write the answers. What it throws ends the push. It must be
+ * synchronous: what it returns is ignored, but a promise ends the push with ERR_INVALID_ARG_VALUE, because the record
+ * would have expired before the rest of the handler ran. The type alone cannot refuse that.
+ */
 export type PushHandler<R, W> = (record: RecordCursor<R>, out: PushOutput<W>) => void;
 
 export interface PushHost<R, W> {
@@ -43,7 +48,8 @@ export async function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHo
     if (batch === EOF) return;
     try {
       for (const record of batch as Batch<R>) {
-        handler(record, out);
+        const answer: unknown = handler(record, out);
+        if (typeof answer === 'object' && answer !== null) refusePromise(answer, handler);
         if (host.stopped()) return;
       }
     } finally {
@@ -53,4 +59,17 @@ export async function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHo
     if (turn % BATCHES_PER_TURN === 0) await setImmediate();
     if (host.stopped()) return;
   }
+}
+
+/** @throws ERR_INVALID_ARG_VALUE when the handler goes on after its turn. */
+function refusePromise(answer: { then?: unknown }, handler: unknown): void {
+  if (typeof answer.then !== 'function') return;
+  // The push fails with the error below; a rejection of its own would end the process as an unhandled one.
+  answer.then(ignore, ignore);
+  const reason = 'must be synchronous, since a record is valid during the call only, but it returned a promise';
+  throw invalidArgValue('handler', handler, reason);
+}
+
+function ignore(): void {
+  // What came of the promise: nobody waits for it.
 }

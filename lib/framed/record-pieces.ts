@@ -2,10 +2,10 @@
  * Records that are read or written in pieces, because they are larger than any buffer should be.
  *
  * What arrives is passed on as it arrives; what is sent is sent as it is made. Both go by the stream's own marks, so a
- * record of any size moves through a bounded window. Ending the reading early skips the rest of the record, so that the
- * next one can be read.
+ * record of any size moves through a bounded window. Ending the reading early waits for nothing: the record is marked as
+ * left, and whoever reads next drops the rest of it first, as it arrives.
  */
-import { checkUint8Array } from '../arguments.js';
+import { checkSignal, checkUint8Array } from '../arguments.js';
 import { asBuffer, type InputBuffer } from '../bytes/input-buffer.js';
 import type { PieceReader, PieceWriter } from '../codecs/codec.js';
 import { memoryOf } from '../codecs/framing.js';
@@ -46,6 +46,8 @@ export class RecordPieces implements AsyncIterable<Buffer> {
   readonly #reader: PieceReader;
   readonly #host: PieceHost;
   #over = false;
+  /** Nobody wants the rest. */
+  #left = false;
   #failure: unknown;
   #failed = false;
 
@@ -56,12 +58,42 @@ export class RecordPieces implements AsyncIterable<Buffer> {
     this.#host = host;
   }
 
+  /** Nobody wants the rest: the stream drops it as it arrives, before its next read. Internal. */
+  get left(): boolean {
+    return this.#left;
+  }
+
   /**
    * The next piece, of any size from one byte up, owned.
-   * @returns EOF when the *record* has ended; NOT_READY; NEED_WRITE.
+   * @returns EOF when the *record* has ended, or was left; NOT_READY; NEED_WRITE.
    * @throws what the protocol finds wrong
    */
   tryRead(): Buffer | NotReady | NeedWrite | Eof {
+    if (!this.#failed && this.#left) return EOF;
+    const count = this.#find();
+    if (typeof count !== 'number') return count;
+    const { input } = this.#host;
+    const piece = ownedBytes(asBuffer(input.peek(count)), 0, count, memoryOf(input));
+    input.consume(count);
+    return piece;
+  }
+
+  /**
+   * Drops what is there of a record that nobody wants any more. Internal.
+   * @returns true when the record is over; else what its rest waits for.
+   * @throws as `tryRead`
+   */
+  tryDiscard(): true | NotReady | NeedWrite {
+    for (;;) {
+      const count = this.#find();
+      if (count === EOF) return true;
+      if (typeof count !== 'number') return count as NotReady;
+      this.#host.input.consume(count);
+    }
+  }
+
+  /** Makes the next piece be there. @returns its bytes; EOF when the record has ended. */
+  #find(): number | NotReady | NeedWrite | Eof {
     if (this.#failed) throw this.#failure;
     if (this.#over) return EOF;
     try {
@@ -75,21 +107,15 @@ export class RecordPieces implements AsyncIterable<Buffer> {
     }
   }
 
-  #attempt(): Buffer | NotReady | NeedWrite | Eof {
-    const { input } = this.#host;
+  #attempt(): number | NotReady | NeedWrite | Eof {
     for (;;) {
-      const count = this.#reader.next(input, this.#host.ended);
+      const count = this.#reader.next(this.#host.input, this.#host.ended);
       if (count === 0) {
         this.#over = true;
         this.#host.done();
         return EOF;
       }
-      if (count !== NOT_READY) {
-        const view = input.peek(count);
-        const piece = ownedBytes(asBuffer(view), 0, count, memoryOf(input));
-        input.consume(count);
-        return piece;
-      }
+      if (count !== NOT_READY) return count as number;
       const filled = this.#host.fill();
       if (filled !== true) return filled as NotReady;
     }
@@ -97,6 +123,7 @@ export class RecordPieces implements AsyncIterable<Buffer> {
 
   /** The next piece. Resolves with EOF when the record has ended. */
   async read(options: ReadyOptions = {}): Promise<Buffer | Eof> {
+    checkNotAborted(options);
     for (;;) {
       const answer = this.tryRead();
       if (answer !== NOT_READY && answer !== NEED_WRITE) return answer as Buffer | Eof;
@@ -104,12 +131,19 @@ export class RecordPieces implements AsyncIterable<Buffer> {
     }
   }
 
-  /** Skips what is left of the record. */
+  /**
+   * Skips what is left of the record. Resolves when all of it has arrived; waiting is not necessary, since the next read
+   * of the stream does the same.
+   */
   async discard(options: ReadyOptions = {}): Promise<void> {
-    while ((await this.read(options)) !== EOF);
+    checkNotAborted(options);
+    this.#left = true;
+    for (let answer = this.tryDiscard(); answer !== true; answer = this.tryDiscard()) {
+      await this.#host.ready(answer as NotReady, options);
+    }
   }
 
-  /** The pieces. Leaving the loop early skips the rest of the record. */
+  /** The pieces. Leaving the loop early is immediate; the rest of the record is skipped by the next read. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
     try {
       for (;;) {
@@ -118,7 +152,8 @@ export class RecordPieces implements AsyncIterable<Buffer> {
         yield piece;
       }
     } finally {
-      if (!this.#over) await this.discard();
+      // Waiting here for the rest would hold back what was thrown until the peer has sent it, perhaps forever.
+      this.#left = true;
     }
   }
 }
@@ -156,7 +191,9 @@ export class RecordParts {
   }
 
   /** Takes one part, waiting for room. Resolves when the part may be changed again. */
-  async write(part: Uint8Array, { signal }: ReadyOptions = {}): Promise<void> {
+  async write(part: Uint8Array, options: ReadyOptions = {}): Promise<void> {
+    checkNotAborted(options);
+    const { signal } = options;
     for (;;) {
       const answer = this.tryWrite(part);
       if (typeof answer === 'number') break;
@@ -192,4 +229,10 @@ export class RecordParts {
     this.#channel.checkWritable();
     if (this.#over) throw new UsageError('ERR_RECORD_LENGTH', { message: 'the record has ended' });
   }
+}
+
+/** @throws the signal's reason: what was aborted before it began does nothing. */
+function checkNotAborted({ signal }: ReadyOptions): void {
+  checkSignal('options.signal', signal);
+  signal?.throwIfAborted();
 }

@@ -41,6 +41,8 @@ export class SpanText {
   readonly #ascii: boolean;
   readonly #form: TextForm | undefined;
   readonly #detached: boolean;
+  /** The rows in the other kind of encoding, so that asking for both in turn decodes a group once in each. */
+  #other: SpanText | undefined;
 
   /** The rows of the group, [groupFirst, groupEnd), and their text. */
   #groupFirst = 0;
@@ -73,13 +75,22 @@ export class SpanText {
 
   /** The row's text in an encoding of the reader's choice. */
   rowAs(row: number, encoding: 'utf8' | 'latin1'): string {
-    const shared = this.#detached ? undefined : this.#shared(row, encoding);
+    const shared = this.#detached ? undefined : this.#textsIn(encoding).#shared(row, encoding);
     if (shared !== undefined) return shared;
     const bytes = this.#bytes as SliceBuffer;
     const words = HEADER_WORDS + row * ROW_WORDS;
     const from = this.#table[words + R_OFFSET]!;
     const to = from + this.#table[words + R_LENGTH]!;
     return encoding === 'latin1' || this.#ascii ? bytes.latin1Slice(from, to) : bytes.utf8Slice(from, to);
+  }
+
+  #textsIn(encoding: 'utf8' | 'latin1'): SpanText {
+    if (this.#ascii || (encoding === 'latin1') === (this.#form === 'latin1')) return this;
+    if (this.#other === undefined) {
+      const span = { bytes: this.#bytes, table: this.#table, row: this.#first, rows: this.#rows };
+      this.#other = new SpanText(span, encoding, false);
+    }
+    return this.#other;
   }
 
   /** All rows at once, in the codec's own form; undefined where some must be decoded one by one. */

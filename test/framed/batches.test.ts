@@ -141,6 +141,70 @@ describe('Batch', () => {
     });
   }
 
+  for (const [name, codec] of [
+    ['a codec with a framer', () => lines()],
+    ['a codec without one', () => noFramer()],
+  ] as const) {
+    it(`starts at the first record each time it is iterated: ${name}`, async () => {
+      const { stream } = fed(codec(), 'a\nb\nc\n');
+      const seen: string[] = [];
+      for await (const batch of stream.batches()) {
+        for (const cursor of batch) seen.push(cursor.text());
+        for (const cursor of batch) seen.push(cursor.text());
+        seen.push(...batch.values());
+        for (const cursor of batch) seen.push(cursor.text());
+        break;
+      }
+      assert.equal(seen.join(''), 'abcabcabcabc');
+      assert.equal(stream.tryRead(), NOT_READY);
+    });
+
+    it(`gives back what no loop has visited, whichever got furthest: ${name}`, async () => {
+      const { stream } = fed(codec(), 'a\nb\nc\nd\n');
+      for await (const batch of stream.batches()) {
+        for (const cursor of batch) if (cursor.text() === 'b') break;
+        for (const cursor of batch) if (cursor.text() === 'a') break;
+        break;
+      }
+      assert.equal(stream.tryRead(), 'c');
+    });
+  }
+
+  it('an iteration that is started again ends before a record that could not be decoded', () => {
+    const { stream } = fed(jsonLines<number>(), '1\n2\n{\n4\n');
+    const batch = batchOf(stream);
+    assert.throws(() => Array.from(batch, (cursor) => cursor.value()), { code: 'ERR_INVALID_JSON' });
+    assert.deepEqual(
+      Array.from(batch, (cursor) => cursor.value()),
+      [1, 2],
+    );
+    assert.throws(() => stream.tryRead(), { code: 'ERR_INVALID_JSON' });
+  });
+
+  it('an expired batch cannot be iterated again', () => {
+    const { stream } = fed(lines(), 'a\n');
+    const batch = batchOf(stream);
+    for (const _ of batch);
+    stream.tryRead();
+    assert.throws(() => [...batch], expired);
+  });
+
+  for (const encoding of ['utf8', 'latin1', 'buffer'] as const) {
+    it(`text in two encodings in turn decodes the batch once in each: records as ${encoding}`, () => {
+      const { stream } = fed(lines({ encoding }), Buffer.from('grün\n'.repeat(1000)).toString('latin1'));
+      const batch = batchOf(stream);
+      const counted = countDecoded(() => {
+        for (const cursor of batch) {
+          assert.equal(cursor.text(), 'grün');
+          assert.equal(cursor.text('latin1'), 'gr\xc3\xbcn');
+        }
+      });
+      assert.equal(batch.length, 1000);
+      // Bytes, and for UTF-8 the two bytes of each unit; the last rows of a group may be decoded one by one.
+      assert.ok(counted < 4 * 6000, `${counted} bytes decoded of 6000`);
+    });
+  }
+
   it('a record that cannot be decoded ends the batch before it, and the error comes with the next read', () => {
     const { stream } = fed(jsonLines<number>(), '1\n2\n{\n4\n');
     assert.deepEqual(batchOf(stream).values(), [1, 2]);
@@ -176,6 +240,29 @@ describe('Batch', () => {
     }
   });
 });
+
+/** Bytes that become text meanwhile. */
+function countDecoded(run: () => void): number {
+  type Slices = Record<'latin1Slice' | 'utf8Slice' | 'ucs2Slice', (from: number, to: number) => string>;
+  const prototype = Buffer.prototype as unknown as Slices;
+  const names = ['latin1Slice', 'utf8Slice', 'ucs2Slice'] as const;
+  const originals = names.map((name) => prototype[name]);
+  let count = 0;
+  names.forEach((name, index) => {
+    prototype[name] = function (this: Buffer, from, to) {
+      count += to - from;
+      return originals[index]!.call(this, from, to);
+    };
+  });
+  try {
+    run();
+  } finally {
+    names.forEach((name, index) => {
+      prototype[name] = originals[index]!;
+    });
+  }
+  return count;
+}
 
 /** Lines by a codec that is asked record by record. */
 function noFramer() {
@@ -268,6 +355,30 @@ describe('idea: push for application data', () => {
     await assert.rejects(failing, boom);
     assert.equal(stream.tryRead(), 'c');
     assert.equal(stream.tryRead(), 'd');
+  });
+
+  it('a handler that returns a promise rejects, whether it rejects itself or not, and the rest stays readable', async () => {
+    const { stream } = fed(lines(), 'a\nb\nc\n');
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', note);
+    try {
+      const refused = { code: 'ERR_INVALID_ARG_VALUE', message: /must be synchronous/ };
+      const failing = stream.onRecord(async (record) => {
+        await Promise.resolve();
+        record.text();
+      });
+      await assert.rejects(failing, refused);
+      await assert.rejects(
+        stream.onRecord(async () => {}),
+        refused,
+      );
+      assert.equal(stream.tryRead(), 'c');
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('unhandledRejection', note);
+    }
+    assert.deepEqual(unhandled, []);
   });
 
   it('a switch inside the handler hands the rest over, and resolves', async () => {

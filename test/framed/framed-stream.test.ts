@@ -75,6 +75,48 @@ describe('FramedStream reading', () => {
     await assert.rejects(one.read({ signal: 5 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
   });
 
+  it('an aborted read gives way at once, and takes nothing that came before the abort', async () => {
+    const { far, one } = talk();
+    const controller = new AbortController();
+    const reason = new Error('changed my mind');
+    const read = one.read({ signal: controller.signal });
+    far.tryWrite(Buffer.from('a\nb\n'));
+    controller.abort(reason);
+    assert.equal(one.tryRead(), 'a');
+    assert.equal(one.tryRead(), 'b');
+    const next = one.read();
+    await assert.rejects(read, reason);
+    // The aborted one's end is not the next one's.
+    assert.throws(() => one.tryRead(), inProgress);
+    far.tryWrite(Buffer.from('c\n'));
+    assert.equal(await next, 'c');
+  });
+
+  it('an aborted signal ends an iteration although records are there, and loses none', async () => {
+    const { far, one } = talk();
+    far.tryWrite(Buffer.from('a\nb\nc\n'));
+    const controller = new AbortController();
+    const reason = new Error('changed my mind');
+    await assert.rejects(async () => {
+      for await (const _ of one.records({ signal: controller.signal })) controller.abort(reason);
+    }, reason);
+    await assert.rejects(one.batches({ signal: AbortSignal.abort(reason) }).next(), reason);
+    assert.equal(one.tryRead(), 'b');
+    assert.equal(one.tryRead(), 'c');
+  });
+
+  it('a second next() at once is refused, and the iteration goes on', async () => {
+    const { far, one } = talk();
+    const records = one.records();
+    const first = records.next();
+    await assert.rejects(records.next(), inProgress);
+    far.tryWrite(Buffer.from('a\nb\n'));
+    assert.deepEqual(await first, { done: false, value: 'a' });
+    assert.deepEqual(await records.next(), { done: false, value: 'b' });
+    await far.end();
+    assert.deepEqual(await records.next(), { done: true, value: undefined });
+  });
+
   it('an iteration that is left early leaves the stream usable, at the next record', async () => {
     const { far, one } = talk();
     far.tryWrite(Buffer.from('a\nb\nc\nd\n'));
@@ -136,6 +178,16 @@ describe('FramedStream writing', () => {
     assert.equal(far.tryFill(), NOT_READY);
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(far.tryFill(), 4);
+  });
+
+  it('a flush with an aborted signal is refused', async () => {
+    const { one, other } = talk();
+    await one.write('a');
+    const reason = new Error('no');
+    await assert.rejects(one.flush({ signal: AbortSignal.abort(reason) }), reason);
+    await assert.rejects(one.flush({ signal: 5 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+    await one.flush();
+    assert.equal(await other.read(), 'a');
   });
 
   it('tryFlush sends at once', () => {

@@ -1,6 +1,7 @@
 /** Records in pieces: larger than any buffer, in both directions, and what can go wrong in the middle of one. */
 import assert from 'node:assert/strict';
 import {
+  type Batch,
   EOF,
   type FramedStream,
   fixed,
@@ -160,6 +161,103 @@ describe('a record that is read in pieces', () => {
     }
     assert.equal(await stream.read(), 'next');
     await writing;
+  });
+
+  for (const [way, leave] of [
+    ['break', () => {}],
+    [
+      'throw',
+      () => {
+        throw new Error('enough');
+      },
+    ],
+  ] as const) {
+    it(`is left at once by ${way}, and its rest is dropped by the next read as it arrives`, async () => {
+      const [near, far] = memoryPair();
+      const stream = framed(near, lengthPrefixed({ bytes: 1, encoding: 'latin1' }));
+      far.tryWrite(Buffer.from('\x06ab'));
+      const pieces = stream.tryReadPieces() as RecordPieces;
+      const loop = (async () => {
+        for await (const _ of pieces) {
+          leave();
+          break;
+        }
+      })();
+      // Nothing more arrives before the loop has been left.
+      if (way === 'throw') await assert.rejects(loop, { message: 'enough' });
+      else await loop;
+      assert.equal(pieces.tryRead(), EOF);
+      assert.equal(stream.tryRead(), NOT_READY);
+      assert.equal(stream.tryReadBatch(), NOT_READY);
+      assert.equal(stream.tryReadPieces(), NOT_READY);
+      far.tryWrite(Buffer.from('cd'));
+      assert.equal(stream.tryRead(), NOT_READY);
+      const reading = stream.read();
+      far.tryWrite(Buffer.from('ef\x01x\x01y'));
+      assert.equal(await reading, 'x');
+      assert.equal(stream.tryRead(), 'y');
+    });
+  }
+
+  it('is dropped before a batch, a push, other pieces, a Duplex and a switch too', async () => {
+    const left = async () => {
+      const [near, far] = memoryPair();
+      const stream = framed(near, lengthPrefixed({ bytes: 1, encoding: 'latin1' }));
+      far.tryWrite(Buffer.from('\x04ab'));
+      for await (const _ of stream.tryReadPieces() as RecordPieces) break;
+      assert.throws(() => stream.switchTo(fixed(1)), unfinished);
+      far.tryWrite(Buffer.from('cd\x01x'));
+      await far.end();
+      return stream;
+    };
+    const batch = (await left()).tryReadBatch();
+    assert.deepEqual([...(batch as Batch<string>)].length, 1);
+    const pushed: string[] = [];
+    await (await left()).onRecord((record) => pushed.push(record.text()));
+    assert.deepEqual(pushed, ['x']);
+    assert.equal(String(await collect(await (await left()).readPieces())), 'x');
+    assert.deepEqual(await (await left()).toDuplex().toArray(), ['x']);
+    assert.equal(String((await left()).switchTo(fixed(2)).tryRead()), '\x01x');
+  });
+
+  it('fails the next read when its rest, which nobody wants, is wrong', async () => {
+    const [near, far] = memoryPair();
+    const stream = framed(near, lengthPrefixed({ bytes: 1 }));
+    far.tryWrite(Buffer.from('\x04ab'));
+    for await (const _ of stream.tryReadPieces() as RecordPieces) break;
+    assert.equal(stream.tryRead(), NOT_READY);
+    await far.end();
+    for (let i = 0; i < 2; i++) assert.throws(() => stream.tryRead(), { code: 'ERR_UNEXPECTED_EOF' });
+  });
+
+  it('discard resolves when all of it has arrived, and may be aborted', async () => {
+    const [near, far] = memoryPair();
+    const stream = framed(near, lengthPrefixed({ bytes: 1, encoding: 'latin1' }));
+    far.tryWrite(Buffer.from('\x04ab'));
+    const pieces = stream.tryReadPieces() as RecordPieces;
+    await assert.rejects(pieces.discard({ signal: AbortSignal.timeout(5) }), { name: 'TimeoutError' });
+    const discarding = pieces.discard();
+    far.tryWrite(Buffer.from('cd\x01x'));
+    await discarding;
+    assert.equal(stream.switchTo(lengthPrefixed({ bytes: 1, encoding: 'latin1' })).tryRead(), 'x');
+  });
+
+  it('an aborted signal refuses pieces and parts, and nothing is taken', async () => {
+    const [near, far] = memoryPair();
+    const [stream, writer] = [framed(near, lengthPrefixed()), framed(far, lengthPrefixed())];
+    const reason = new Error('no');
+    const options = { signal: AbortSignal.abort(reason) };
+    await assert.rejects(writer.begin(2, options), reason);
+    const parts = await writer.begin(2);
+    await assert.rejects(parts.write(Buffer.from('no'), options), reason);
+    await parts.write(Buffer.from('ok'));
+    parts.end();
+    await writer.flush();
+    const pieces = (await stream.readPieces()) as RecordPieces;
+    await assert.rejects(pieces.read(options), reason);
+    assert.equal(String(await pieces.read()), 'ok');
+    await assert.rejects(pieces.read({ signal: 5 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+    await assert.rejects(writer.begin(2, { signal: 5 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
   });
 
   it('has every other read refused meanwhile', async () => {
