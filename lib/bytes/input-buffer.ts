@@ -46,6 +46,10 @@ export class InputBuffer {
   #length = 0;
   #offset = 0;
   #needed = 0;
+  /** Someone holds offsets into the segments. */
+  #pinned = false;
+  /** What is to be recycled once nobody does. */
+  #deferred: (() => void)[] = [];
 
   /** Bytes at the front that the codec in charge has examined without finding an end. Consuming sets it to 0. */
   searched = 0;
@@ -139,7 +143,7 @@ export class InputBuffer {
         return;
       }
       left -= unique;
-      head.recycle?.();
+      this.#recycle(head);
       this.#head = head.next;
       if (head.next === undefined) {
         this.#tail = undefined;
@@ -264,7 +268,7 @@ export class InputBuffer {
     head.bytes.copy(bytes, 0, head.start, head.end);
     const { mirrored, next } = head;
     const grown: Segment = { bytes, start: 0, end: present, mirrored, own: true, recycle: undefined, next };
-    head.recycle?.();
+    this.#recycle(head);
     this.#head = grown;
     if (this.#tail === head) this.#tail = grown;
     return grown;
@@ -282,12 +286,34 @@ export class InputBuffer {
       target.mirrored += taken;
       left -= taken;
       if (begin + taken < source.end) return;
-      source.recycle?.();
+      this.#recycle(source);
       source = source.next;
       target.next = source;
       target.mirrored = 0;
       if (source === undefined) this.#tail = target;
     }
+  }
+
+  /**
+   * Keeps the memory of consumed bytes from being written again until `unpin`: someone looks at it. One at a time.
+   * Internal.
+   */
+  pin(): void {
+    this.#pinned = true;
+  }
+
+  unpin(): void {
+    this.#pinned = false;
+    if (this.#deferred.length === 0) return;
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    for (const recycle of deferred) recycle();
+  }
+
+  #recycle(segment: Segment): void {
+    if (segment.recycle === undefined) return;
+    if (this.#pinned) this.#deferred.push(segment.recycle);
+    else segment.recycle();
   }
 
   /** Forgets what a codec noted about the front; for switching. Internal. */

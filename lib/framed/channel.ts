@@ -20,6 +20,10 @@ export class Channel {
   readonly output = new OutputBuffer();
   /** Bytes. From here on writes are refused. */
   readonly highWaterMark: number;
+  /** Our side has to be ended here after the peer's, as the stream below would have done. */
+  readonly endsItself: boolean;
+  /** Called before the queue is handed over at exit, to add what waits to be encoded. */
+  beforeExit: (() => void) | undefined;
   /** The stream's output failed; it sticks. */
   #failure: MiniprotoError | undefined;
   #scheduled = false;
@@ -33,6 +37,7 @@ export class Channel {
   constructor(stream: ByteStream, highWaterMark: number) {
     this.stream = stream;
     this.highWaterMark = highWaterMark;
+    this.endsItself = stream.keepOpen?.() ?? false;
   }
 
   /** True when the queue is at its high mark. */
@@ -195,6 +200,7 @@ export class Channel {
   flushAtExit(): void {
     const { output, stream } = this;
     try {
+      this.beforeExit?.();
       while (output.length > 0) {
         const taken = stream.writeAtExit?.(output.peek()) ?? stream.tryWriteStable(output.peek());
         if (typeof taken !== 'number' || taken === 0) return;

@@ -8,10 +8,10 @@
  * Over 250 lines, because the public interface of a conversation is one class.
  */
 import { inspect } from 'node:util';
-import { checkFunction, checkOneOf, checkSignal, invalidArgType } from '../arguments.js';
+import { checkFunction, checkInteger, checkObject, checkOneOf, checkSignal, invalidArgType } from '../arguments.js';
 import type { Codec } from '../codecs/codec.js';
 import { ProtocolError, UsageError } from '../errors.js';
-import { BY_REFERENCE_FROM, MAX_EMPTY_PROGRESS } from '../limits.js';
+import { BY_REFERENCE_FROM, CLOSE_DISCARD_BYTES, CLOSE_TIMEOUT_MS, MAX_EMPTY_PROGRESS } from '../limits.js';
 import {
   EOF,
   type Eof,
@@ -75,12 +75,16 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   #pieces: RecordPieces | undefined;
   #parts: RecordParts | undefined;
   #endPromise: Promise<void> | undefined;
+  #closePromise: Promise<void> | undefined;
+  /** A record that a push handler wrote could not be encoded when its turn came. */
+  #pushFailure: unknown;
 
   /** Internal: use `framed`. */
   constructor(channel: Channel, codec: Codec<R, W>) {
     bindCodec(codec);
     this.#channel = channel;
     this.#reader = new RecordReader(codec, channel.stream.input, channel.output);
+    channel.beforeExit = () => this.#encodeWaiting();
     channel.schedule();
   }
 
@@ -200,6 +204,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       settle: () => this.#reader.settle('visited'),
       stopped: () => {
         this.#channel.checkFailure();
+        if (this.#pushFailure !== undefined) throw this.#pushFailure;
         return this.#switched;
       },
       write: (record) => this.#push(record),
@@ -295,9 +300,21 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
         return NEED_WRITE;
       } else {
         this.#channel.schedule();
+        if (answer === EOF) this.#sawEnd();
         return answer as T | Eof;
       }
     }
+  }
+
+  /** The reader knows of the peer's end: one turn for its answer, then our side ends where the stream's own would. */
+  #sawEnd(): void {
+    if (!this.#channel.endsItself || this.#endPromise !== undefined) return;
+    setImmediate(() => {
+      if (this.#switched || this.#closePromise !== undefined || this.#channel.failed) return;
+      this.end().catch(() => {
+        // The failure is the channel's, and the next operation throws it.
+      });
+    });
   }
 
   /** A codec cannot read on before its output has left. @returns true when it has. */
@@ -482,7 +499,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   #checkWritable(): void {
     if (this.#switched) throw new UsageError('ERR_STREAM_SWITCHED');
     this.#channel.checkWritable();
-    if (this.#endPromise !== undefined) throw new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name });
+    if (this.#endPromise !== undefined || this.#closePromise !== undefined)
+      throw new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name });
     if (this.#parts !== undefined) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
   }
 
@@ -543,9 +561,11 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   /** Takes a record although the queue may be full: from inside a push, which stops reading instead. */
   #push(record: W | RecordCursor<unknown>): boolean {
     this.#checkWritable();
+    // A push takes always, so those that wait for room need not wait any longer.
+    this.#encodeWaiting();
     if (this.#queue.length > 0 || this.#encode(record) !== true) {
-      this.#queue.add(this.#owned(record), {}).catch(() => {
-        // The failure of a queued write is the stream's, which the push meets by itself.
+      this.#queue.add(this.#owned(record), {}).catch((error) => {
+        this.#pushFailure ??= error;
       });
     }
     return !this.#channel.full;
@@ -670,14 +690,26 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     this.#reader.drop();
     const next = new FramedStream(this.#channel, codec);
     this.#switched = true;
-    if (unread === 'discard') this.stream.input.consume(this.stream.input.length);
+    if (unread === 'discard') this.#discardInput();
     next.#ended = this.#ended;
     return next;
+  }
+
+  /** Drops what has arrived, here and in the layer below, but does not keep up with a peer that goes on sending. */
+  #discardInput(): void {
+    const { input } = this.stream;
+    for (let dropped = 0; dropped < CLOSE_DISCARD_BYTES; ) {
+      dropped += input.length;
+      input.consume(input.length);
+      if (this.#ended || typeof this.stream.tryFill(1) !== 'number') return;
+    }
   }
 
   #checkUnread(unread: 'carry' | 'refuse' | 'discard'): void {
     const { input } = this.stream;
     const about = { protocol: this.codec.name, offset: input.offset };
+    // What the layer below holds has arrived as well; only what is still in the system cannot be seen.
+    if (unread === 'refuse' && input.length === 0 && !this.#ended) this.stream.tryFill(1);
     if (unread === 'refuse' && input.length + this.#reader.decoded > 0) {
       const message = `${input.length} unread bytes must not cross the switch`;
       throw new UsageError('ERR_UNREAD_INPUT', { ...about, message });
@@ -690,6 +722,14 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** Records that wait for room were written before the switch, so they are encoded before it. */
   #encodeQueue(): void {
+    this.#encodeWaiting();
+    if (this.#queue.length === 0) return;
+    const message = 'a write waits for the peer';
+    throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name, message });
+  }
+
+  /** Encodes what waits for room, whatever the mark says, until one waits for the peer. */
+  #encodeWaiting(): void {
     for (let entry = this.#queue.first(); entry !== undefined; entry = this.#queue.first()) {
       try {
         if (this.#encode(entry.record) !== true) break;
@@ -699,9 +739,6 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       }
       this.#queue.shift();
     }
-    if (this.#queue.length === 0) return;
-    const message = 'a write waits for the peer';
-    throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name, message });
   }
 
   /**
@@ -743,10 +780,22 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * The careful end: everything written leaves, our side ends, the peer's last bytes are read and discarded, then the
    * stream closes. Never rejects; what is left at the deadline is dropped.
    */
-  async close(options: CloseOptions = {}): Promise<void> {
-    const { timeoutMs = 5_000, signal } = options;
+  close(options: CloseOptions = {}): Promise<void> {
+    try {
+      checkObject('options', options);
+      if (options.timeoutMs !== undefined) checkInteger('options.timeoutMs', options.timeoutMs, 0, 2 ** 31 - 1);
+      if (options.signal !== undefined) checkSignal('options.signal', options.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#closePromise ??= this.#close(options);
+    return this.#closePromise;
+  }
+
+  async #close({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
     const deadline = new Deadline(timeoutMs, signal);
-    this.#reader.settle('visited');
+    // Closing reads on and drops what it reads, so nothing may be looked ahead at.
+    this.#reader.drop();
     try {
       if (!this.#switched && this.#endPromise === undefined && this.#parts === undefined && !this.#channel.ended) {
         // Not the public form: what leaves at once leaves also where no time is given.
@@ -758,7 +807,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       // The output failed or the time is over; closing goes on either way.
     }
     // One deadline for all of it: the stream gets what is left.
-    await this.#channel.stream.close({ ...options, signal: deadline.signal });
+    await this.#channel.stream.close({ timeoutMs, signal: deadline.signal });
     deadline.clear();
     this.#queue.fail(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));
   }

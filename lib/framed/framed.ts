@@ -1,6 +1,7 @@
 /** `framed`: puts a codec on whatever carries bytes. */
 import { checkInteger, checkObject } from '../arguments.js';
 import type { Codec } from '../codecs/codec.js';
+import { UsageError } from '../errors.js';
 import { DEFAULT_WRITE_HIGH_WATER_MARK, LARGEST_MAX_LENGTH } from '../limits.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { DuplexStream, type NodeStreamLike } from '../streams/duplex-stream.js';
@@ -36,8 +37,18 @@ export function framed<R, W = R>(
   checkObject('options', options);
   const { writeHighWaterMark = DEFAULT_WRITE_HIGH_WATER_MARK } = options;
   checkInteger('options.writeHighWaterMark', writeHighWaterMark, 1, LARGEST_MAX_LENGTH);
-  return new FramedStream(new Channel(asByteStream(source, options), writeHighWaterMark), codec);
+  const stream = asByteStream(source, options);
+  if (conversations.has(stream)) {
+    const message = 'the byte stream has a framed stream already: use its switchTo';
+    throw new UsageError('ERR_STREAM_IN_USE', { message });
+  }
+  const conversation = new FramedStream(new Channel(stream, writeHighWaterMark), codec);
+  conversations.add(stream);
+  return conversation;
 }
+
+/** Byte streams that are read as records: two readers would take each other's. */
+const conversations = new WeakSet<ByteStream>();
 
 /** A byte stream over whatever carries bytes; one that is a byte stream already is given back as it is. */
 export function asByteStream(source: FramedSource, options: { readHighWaterMark?: number } = {}): ByteStream {

@@ -99,6 +99,7 @@ export class RecordReader<R, W> {
   takeFound(): R | NotReady {
     const span = this.#span;
     if (span === undefined || this.#batch !== undefined || span.row >= span.rows) return NOT_READY;
+    if (!this.#isCurrent(span)) return NOT_READY;
     return this.#takeRow(this.#codec.framing!);
   }
 
@@ -119,6 +120,7 @@ export class RecordReader<R, W> {
 
   /** Makes rows be there, at most so many. Consumes nothing but what the framer drops. */
   #lookAhead(framing: Framing<R>, ended: boolean, most: number): boolean {
+    if (this.#span !== undefined && !this.#isCurrent(this.#span)) this.#dropSpan();
     if (this.#span !== undefined) {
       if (this.#span.row < this.#span.rows) return true;
       this.#finishSpan(this.#span);
@@ -135,6 +137,7 @@ export class RecordReader<R, W> {
     }
     if (rows === 0) return false;
     const { bytes, start } = this.#input.front()!;
+    this.#input.pin();
     const memory = memoryOf(this.#input);
     const { offset } = this.#input;
     this.#span = {
@@ -150,6 +153,11 @@ export class RecordReader<R, W> {
       slabs: undefined,
     };
     return true;
+  }
+
+  /** False when somebody else has consumed input: what was looked ahead at is not what comes next. */
+  #isCurrent(span: Span): boolean {
+    return this.#input.offset - span.offset === span.position - span.start;
   }
 
   #takeRow(framing: Framing<R>): R {
@@ -200,8 +208,10 @@ export class RecordReader<R, W> {
   }
 
   #dropSpan(): void {
-    if (this.#span !== undefined) returnTable(this.#span.table);
+    if (this.#span === undefined) return;
+    returnTable(this.#span.table);
     this.#span = undefined;
+    this.#input.unpin();
   }
 
   /**
@@ -214,8 +224,9 @@ export class RecordReader<R, W> {
     this.#batch = undefined;
     const count = extent === 'all' && batch.fault === undefined ? batch.length : batch.visited;
     batch.expire();
+    if (this.#span !== undefined && !this.#isCurrent(this.#span)) this.#dropSpan();
     if (batch instanceof ValueBatch) this.#values = this.#values.slice(count);
-    else if (count > 0) this.#consumeThrough(this.#span!, this.#span!.row + count - 1);
+    else if (count > 0 && this.#span !== undefined) this.#consumeThrough(this.#span, this.#span.row + count - 1);
     if (batch.fault !== undefined) this.#fail(batch.fault);
     if (this.#span !== undefined) this.#finishIfRead(this.#span);
   }

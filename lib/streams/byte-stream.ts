@@ -71,6 +71,12 @@ export interface ByteStream extends AsyncDisposable {
    */
   close(options?: CloseOptions): Promise<void>;
 
+  /**
+   * Keeps our side open where the layer below would end it with the peer's. For streams that know such a thing.
+   * @returns true when it was kept open; then whoever reads ends it, after the peer's end was given out.
+   */
+  keepOpen?(): boolean;
+
   /** The abrupt end. Whoever waits is rejected with `error`, or with ERR_STREAM_DESTROYED. */
   destroy(error?: Error): void;
 }

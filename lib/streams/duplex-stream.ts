@@ -32,8 +32,8 @@ export class DuplexStream extends BaseStream {
   #released = false;
   /** `write` answered false and 'drain' has not come; for streams of old packages, which cannot be asked. */
   #refused = false;
-  /** The Node stream has `allowHalfOpen: false`: our side ends by itself after the peer's. */
-  #endsItself = false;
+  /** The Node stream had `allowHalfOpen: false`, and `keepOpen` has changed that. */
+  #keptOpen = false;
   /** Writes of ours whose callback has not come. */
   #writing = 0;
 
@@ -55,34 +55,19 @@ export class DuplexStream extends BaseStream {
     if (readable !== undefined) this.#adoptReadable(readable);
     if (writable !== undefined) this.#adoptWritable(writable);
     if (readable === undefined) this.inputEnded();
-    this.#takeOverHalfOpen();
   }
 
   /**
-   * Node ends our side within the tick in which the peer's end is seen, before anybody could answer it. So the stream is
-   * kept half open, and ended here one turn later: what was written at the end of the input still leaves.
+   * Node ends our side within the tick in which the peer's end is seen, before anybody could answer it. This keeps it
+   * open instead. @returns true when it did, and whoever reads has to end our side once the end was given out.
    */
-  #takeOverHalfOpen(): void {
+  keepOpen(): boolean {
     const duplex = this.#writable as Duplex | undefined;
-    if (duplex === undefined || duplex !== (this.#readable as unknown) || duplex.allowHalfOpen !== false) return;
+    if (duplex === undefined || duplex !== (this.#readable as unknown) || this.ended) return false;
+    if (duplex.allowHalfOpen !== false) return false;
     duplex.allowHalfOpen = true;
-    this.#endsItself = true;
-    if (this.ended) this.#endSoon();
-  }
-
-  #endSoon(): void {
-    setImmediate(() => {
-      if (this.#released || this.destroyed || this.#writable?.writableEnded) return;
-      this.end().catch(() => {
-        // A stream that fails while it ends says so by 'error' or 'close', which are heard already.
-      });
-    });
-  }
-
-  protected override inputEnded(): void {
-    if (this.ended) return;
-    super.inputEnded();
-    if (this.#endsItself) this.#endSoon();
+    this.#keptOpen = true;
+    return true;
   }
 
   #adoptReadable(readable: Readable): void {
@@ -110,6 +95,10 @@ export class DuplexStream extends BaseStream {
 
   get pendingOutput(): number {
     return this.#writable?.writableLength ?? 0;
+  }
+
+  protected override hasWritableSide(): boolean {
+    return this.#writable !== undefined;
   }
 
   protected override mayPull(): boolean {
@@ -236,7 +225,7 @@ export class DuplexStream extends BaseStream {
     const rest = this.input.peek(this.input.length);
     if (rest.length > 0 && readable?.readableEnded) throw new UsageError('ERR_UNREAD_INPUT');
     this.#released = true;
-    if (this.#endsItself) (writable as Duplex).allowHalfOpen = false;
+    if (this.#keptOpen) (writable as Duplex).allowHalfOpen = false;
     readable?.off('readable', this.#onReadable).off('end', this.#onEnd).off('close', this.#onReadableClose);
     readable?.off('error', this.#onError);
     writable?.off('drain', this.#onDrain).off('close', this.#onWritableClose);
