@@ -158,6 +158,7 @@ describe('DuplexStream', () => {
   it('gives a stream that is not half open back as it was', () => {
     const socket = new net.Socket();
     const stream = new DuplexStream(socket);
+    assert.equal(stream.keepOpen(), true);
     assert.equal(socket.allowHalfOpen, true);
     stream.release();
     assert.equal(socket.allowHalfOpen, false);
