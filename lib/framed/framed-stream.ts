@@ -7,6 +7,7 @@
  *
  * Over 250 lines, because the public interface of a conversation is one class.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { checkFunction, checkInteger, checkObject, checkOneOf, checkSignal, invalidArgType } from '../arguments.js';
 import type { Codec } from '../codecs/codec.js';
@@ -40,6 +41,9 @@ import { type RecordWebOptions, type RecordWebStreams, webStreamsOf } from './re
 import { type QueuedWrite, WriteQueue } from './write-queue.js';
 
 /** How a switch treats input that was not read. */
+/** Times that a loop may get input without a wait before others get their turn: about a megabyte. */
+const FILLS_PER_TURN = 16;
+
 export interface SwitchOptions {
   /**
    * What bytes that arrived and were not read as records get. 'carry' (default): the next codec reads them.
@@ -72,6 +76,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   #blockedByOutput = false;
   /** NEED_WRITE answers in a row although nothing was left to write. */
   #idleNeeds = 0;
+  /** Times that input came without a wait. */
+  #fillsInRow = 0;
   #pieces: RecordPieces | undefined;
   #parts: RecordParts | undefined;
   #endPromise: Promise<void> | undefined;
@@ -151,6 +157,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     return new RecordIterator(
       () => this.tryRead(),
       () => this.read(options),
+      () => this.#pause(),
       options.signal,
     );
   }
@@ -181,6 +188,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     return new BatchIterator(
       () => this.tryReadBatch(),
       () => this.#wait(() => this.#tryReadBatch(), options),
+      () => this.#pause(),
       options.signal,
       () => this.#reader.settle('visited'),
     );
@@ -335,6 +343,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     const answer = stream.tryFill(Math.max(input.needed, input.length + 1));
     if (answer === EOF) this.#ended = true;
     else if (typeof answer !== 'number') return answer;
+    this.#fillsInRow++;
     return true;
   }
 
@@ -354,10 +363,18 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       options.signal?.throwIfAborted();
       const answer = attempt();
       if (answer === NOT_READY || answer === NEED_WRITE) return this.#waitLoop(answer as NotReady, attempt, options);
-      return Promise.resolve(answer as T | Eof);
+      const pause = this.#pause();
+      return pause === undefined ? Promise.resolve(answer as T | Eof) : pause.then(() => answer as T | Eof);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** A source that always has more would keep a loop of promises running, and nobody else would have a turn. */
+  #pause(): Promise<void> | undefined {
+    if (this.#fillsInRow < FILLS_PER_TURN) return undefined;
+    this.#fillsInRow = 0;
+    return nextTurn();
   }
 
   async #waitLoop<T>(first: ReadStatus, attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
@@ -373,6 +390,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       for (let answer: T | ReadStatus = first; ; answer = attempt()) {
         if (answer !== NOT_READY && answer !== NEED_WRITE) return answer as T | Eof;
         await this.#readMoved(answer as NotReady, options);
+        this.#fillsInRow = 0;
         // Input may have come before the abort did; it is for the next reader now.
         signal?.throwIfAborted();
       }

@@ -8,13 +8,23 @@ const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 export class RecordIterator<R> implements AsyncIterableIterator<R> {
   readonly #tryRead: () => R | ReadStatus;
   readonly #read: () => Promise<R | Eof>;
+  readonly #pause: () => Promise<void> | undefined;
   readonly #signal: AbortSignal | undefined;
   #over = false;
 
-  /** @param signal ends the iteration also where records are there and no read would wait. */
-  constructor(tryRead: () => R | ReadStatus, read: () => Promise<R | Eof>, signal: AbortSignal | undefined) {
+  /**
+   * @param pause gives a promise when others should have a turn before the next record.
+   * @param signal ends the iteration also where records are there and no read would wait.
+   */
+  constructor(
+    tryRead: () => R | ReadStatus,
+    read: () => Promise<R | Eof>,
+    pause: () => Promise<void> | undefined,
+    signal: AbortSignal | undefined,
+  ) {
     this.#tryRead = tryRead;
     this.#read = read;
+    this.#pause = pause;
     this.#signal = signal;
   }
 
@@ -24,7 +34,9 @@ export class RecordIterator<R> implements AsyncIterableIterator<R> {
       if (this.#signal?.aborted) throw this.#signal.reason;
       const answer = this.#tryRead();
       if (answer === NOT_READY || answer === NEED_WRITE) return this.#wait();
-      return Promise.resolve(this.#result(answer as R | Eof));
+      const result = this.#result(answer as R | Eof);
+      const pause = this.#pause();
+      return pause === undefined ? Promise.resolve(result) : pause.then(() => result);
     } catch (error) {
       return Promise.reject(this.#failed(error));
     }
@@ -67,10 +79,11 @@ export class BatchIterator<R> extends RecordIterator<Batch<R>> {
   constructor(
     tryRead: () => Batch<R> | ReadStatus,
     read: () => Promise<Batch<R> | Eof>,
+    pause: () => Promise<void> | undefined,
     signal: AbortSignal | undefined,
     settle: () => void,
   ) {
-    super(tryRead, read, signal);
+    super(tryRead, read, pause, signal);
     this.#settle = settle;
   }
 

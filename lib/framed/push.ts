@@ -5,7 +5,6 @@
  * that sends without reading is held by its own output. A source that never makes us wait must not starve the others,
  * so the loop yields to them now and then.
  */
-import { setImmediate } from 'node:timers/promises';
 import { invalidArgValue } from '../arguments.js';
 import { EOF, type Eof } from '../status.js';
 import type { Batch } from './batch.js';
@@ -37,12 +36,9 @@ export interface PushHost<R, W> {
   signal: AbortSignal | undefined;
 }
 
-/** Batches handled in a row before other connections get their turn: about a megabyte. */
-const BATCHES_PER_TURN = 16;
-
 export async function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHost<R, W>): Promise<void> {
   const out: PushOutput<W> = { write: host.write };
-  for (let turn = 1; ; turn++) {
+  for (;;) {
     host.signal?.throwIfAborted();
     const batch = await host.nextBatch();
     if (batch === EOF) return;
@@ -56,7 +52,6 @@ export async function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHo
       host.settle();
     }
     await host.drained();
-    if (turn % BATCHES_PER_TURN === 0) await setImmediate();
     if (host.stopped()) return;
   }
 }

@@ -1,5 +1,6 @@
 /** The fast path: batches with their cursors, and the push form. */
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import {
   type Batch,
   EOF,
@@ -439,5 +440,44 @@ describe('idea: push for application data', () => {
     far.destroy();
     const done = stream.onRecord((record, out) => void out.write(record));
     await assert.rejects(done, { code: 'ERR_STREAM_PREMATURE_CLOSE' });
+  });
+});
+
+describe('a source that always has more', () => {
+  /** Gives chunks for as long as it is asked, all at once, until the event loop has had a turn. */
+  function endless(): { source: Readable; turns: () => number } {
+    let turns = 0;
+    const source = new Readable({
+      read() {
+        this.push(turns < 3 ? Buffer.alloc(64 * 1024, 'line\n') : null);
+      },
+    });
+    const count = () => {
+      turns++;
+      if (turns < 3) setImmediate(count);
+    };
+    setImmediate(count);
+    return { source, turns: () => turns };
+  }
+
+  it('leaves the event loop its turns in each form of reading', async () => {
+    const forms: ((source: Readable) => Promise<void>)[] = [
+      async (source) => {
+        for await (const _ of framed(source, lines()).batches());
+      },
+      async (source) => {
+        for await (const _ of framed(source, lines()));
+      },
+      (source) => framed(source, lines()).onRecord(() => {}),
+      async (source) => {
+        const talk = framed(source, lines());
+        while ((await talk.read()) !== EOF);
+      },
+    ];
+    for (const read of forms) {
+      const { source, turns } = endless();
+      await read(source);
+      assert.equal(turns(), 3);
+    }
   });
 });
