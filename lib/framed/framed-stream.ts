@@ -5,7 +5,8 @@
  * records come out of RecordReader, output leaves through Channel, this class joins them and keeps the order of calls
  * honest (one reader at a time, writes first in first out, no use after a switch).
  *
- * Over 250 lines, because the public interface of a conversation is one class.
+ * Over 400 lines, because the public interface of a conversation is one class, and half of them are its documentation.
+ * What waits for the peer or for our own output (#needsPeer, #blockedByOutput, #idleNeeds, #needy) is still in here too.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect } from 'node:util';
@@ -40,10 +41,10 @@ import { RecordReader } from './record-reader.js';
 import { type RecordWebOptions, type RecordWebStreams, webStreamsOf } from './record-web.js';
 import { type QueuedWrite, WriteQueue } from './write-queue.js';
 
-/** How a switch treats input that was not read. */
 /** Times that a loop may get input without a wait before others get their turn: about a megabyte. */
 const FILLS_PER_TURN = 16;
 
+/** How a switch treats input that was not read. */
 export interface SwitchOptions {
   /**
    * What bytes that arrived and were not read as records get. 'carry' (default): the next codec reads them.

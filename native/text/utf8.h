@@ -70,8 +70,8 @@ constexpr size_t kSerializedRow = 8;
 
 /**
  * Writes the payloads as V8's serialization of an array of strings (v8/src/objects/value-serializer.cc, version 15, a
- * format that later versions read): one call of `v8.Deserializer` then makes all strings, each in memory of its own, at
- * a third of the cost of making them one by one.
+ * format that later versions read): one call of `v8.Deserializer` then makes all strings, each in memory of its own,
+ * where making them one by one takes a call each.
  * Pre: every payload is shorter than 2^20 bytes.
  * Post: size <= kSerializedFrame + count * kSerializedRow + 2 * payload bytes.
  */
