@@ -1,0 +1,127 @@
+/** Sockets, without waiting. See connection.h. */
+#include "connection.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+namespace miniproto::load {
+
+namespace {
+
+[[noreturn]] void fail(size_t index, const std::string& what) {
+  throw Failure("connection " + std::to_string(index) + ": " + what);
+}
+
+[[noreturn]] void failWithErrno(size_t index, const char* call) {
+  fail(index, std::string(call) + ": " + std::strerror(errno));
+}
+
+void connectTcp(int fd, int port, size_t index) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) failWithErrno(index, "connect");
+  const int on = 1;
+  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) failWithErrno(index, "TCP_NODELAY");
+}
+
+void connectUnix(int fd, const std::string& path, size_t index) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) fail(index, "the path of the socket is too long");
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) failWithErrno(index, "connect");
+}
+
+int connected(const Options& options, size_t index) {
+  const bool local = !options.unixPath.empty();
+  const int fd = socket(local ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) failWithErrno(index, "socket");
+  try {
+    local ? connectUnix(fd, options.unixPath, index) : connectTcp(fd, options.port, index);
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0) failWithErrno(index, "fcntl");
+  } catch (const Failure&) {
+    close(fd);
+    throw;
+  }
+  return fd;
+}
+
+}  // namespace
+
+uint64_t now() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1000000000 + static_cast<uint64_t>(time.tv_nsec);
+}
+
+Connection::Connection(const Options& options, size_t index, size_t window)
+    : fd_(connected(options, index)),
+      index_(index),
+      window_(window),
+      sent_(options.protocol, options.bytes, static_cast<uint32_t>(index)),
+      received_(options.protocol, options.bytes, static_cast<uint32_t>(index)),
+      sentAt_(window) {}
+
+Connection::~Connection() {
+  close(fd_);
+}
+
+bool Connection::receive(Scratch& scratch) {
+  const ssize_t got = recv(fd_, scratch.input.data(), readBytes_, 0);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
+  if (got < 0) failWithErrno(index_, "recv");
+  if (got == 0 && outstanding() > 0) fail(index_, std::to_string(outstanding()) + " echoes are missing at its end");
+  if (got == 0) return false;
+  const uint64_t before = received_.passed();
+  const size_t right = received_.match(scratch.input.data(), static_cast<size_t>(got));
+  const uint64_t after = received_.passed();
+  if (right != static_cast<size_t>(got)) {
+    fail(index_, "mismatch: echo " + std::to_string(after) + " is not what was sent");
+  }
+  if (received_.begun() > sent_.begun()) fail(index_, "mismatch: echo " + std::to_string(after) + " was never sent");
+  if (tally_ == nullptr || after == before) return true;
+  const uint64_t time = now();
+  for (uint64_t number = before; number < after; number++) tally_->latency.add(time - sentAt_[number % window_]);
+  tally_->messages += after - before;
+  return true;
+}
+
+void Connection::transmit(Scratch& scratch) {
+  wantsWrite_ = false;
+  for (;;) {
+    const uint64_t limit = std::max(std::min(received_.passed() + window_, last_), sent_.begun());
+    const Span span = sent_.peek(limit, scratch.output.data(), Scratch::kBytes);
+    if (span.size == 0) return;
+    const uint64_t begun = sent_.begun();
+    const uint64_t time = now();
+    const ssize_t gone = send(fd_, span.data, span.size, MSG_NOSIGNAL);
+    if (gone < 0 && errno != EAGAIN && errno != EINTR) failWithErrno(index_, "send");
+    if (gone > 0) sent_.skip(static_cast<size_t>(gone));
+    for (uint64_t number = begun; number < sent_.begun(); number++) sentAt_[number % window_] = time;
+    if (gone == static_cast<ssize_t>(span.size)) continue;
+    wantsWrite_ = true;
+    return;
+  }
+}
+
+void Connection::shutdownWrite() const {
+  if (shutdown(fd_, SHUT_WR) != 0) failWithErrno(index_, "shutdown");
+}
+
+void Connection::resetOnClose() const {
+  const linger none{1, 0};
+  if (setsockopt(fd_, SOL_SOCKET, SO_LINGER, &none, sizeof none) != 0) failWithErrno(index_, "SO_LINGER");
+}
+
+}  // namespace miniproto::load

@@ -1,0 +1,55 @@
+/**
+ * What the load generator was asked to do, from the words of its command line.
+ *
+ *     miniproto_load (--port N | --unix PATH) [--protocol line|len32|varint] [--bytes B] [--connections C]
+ *                    [--in-flight N] [--seconds S] [--warmup S] [--server-pid P [--with-children]]
+ *                    [--idle N | --churn N | --flood]
+ */
+#ifndef MINIPROTO_LOAD_OPTIONS_H
+#define MINIPROTO_LOAD_OPTIONS_H
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+
+namespace miniproto::load {
+
+/** How a message stands on the wire: payload and LF, or its length (4 bytes big-endian, or a varint) and payload. */
+enum class Protocol { kLine, kLen32, kVarint };
+
+enum class Mode { kEcho, kIdle, kChurn, kFlood };
+
+/** Anything that makes a run worthless: bad options, a lost connection, a wrong echo. Its text is printed. */
+class Failure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct Options {
+  Mode mode = Mode::kEcho;
+  Protocol protocol = Protocol::kLen32;
+  int port = 0;
+  /** Path of a Unix socket; empty: TCP to 127.0.0.1. */
+  std::string unixPath;
+  /** Of a payload; 1 or more, so that there is something to number. */
+  size_t bytes = 64;
+  size_t connections = 1;
+  /** Messages on their way, on each connection. */
+  size_t inFlight = 1;
+  double seconds = 3;
+  double warmupSeconds = 1;
+  /** 0: nothing is known of the server's process. */
+  int serverPid = 0;
+  bool withChildren = false;
+  /** Idle connections, or connects of a churn. */
+  size_t count = 0;
+};
+
+/** @throws Failure for a word that is not known, or a number that is none. */
+Options parseOptions(int count, char** words);
+
+const char* nameOf(Protocol protocol);
+
+}  // namespace miniproto::load
+
+#endif
