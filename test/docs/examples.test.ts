@@ -7,12 +7,14 @@
  * only type-checked; one without such names is run too, and a line `expression; // value` must be true.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import * as miniproto from '../../dist/index.js';
 import * as kernels from '../../dist/kernels.js';
 import { type Block, exampleBlocks, fencedBlocks, listed, ROOT } from './blocks.js';
-import { runNode, runProgram } from './run.js';
+import { runNode, runProgram, startServer } from './run.js';
 
 /** Names that an @example may use without declaring them, and their types. */
 const SURROUNDINGS: Record<string, string> = {
@@ -34,7 +36,8 @@ const SURROUNDINGS: Record<string, string> = {
 
 const DOCUMENTS = ['README.md', ...listed('docs', '.md')];
 const LANGUAGES = ['js', 'cjs', 'ts', 'text', 'sh', 'json'];
-const NOT_HERE = /^demo/;
+/** The demo has a test of its own; servers do not end by themselves, and are spoken to below. */
+const NOT_HERE = /^demo|^echo-server/;
 
 /** Where TypeScript is compiled: inside the project, so that 'miniproto' is this package. */
 const FOLDER = join(ROOT, 'dist-test', 'docs');
@@ -66,6 +69,30 @@ describe('examples', () => {
   }
 });
 
+describe('examples that serve', () => {
+  const spoken = {
+    line: Buffer.from([0x61, 0x0d, 0x0a, 0x0a, 0xff, 0x00, 0x0a]),
+    len32: Buffer.from([0, 0, 0, 3, 1, 2, 3, 0, 0, 0, 0]),
+  };
+  for (const transport of ['duplex']) {
+    for (const [protocol, bytes] of Object.entries(spoken)) {
+      it(`examples/echo-server.mjs gives back ${protocol} over ${transport} byte by byte`, async function () {
+        this.timeout(60_000);
+        const words = ['--protocol', protocol, '--transport', transport, '--port', '0'];
+        const server = await startServer(['examples/echo-server.mjs', ...words]);
+        try {
+          assert.deepEqual(await answersOf(server.port, bytes), bytes);
+          connect(server.port, '127.0.0.1').resetAndDestroy();
+          assert.deepEqual(await answersOf(server.port, bytes), bytes, 'after a reset connection');
+        } finally {
+          await server.stop();
+        }
+        assert.equal(server.complaint(), '');
+      });
+    }
+  }
+});
+
 describe('examples in TypeScript', () => {
   const blocks = DOCUMENTS.flatMap(fencedBlocks).filter(({ language }) => language === 'ts');
   const snippets = listed('lib', '.ts').flatMap(exampleBlocks);
@@ -91,6 +118,15 @@ describe('examples in TypeScript', () => {
     });
   }
 });
+
+/** Everything that a server answers to these bytes and the end of the connection. */
+async function answersOf(port: number, bytes: Uint8Array): Promise<Buffer> {
+  const socket = connect(port, '127.0.0.1');
+  const got: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => void got.push(chunk)).end(bytes);
+  await once(socket, 'close');
+  return Buffer.concat(got);
+}
 
 /** Makes a module of an @example: imports, declarations of what surrounds it, and `expression; // value` as a check. */
 function moduleOf({ code }: Block): string {

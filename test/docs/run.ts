@@ -1,6 +1,7 @@
 /** Runs a program in a process of its own, as its reader would. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { execPath } from 'node:process';
 import { ROOT } from './blocks.js';
 
@@ -33,6 +34,40 @@ export interface ProgramEnd {
   readonly text: string;
   /** What it wrote to stderr. */
   readonly complaint: string;
+}
+
+export interface RunningServer {
+  readonly port: number;
+  /** What it has written to stderr. */
+  complaint(): string;
+  /** Ends it with SIGTERM, and resolves when it has ended. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts `node ...args`, a server that prints `up` and its port when it listens.
+ * @throws AssertionError when it does not.
+ */
+export async function startServer(args: readonly string[]): Promise<RunningServer> {
+  const child = spawn(execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], timeout: DEADLINE_MS });
+  const closed = once(child, 'close');
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    complaint += chunk;
+  });
+  const said = () => complaint.replace(NOTICE, '');
+  let text = '';
+  for await (const chunk of child.stdout.setEncoding('utf8')) {
+    text += String(chunk);
+    if (text.includes('\n')) break;
+  }
+  const port = Number(/^up (\d+)\n/.exec(text)?.[1]);
+  assert.ok(port > 0, `it is not up: ${text}${said()}`);
+  const stop = async (): Promise<void> => {
+    child.kill();
+    await closed;
+  };
+  return { port, complaint: said, stop };
 }
 
 /**

@@ -1,0 +1,71 @@
+/**
+ * An echo server for lines, or for records behind a length of 4 bytes: every record comes back as it was.
+ *
+ *     node examples/echo-server.mjs --protocol line|len32 --transport native|duplex --port 7000
+ *
+ * Without words it takes lines, over Node's own sockets, on a free port; it prints `up` and the port when it listens.
+ * `onRecord` hands each record to a function where it lies, without an object of its own, and what a batch of them is
+ * answered leaves in one piece. A peer that sends without reading is held by its own answers.
+ */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { exit } from 'node:process';
+import { parseArgs } from 'node:util';
+import * as miniproto from 'miniproto';
+
+const { framed, lengthPrefixed, lines } = miniproto;
+
+const { values } = parseArgs({
+  options: {
+    protocol: { type: 'string', default: 'line' },
+    transport: { type: 'string', default: 'duplex' },
+    port: { type: 'string', default: '0' },
+  },
+});
+const address = { port: Number(values.port), host: '127.0.0.1' };
+
+/** Records may be larger than the default allows. */
+const maxLength = 16 << 20;
+const codecs = {
+  // A line ends with LF alone: a CR before it is data, and comes back.
+  line: lines({ encoding: 'buffer', newline: 'lf', maxLength }),
+  len32: lengthPrefixed({ bytes: 4, maxLength }),
+};
+const codec = codecs[values.protocol];
+if (codec === undefined) refuse(`there is no protocol '${values.protocol}'; there are line and len32`);
+
+/** Serves one connection, to its end. */
+async function echo(source) {
+  const talk = framed(source, codec);
+  try {
+    await talk.onRecord((record, out) => out.write(record));
+    await talk.close();
+  } catch {
+    // It was reset, or broke the protocol. That is the end of this connection, and of no other.
+    talk.destroy();
+  }
+}
+
+const transports = {
+  async duplex() {
+    // Half-open, so that a peer that has ended still gets its answers.
+    const server = createServer({ noDelay: true, allowHalfOpen: true }, echo);
+    server.listen(address);
+    await once(server, 'listening');
+    return server;
+  },
+  native() {
+    if (miniproto.listen === undefined) refuse('this version of miniproto has no native sockets');
+    return miniproto.listen(address, echo);
+  },
+};
+const transport = transports[values.transport];
+if (transport === undefined) refuse(`there is no transport '${values.transport}'; there are native and duplex`);
+
+const server = await transport();
+console.log(`up ${server.address().port}`);
+
+function refuse(reason) {
+  console.error(`echo-server: ${reason}`);
+  exit(1);
+}
