@@ -115,12 +115,6 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
 
 }  // namespace
 
-void addRaw(Napi::Env env, Napi::Object target, const char* name, napi_callback callback) {
-  napi_value function = nullptr;
-  NAPI_THROW_IF_FAILED_VOID(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function));
-  target.Set(name, function);
-}
-
 }  // namespace miniproto::binding
 
 namespace {

@@ -24,6 +24,10 @@ void addFile(Napi::Env env, Napi::Object exports);
 void addText(Napi::Env env, Napi::Object exports);
 
 /** Adds a function that is called without a wrapper around its arguments. Throws Napi::Error. */
-void addRaw(Napi::Env env, Napi::Object target, const char* name, napi_callback callback);
+inline void addRaw(Napi::Env env, Napi::Object target, const char* name, napi_callback callback) {
+  napi_value function = nullptr;
+  NAPI_THROW_IF_FAILED_VOID(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function));
+  target.Set(name, function);
+}
 
 }  // namespace miniproto::binding

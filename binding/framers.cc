@@ -4,13 +4,15 @@
  * The native framer is bound to that function and freed with it, so a call needs no `this`: nothing to unwrap, no tag
  * to compare, no wrong receiver, and the function may be taken off its object.
  */
+#include "framers.h"
+
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "arguments.h"
 #include "binding.h"
 #include "framing/fixed.h"
-#include "framing/framer.h"
 #include "framing/length.h"
 #include "framing/separator.h"
 #include "options.h"
@@ -70,7 +72,22 @@ void checkSeparators(Napi::Env env, const SeparatorSettings& settings) {
 }
 
 Napi::Value createSeparatorFramer(const Napi::CallbackInfo& call) {
-  const Options options(call[0], "framing");
+  return wrapFramer(call.Env(), makeSeparatorFramer(call[0]));
+}
+
+Napi::Value createLengthFramer(const Napi::CallbackInfo& call) {
+  return wrapFramer(call.Env(), makeLengthFramer(call[0]));
+}
+
+Napi::Value createFixedFramer(const Napi::CallbackInfo& call) {
+  std::unique_ptr<Framer> framer = makeFixedFramer(call[0]);
+  return framer == nullptr ? Napi::Value() : wrapFramer(call.Env(), std::move(framer));
+}
+
+}  // namespace
+
+std::unique_ptr<Framer> makeSeparatorFramer(Napi::Value value) {
+  const Options options(value, "framing");
   SeparatorSettings settings;
   settings.separators = options.byteStrings("separators", 16, 256);
   settings.keep = options.flag("keep");
@@ -79,12 +96,12 @@ Napi::Value createSeparatorFramer(const Napi::CallbackInfo& call) {
   settings.tail = static_cast<Tail>(options.choice("tail", {"give", "refuse", "drop"}));
   const int64_t least = settings.overflow == Overflow::kPieces ? 1 : 0;
   settings.maxLength = static_cast<size_t>(options.integer("maxLength", {least, kMaxRecord}));
-  checkSeparators(call.Env(), settings);
-  return wrapFramer(call.Env(), std::make_unique<SeparatorFramer>(settings));
+  checkSeparators(value.Env(), settings);
+  return std::make_unique<SeparatorFramer>(settings);
 }
 
-Napi::Value createLengthFramer(const Napi::CallbackInfo& call) {
-  const Options options(call[0], "framing");
+std::unique_ptr<Framer> makeLengthFramer(Napi::Value value) {
+  const Options options(value, "framing");
   LengthSettings settings;
   settings.encoding = static_cast<LengthEncoding>(options.choice("encoding", {"big", "little", "varint", "decimal"}));
   const bool fixed = settings.encoding == LengthEncoding::kBig || settings.encoding == LengthEncoding::kLittle;
@@ -96,16 +113,14 @@ Napi::Value createLengthFramer(const Napi::CallbackInfo& call) {
   settings.keepHeader = options.choice("header", {"strip", "keep"}) == 1;
   settings.trailer = static_cast<int>(options.integer("trailer", {-1, 255}));
   settings.maxLength = static_cast<size_t>(options.integer("maxLength", {0, kMaxRecord}));
-  return wrapFramer(call.Env(), std::make_unique<LengthFramer>(settings));
+  return std::make_unique<LengthFramer>(settings);
 }
 
-Napi::Value createFixedFramer(const Napi::CallbackInfo& call) {
+std::unique_ptr<Framer> makeFixedFramer(Napi::Value value) {
   int64_t size = 0;
-  if (!takeInteger(call.Env(), call[0], "size", {1, kMaxRecord}, size)) return Napi::Value();
-  return wrapFramer(call.Env(), std::make_unique<FixedFramer>(static_cast<size_t>(size)));
+  if (!takeInteger(value.Env(), value, "size", {1, kMaxRecord}, size)) return nullptr;
+  return std::make_unique<FixedFramer>(static_cast<size_t>(size));
 }
-
-}  // namespace
 
 void addFramers(Napi::Env env, Napi::Object exports) {
   exports.Set("createSeparatorFramer", Napi::Function::New(env, createSeparatorFramer, "createSeparatorFramer"));

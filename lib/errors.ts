@@ -24,6 +24,9 @@ export const ERROR_MESSAGES = {
   // LimitError
   ERR_RECORD_TOO_LARGE: 'the record is longer than maxLength',
   ERR_LENGTH_TOO_LONG: 'the length field is longer than maxLengthBytes',
+  ERR_IDLE_TIMEOUT: 'nothing was received or sent for too long',
+  ERR_FIRST_RECORD_TIMEOUT: 'no record was read in time',
+  ERR_WRITE_STALL_TIMEOUT: 'the peer took nothing of what waits for too long',
   // UsageError
   ERR_READ_IN_PROGRESS: 'a read is waiting already',
   ERR_STREAM_SWITCHED: 'the stream has been switched to another codec',
@@ -40,6 +43,7 @@ export const ERROR_MESSAGES = {
   ERR_CODEC_NO_PROGRESS: 'the codec consumed nothing and asks to go on',
   ERR_STREAM_ENDED: 'write after end',
   ERR_STREAM_IN_USE: 'the stream is read by someone else',
+  ERR_NOT_NATIVE: 'the connection is a socket of Node, which keeps its descriptor',
   ERR_PAYLOAD_DETACHED: 'a payload was detached or resized before it was sent',
   // TransportError
   ERR_STREAM_DESTROYED: 'the stream was destroyed',

@@ -8,15 +8,19 @@
  *     off         the reference, without a warning
  *     required    the addon, or native() throws ERR_NATIVE_UNAVAILABLE
  *     <path>      this .node file; if it does not load, the reference with a warning
+ *
+ * The addon for sockets is another file, since it needs more of its runtime. MINIPROTO_SOCKETS=node leaves sockets to
+ * Node; so does MINIPROTO_NATIVE=off.
  */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { emitWarning, env, versions } from 'node:process';
+import { emitWarning, env, platform, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import * as frameTable from './frame-table.js';
 import { dispatch } from './native-dispatch.js';
 import type { NativeInterface } from './native-interface.js';
+import type { NetInterface } from './net-interface.js';
 import { referenceInterface } from './reference/index.js';
 
 export { referenceInterface };
@@ -35,6 +39,19 @@ export interface NativeInfo {
   readonly error?: Error;
   /** The Node-API version that this runtime offers; the addon needs 9. 0 where there is none. */
   readonly napiVersion: number;
+  /** Whether sockets are native, or Node's behind the same interface, and why. */
+  readonly sockets: SocketsInfo;
+}
+
+/** The second addon: sockets. */
+export interface SocketsInfo {
+  readonly native: boolean;
+  /** The .node file that was loaded. */
+  readonly path?: string;
+  /** Why this was chosen, in a sentence without a full stop. */
+  readonly reason: string;
+  /** What went wrong where the addon was looked for and could not be used. */
+  readonly error?: Error;
 }
 
 /** Thrown by native() and nativeInfo() when MINIPROTO_NATIVE is 'required' and the addon cannot be used. */
@@ -61,8 +78,10 @@ interface Loaded {
 }
 
 const PREBUILDS = { name: 'miniproto_core', napi_versions: [9] };
+const NET_PREBUILDS = { name: 'miniproto_net', napi_versions: [9] };
 
 let loaded: Loaded | undefined;
+let loadedNet: { readonly net?: NetInterface; readonly info: SocketsInfo } | undefined;
 
 /** The native interface of this thread: the addon composed with the reference, or the reference. Loads at first use. */
 export function native(): NativeInterface {
@@ -79,7 +98,13 @@ export function nativeInfo(): NativeInfo {
     reason,
     ...(error === undefined ? {} : { error }),
     napiVersion: Number(versions.napi ?? 0),
+    sockets: loadNet().info,
   };
+}
+
+/** The addon for sockets, or undefined where it is not to be had. Loads at first use. */
+export function nativeNet(): NetInterface | undefined {
+  return loadNet().net;
 }
 
 /**
@@ -113,18 +138,42 @@ function choose(wish: string): Loaded {
   }
 }
 
+function loadNet(): NonNullable<typeof loadedNet> {
+  loadedNet ??= chooseNet(env.MINIPROTO_NATIVE ?? '');
+  return loadedNet;
+}
+
+/** Sockets have no reference that would have to be announced: without the addon they are Node's. */
+function chooseNet(wish: string): NonNullable<typeof loadedNet> {
+  if (wish === 'off') return { info: { native: false, reason: 'MINIPROTO_NATIVE is off' } };
+  if (env.MINIPROTO_SOCKETS === 'node') return { info: { native: false, reason: 'MINIPROTO_SOCKETS is node' } };
+  if (platform !== 'linux') return { info: { native: false, reason: `sockets are not native on ${platform}` } };
+  try {
+    const { addon: net, path } = openFile<NetInterface>(NET_PREBUILDS, undefined);
+    return { net, info: { native: true, path, reason: 'the addon was found and loads' } };
+  } catch (cause) {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    const reason = `the addon for sockets could not be used: ${firstLine(error.message)}`;
+    return { info: { native: false, reason, error } };
+  }
+}
+
 /** Finds and opens the addon; throws where there is none, it does not load, or its table is another. */
 function open(wishedPath: string | undefined): { addon: Addon; path: string } {
+  const opened = openFile<Addon>(PREBUILDS, wishedPath);
+  checkLayout(opened.addon.frameTableLayout());
+  return opened;
+}
+
+function openFile<A>(prebuild: typeof PREBUILDS, wishedPath: string | undefined): { addon: A; path: string } {
   const require = createRequire(import.meta.url);
   let path = wishedPath;
   if (path === undefined) {
     const prebuilds = require('pkg-prebuilds');
     // This file is dist/native.js; build/ and prebuilds/ are beside dist/.
-    path = prebuilds.resolve(fileURLToPath(new URL('..', import.meta.url)), PREBUILDS, false, true) as string;
+    path = prebuilds.resolve(fileURLToPath(new URL('..', import.meta.url)), prebuild, false, true) as string;
   }
-  const addon = require(path) as Addon;
-  checkLayout(addon.frameTableLayout());
-  return { addon, path };
+  return { addon: require(path) as A, path };
 }
 
 /** An addon built from other sources would write its answers into the wrong words: better none than that one. */

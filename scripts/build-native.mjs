@@ -22,10 +22,31 @@ if (missing) {
 }
 if (!isConfigured()) {
   rmSync(join(buildFolder, 'CMakeCache.txt'), { force: true });
-  run(process.execPath, [cmakeJs(), 'configure', '--config', 'Release', '--log-level', 'error']);
+  run(process.execPath, [
+    cmakeJs(),
+    'configure',
+    '--config',
+    'Release',
+    '--log-level',
+    'error',
+    `--CDMINIPROTO_NODE_INCLUDE=${nodeInclude()}`,
+  ]);
 }
 run('cmake', ['--build', buildFolder, '--config', 'Release', '--parallel', '2']);
-console.log('miniproto: native addon built: build/Release/miniproto_core.node');
+const sockets = existsSync(join(buildFolder, 'Release', 'miniproto_net.node'));
+console.log(
+  `miniproto: native addon built: build/Release/miniproto_core.node${sockets ? ' and miniproto_net.node' : ''}`,
+);
+if (!sockets)
+  console.log('miniproto: native sockets not built: they need Linux and libuv headers beside those of Node');
+
+/** Where this Node's headers lie, libuv's among them; a folder that may not exist. */
+function nodeInclude() {
+  const folders = [join(dirname(dirname(process.execPath)), 'include', 'node')];
+  const prefix = process.config.variables.node_prefix;
+  if (typeof prefix === 'string') folders.push(join(prefix, 'include', 'node'));
+  return (folders.find((folder) => existsSync(join(folder, 'uv.h'))) ?? folders[0]).replaceAll('\\', '/');
+}
 
 /** What is not there, or undefined. */
 function missingTool() {
@@ -64,6 +85,7 @@ function isConfigured() {
   const headers = (entries.get('CMAKE_JS_INC') ?? '').split(';').filter((path) => path !== '');
   return (
     entries.get('CMAKE_HOME_DIRECTORY') === root.replaceAll('\\', '/') &&
+    entries.get('MINIPROTO_NODE_INCLUDE') === nodeInclude() &&
     headers.length > 0 &&
     headers.every(existsSync)
   );

@@ -22,6 +22,8 @@ const COALESCE_BELOW = 4096;
 /** Bytes. First page for coalesced chunks; each further one is twice as large, up to LARGEST_PAGE. */
 const SMALLEST_PAGE = 512;
 const LARGEST_PAGE = 64 * 1024;
+/** Bytes. A stream that has delivered much may have so much reserved for a record before it has come. */
+const MOST_EARNED = 16 * 1024 * 1024;
 
 /** A stretch of bytes in the queue. Internal: readers use it to frame in place. */
 export interface Segment {
@@ -32,7 +34,7 @@ export interface Segment {
   end: number;
   /** Last bytes of this segment that are also the first of `next`; only the head can have any. */
   mirrored: number;
-  /** True when the memory was made here: bytes after `end` are free to be filled. */
+  /** True when the memory was made here: bytes after `end` are free to be filled. Pool slices end where they end. */
   own: boolean;
   /** Called once when the last byte was consumed; its memory may be written again from then on. */
   recycle: (() => void) | undefined;
@@ -219,6 +221,63 @@ export class InputBuffer {
     this.#push({ bytes: asBuffer(chunk), start: 0, end: size, mirrored: 0, own: false, recycle, next: undefined });
   }
 
+  /**
+   * Adds bytes[start, end), which may be read until `keepBorrowed` is called, and are somebody else's after that. Internal.
+   * Pre: start < end.
+   */
+  appendBorrowed(bytes: Buffer, start: number, end: number): void {
+    const size = end - start;
+    const tail = this.#tail;
+    this.#length += size;
+    if (tail !== undefined && size < COALESCE_BELOW) this.#coalesce(tail, bytes.subarray(start, end));
+    else this.#push({ bytes, start, end, mirrored: 0, own: false, recycle: borrowed, next: undefined });
+  }
+
+  /** Copies what is left of borrowed bytes to memory of this buffer's own. Internal. Pre: nobody holds offsets. */
+  keepBorrowed(): void {
+    for (let segment = this.#head; segment !== undefined; segment = segment.next) {
+      if (segment.recycle !== borrowed) continue;
+      const size = segment.end - segment.start;
+      // Room for what follows, so that a record which comes in crumbs is not moved with each of them.
+      const capacity = size < COALESCE_BELOW ? Math.max(SMALLEST_PAGE, 2 * size) : size;
+      const bytes = capacity < COALESCE_BELOW ? Buffer.allocUnsafe(capacity) : Buffer.allocUnsafeSlow(capacity);
+      segment.bytes.copy(bytes, 0, segment.start, segment.end);
+      segment.bytes = bytes;
+      segment.start = 0;
+      segment.end = size;
+      segment.own = true;
+      segment.recycle = undefined;
+    }
+  }
+
+  /**
+   * Memory behind the last byte, for receiving the rest of a record of `wanted` bytes where it will be read. What a peer
+   * merely declares reserves nothing: it gets twice what has come of the record, or as much as the whole stream has
+   * delivered before. Say how many bytes came with `commit`. Internal. Pre: 0 < length < wanted; nobody holds offsets.
+   */
+  reserve(wanted: number): { bytes: Buffer; from: number; to: number } {
+    this.gather(this.#length);
+    let head = this.#head!;
+    if (!head.own || head.end === head.bytes.length) {
+      const earned = Math.min(this.#offset, MOST_EARNED);
+      const capacity = Math.min(wanted, Math.max(2 * this.#length, earned, LARGEST_PAGE));
+      const bytes = Buffer.allocUnsafeSlow(capacity);
+      head.bytes.copy(bytes, 0, head.start, head.end);
+      head = { bytes, start: 0, end: this.#length, mirrored: 0, own: true, recycle: undefined, next: undefined };
+      this.#recycle(this.#head!);
+      this.#head = head;
+      this.#tail = head;
+    }
+    const most = head.start + wanted;
+    return { bytes: head.bytes, from: head.end, to: Math.min(head.bytes.length, most) };
+  }
+
+  /** So many bytes were put where `reserve` said. Internal. */
+  commit(byteCount: number): void {
+    this.#tail!.end += byteCount;
+    this.#length += byteCount;
+  }
+
   #coalesce(tail: Segment, chunk: Uint8Array): void {
     let page = tail;
     if (!tail.own || tail.bytes.length - tail.end < chunk.length) {
@@ -329,6 +388,11 @@ export class InputBuffer {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** Marks a segment whose memory is lent; it is given back by copying what is left. */
+function borrowed(): void {
+  // Consumed: nothing has to be given back.
+}
 
 /** @throws UsageError ERR_PAYLOAD_DETACHED. Node 20 has no `detached`, but refuses a view of memory that is gone. */
 export function checkAttached(bytes: Uint8Array): void {

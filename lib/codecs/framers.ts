@@ -12,25 +12,39 @@ const MOST_KEPT = 64;
 
 const kept = new Map<string, Framer>();
 
+/** What a framer was made of, for whoever needs the same one elsewhere. */
+export type FramerSettings =
+  | { readonly kind: 'separator'; readonly framing: SeparatorFraming }
+  | { readonly kind: 'length'; readonly framing: LengthFraming }
+  | { readonly kind: 'fixed'; readonly size: number };
+
+const settings = new WeakMap<Framer, FramerSettings>();
+
+/** Undefined for a framer that was not made here. */
+export function settingsOf(framer: Framer): FramerSettings | undefined {
+  return settings.get(framer);
+}
+
 export function separatorFramer(framing: SeparatorFraming): Framer {
   const { separators, keep, newline, maxLength, overflow, tail } = framing;
   const hex = separators.map((separator) => Buffer.from(separator).toString('hex'));
   const key = `${hex} ${keep} ${newline} ${maxLength} ${overflow} ${tail}`;
-  return kept.get(key) ?? keepFramer(key, native().createSeparatorFramer(framing));
+  return kept.get(key) ?? keepFramer(key, native().createSeparatorFramer(framing), { kind: 'separator', framing });
 }
 
 export function lengthFramer(framing: LengthFraming): Framer {
   const { encoding, lengthBytes, terminator, offset, adjustment, header, trailer, maxLength } = framing;
   const key = `${encoding} ${lengthBytes} ${terminator} ${offset} ${adjustment} ${header} ${trailer} ${maxLength}`;
-  return kept.get(key) ?? keepFramer(key, native().createLengthFramer(framing));
+  return kept.get(key) ?? keepFramer(key, native().createLengthFramer(framing), { kind: 'length', framing });
 }
 
 export function fixedFramer(size: number): Framer {
   const key = `fixed ${size}`;
-  return kept.get(key) ?? keepFramer(key, native().createFixedFramer(size));
+  return kept.get(key) ?? keepFramer(key, native().createFixedFramer(size), { kind: 'fixed', size });
 }
 
-function keepFramer(key: string, framer: Framer): Framer {
+function keepFramer(key: string, framer: Framer, made: FramerSettings): Framer {
+  settings.set(framer, made);
   if (kept.size >= MOST_KEPT) kept.clear();
   kept.set(key, framer);
   return framer;

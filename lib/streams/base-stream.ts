@@ -16,7 +16,7 @@ import {
   LARGEST_MAX_LENGTH,
 } from '../limits.js';
 import { EOF, type Eof, type NeedRead, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
-import type { ByteStream, CloseOptions, ReadyOptions } from './byte-stream.js';
+import type { ByteStream, CloseOptions, ReadyOptions, Watcher } from './byte-stream.js';
 import { Waiters } from './waiters.js';
 
 export interface StreamOptions {
@@ -39,6 +39,8 @@ export abstract class BaseStream implements ByteStream {
   /** `end()` was called. */
   #outputEnded: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  /** Hears of arrivals at once. */
+  protected watcher: Watcher | undefined;
 
   constructor(options: StreamOptions = {}) {
     const { readHighWaterMark = DEFAULT_READ_HIGH_WATER_MARK } = options;
@@ -195,6 +197,7 @@ export abstract class BaseStream implements ByteStream {
     this.abandon(error === undefined ? undefined : reason);
     this.#readers.fail(reason);
     this.#writers.fail(reason);
+    this.watcher?.arrived(NO_TABLE, 0, 0);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -211,8 +214,14 @@ export abstract class BaseStream implements ByteStream {
     return this.#inputEnded;
   }
 
+  /** Internal, see Watcher. */
+  watch(watcher: Watcher | undefined): void {
+    this.watcher = watcher;
+  }
+
   protected wakeReaders(): void {
     this.#readers.wake();
+    this.watcher?.arrived(NO_TABLE, 0, 0);
   }
 
   protected wakeWriters(): void {
@@ -221,15 +230,15 @@ export abstract class BaseStream implements ByteStream {
 
   protected inputEnded(): void {
     this.#inputEnded = true;
-    this.#readers.wake();
+    this.wakeReaders();
   }
 
   /** The layer below failed: what is in `input` can still be read, then `error` is thrown. */
   protected fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = asTransportError(error);
-    this.#readers.wake();
     this.#writers.fail(this.#failure);
+    this.wakeReaders();
   }
 
   /** The output failed and the input may go on: a child that closed its stdin still has things to say. */
@@ -251,19 +260,29 @@ function checkCloseOptions(options: CloseOptions): void {
 export class Deadline {
   readonly signal: AbortSignal;
   readonly #timer: NodeJS.Timeout;
+  readonly #outer: AbortSignal | undefined;
+  readonly #end: () => void;
 
   /** @param outer a signal that ends the time early */
   constructor(timeoutMs: number, outer: AbortSignal | undefined) {
     checkInteger('options.timeoutMs', timeoutMs, 0, 2 ** 31 - 1);
     const controller = new AbortController();
-    this.#timer = setTimeout(() => controller.abort(), timeoutMs);
-    this.signal = outer === undefined ? controller.signal : AbortSignal.any([controller.signal, outer]);
+    this.#end = () => controller.abort(outer?.aborted ? outer.reason : undefined);
+    this.#timer = setTimeout(this.#end, timeoutMs);
+    this.signal = controller.signal;
+    // A listener, not AbortSignal.any: an AbortSignal.timeout that only a composed signal knows of may be collected.
+    this.#outer = outer;
+    outer?.addEventListener('abort', this.#end, { once: true });
+    if (outer?.aborted) this.#end();
   }
 
   clear(): void {
     clearTimeout(this.#timer);
+    this.#outer?.removeEventListener('abort', this.#end);
   }
 }
+
+const NO_TABLE = new Int32Array(0);
 
 function isEmpty(part: Uint8Array): boolean {
   return part.length === 0;

@@ -6,6 +6,7 @@
  * one did not consume. The contract suite in test/streams/ runs over every implementation.
  */
 import type { InputBuffer } from '../bytes/input-buffer.js';
+import type { Framer } from '../native-interface.js';
 import type { Eof, NeedRead, NeedWrite, NotReady } from '../status.js';
 
 /** How a wait may be ended. */
@@ -77,8 +78,27 @@ export interface ByteStream extends AsyncDisposable {
    */
   keepOpen?(): boolean;
 
+  /**
+   * Has `watcher` told of every arrival, at once and not by a promise, until another one or undefined is given. For
+   * streams that can; internal.
+   */
+  watch?(watcher: Watcher | undefined): void;
+
   /** The abrupt end. Whoever waits is rejected with `error`, or with ERR_STREAM_DESTROYED. */
   destroy(error?: Error): void;
+}
+
+/** Someone who reads as soon as something has come: the push form of a framed stream. Internal. */
+export interface Watcher {
+  /** What the stream may frame with before it calls, if it can. */
+  readonly framer: Framer | undefined;
+  /**
+   * Bytes came, or the end, or a failure: reading now gets further.
+   * @param table where the new bytes have been framed: words of frame tables.
+   * @param base where this one begins in it.
+   * @param rows its rows; 0 when nothing was framed. They are about the whole input.
+   */
+  arrived(table: Int32Array, base: number, rows: number): void;
 }
 
 /** Total bytes of what `tryWrite` accepts. */

@@ -10,6 +10,7 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 import { invalidArgType, invalidArgValue } from '../arguments.js';
 import { type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { BaseStream, type StreamOptions } from './base-stream.js';
+import type { Watcher } from './byte-stream.js';
 
 /** What DuplexStream can be made of. */
 export type NodeStreamLike = Duplex | Readable | Writable | NodeStreamPair;
@@ -139,6 +140,11 @@ export class DuplexStream extends BaseStream {
     if (args[0] === 'read' && this.#readable !== undefined && !this.#released) this.#listen(this.#readable);
     if (args[0] === 'write') this.#watchForeignWrites();
     return super.ready(...args);
+  }
+
+  override watch(watcher: Watcher | undefined): void {
+    if (watcher !== undefined && this.#readable !== undefined && !this.#released) this.#listen(this.#readable);
+    super.watch(watcher);
   }
 
   /** What somebody wrote before us ends without an event, unless the mark was reached: an empty write behind it tells. */

@@ -9,7 +9,16 @@ import { dirname, join, normalize } from 'node:path';
 import { projectFiles, ROOT } from './tools.mjs';
 
 /** Modules directly in lib/ that every room may use, besides itself. */
-const COMMON = ['status', 'errors', 'limits', 'arguments', 'frame-table', 'native', 'native-interface'];
+const COMMON = [
+  'status',
+  'errors',
+  'limits',
+  'arguments',
+  'frame-table',
+  'native',
+  'native-interface',
+  'net-interface',
+];
 
 /** Rooms of lib/, and the rooms that each may import besides itself and COMMON. */
 const ROOMS = {
@@ -17,6 +26,7 @@ const ROOMS = {
   codecs: ['bytes'],
   streams: ['bytes'],
   framed: ['codecs', 'streams', 'bytes'],
+  net: ['framed', 'codecs', 'streams', 'bytes'],
   adapters: ['framed', 'codecs', 'streams', 'bytes'],
 };
 
@@ -24,9 +34,10 @@ const ROOMS = {
 const SPECIAL = {
   index: undefined,
   reference: ['native-interface', 'frame-table', 'arguments', 'reference'],
-  native: ['native-dispatch', 'native-interface', 'frame-table', 'reference'],
+  native: ['native-dispatch', 'native-interface', 'net-interface', 'frame-table', 'reference'],
   'native-dispatch': ['native-interface', 'frame-table', 'reference'],
   'native-interface': [],
+  'net-interface': ['native-interface'],
   'frame-table': [],
   kernels: ['arguments', 'native', 'native-interface'],
   arguments: [],

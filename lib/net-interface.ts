@@ -1,0 +1,111 @@
+/**
+ * What the addon `miniproto_net` gives, and the words of its event table. It has no reference: without it sockets stay
+ * Node's, behind the same interface of byte streams.
+ *
+ * Connections are told apart by ids, integers from 0 to 2^31 - 1; one that is gone is ERR_OUT_OF_RANGE. Counts of bytes
+ * may be negative: then they are an errno, negated, as in `util.getSystemErrorName`.
+ *
+ * native/net/reactor.h has the same words in C++.
+ */
+import type { LengthFraming, SeparatorFraming } from './native-interface.js';
+
+/** Words of an event. */
+export const EVENT_WORDS = 8;
+/** The connection's id. */
+export const E_ID = 0;
+/** What happened, bits of EVENT_*. */
+export const E_FLAGS = 1;
+/** Bytes [E_START, E_END) of the arena arrived. */
+export const E_START = 2;
+export const E_END = 3;
+/** Where the frame table of these bytes begins in the table's words. */
+export const E_TABLE = 4;
+/** Rows in that frame table. */
+export const E_ROWS = 5;
+/** A negative errno, where EVENT_FAILED is set. */
+export const E_ERROR = 6;
+
+/** The connection can be read. Told once for each WANT_READ. */
+export const EVENT_READABLE = 1;
+/** The connection can be written. Told once for each WANT_WRITE. */
+export const EVENT_WRITABLE = 2;
+/** Bytes lie in the arena until the turn ends. */
+export const EVENT_ARRIVED = 4;
+/** The peer has ended its side. */
+export const EVENT_ENDED = 8;
+export const EVENT_FAILED = 16;
+/** As much came as there was room for: there is probably more. */
+export const EVENT_MORE = 32;
+
+/** Tell once when the connection can be read. */
+export const WANT_READ = 1;
+/** Tell once when the connection can be written. */
+export const WANT_WRITE = 2;
+/** Receive and frame each time that there is something, until this interest is taken back. */
+export const WANT_FLOW = 4;
+
+/** System calls that `setFaults` is about. */
+export const CALL_RECEIVE = 0;
+export const CALL_SEND = 1;
+export const CALL_DUPLICATE = 2;
+
+/** Counted since the connection, or the thread's first connection, began. */
+export interface SocketCounters {
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** System calls that received. */
+  readonly receives: number;
+  /** System calls that sent; a gather write is one. */
+  readonly sends: number;
+  /** Sends of which the system took less than was given. */
+  readonly stalls: number;
+  /** Records that were framed where they were received. */
+  readonly rows: number;
+}
+
+export interface ReactorCounters extends SocketCounters {
+  /** Calls from the reactor into JavaScript. */
+  readonly turns: number;
+  /** Times that the system was asked who is ready. */
+  readonly polls: number;
+  /** Changes of what is watched. */
+  readonly arms: number;
+  /** Connections open now. */
+  readonly connections: number;
+}
+
+/** The addon. One reactor per thread. */
+export interface NetInterface {
+  /** Begins. `onTurn` is called with the count of events in the table. @returns 0 or a negative errno. */
+  start(arena: Uint8Array, table: Int32Array, events: Int32Array, onTurn: (count: number) => void): number;
+  /** Duplicates a socket's descriptor. @returns the id of the connection, or a negative errno. */
+  add(descriptor: number): number;
+  /** Closes the connection. */
+  remove(id: number): void;
+  /** Lets go of the connection. @returns its descriptor, the caller's from now on. */
+  detach(id: number): number;
+  /** Ends our side. @returns 0 or a negative errno. */
+  shutdown(id: number): number;
+  /** Sets what is wanted, WANT_*. @returns 0 or a negative errno. */
+  want(id: number, wants: number): number;
+  /** 1: waiting for the connection keeps the process alive. */
+  setReferenced(id: number, referenced: 0 | 1): void;
+  /** What WANT_FLOW frames with; -1: nothing. */
+  setFramer(id: number, framer: number): void;
+  /** Receives into bytes[from, to), which is not empty; `peek` leaves the bytes in the system. @returns 0 at the end. */
+  receive(id: number, bytes: Uint8Array, from: number, to: number, peek: 0 | 1): number;
+  send(id: number, bytes: Uint8Array, from: number, to: number): number;
+  /** One gather write, of the first 64 parts. */
+  sendParts(id: number, parts: readonly Uint8Array[]): number;
+  /** @returns an index for setFramer; framers are kept until the thread ends. */
+  addSeparatorFramer(framing: SeparatorFraming): number;
+  addLengthFramer(framing: LengthFraming): number;
+  addFixedFramer(size: number): number;
+  /** Of a connection, or of the whole reactor for -1. */
+  counters(id: number): ReactorCounters;
+  /**
+   * For tests: what happens instead of the next system calls of a kind, CALL_*. 0 passes, a positive step is the most
+   * bytes that the call moves, a negative one its errno, negated.
+   */
+  setFaults(kind: number, steps: Int32Array, repeats: 0 | 1): void;
+}

@@ -1,0 +1,64 @@
+/**
+ * What `adopt`, `listen` and `connect` give: a byte stream that knows the socket it is made of. Native where that is
+ * possible, else over Node's socket, with the same interface.
+ */
+import type { Socket } from 'node:net';
+import type { SocketCounters } from '../net-interface.js';
+import type { ByteStream } from '../streams/byte-stream.js';
+import type { TimeoutOptions } from './timeouts.js';
+
+/** Where the two ends are; read before Node's socket goes. */
+export interface SocketAddresses {
+  readonly remoteAddress: string | undefined;
+  readonly remoteFamily: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly localAddress: string | undefined;
+  readonly localFamily: string | undefined;
+  readonly localPort: number | undefined;
+}
+
+/** What `release` gives back: the same socket under three names. */
+export interface ReleasedSocket {
+  readonly socket: Socket;
+  readonly readable: Socket;
+  readonly writable: Socket;
+}
+
+/** A connection: a byte stream with its addresses, its counters and the way back to Node. */
+export interface Connection extends ByteStream {
+  /** Whether the library reads and writes the socket itself; else Node does. */
+  readonly native: boolean;
+  /** Why that is so, in a sentence without a full stop. */
+  readonly reason: string;
+  readonly addresses: SocketAddresses;
+  /** True once the connection has failed or was destroyed. */
+  readonly destroyed: boolean;
+  /** What has been counted so far. Over Node's socket: bytes only. */
+  counters(): SocketCounters;
+  /** Waiting for this connection keeps the process alive: so it is from the beginning. */
+  ref(): this;
+  /** Waiting for this connection does not keep the process alive. */
+  unref(): this;
+  /** Calls `listener` once, when the connection is closed for good; at once if it is. */
+  whenClosed(listener: () => void): void;
+  /** Sets timeouts anew; those that are left out are off. */
+  setTimeouts(options: TimeoutOptions): void;
+  /**
+   * The way back to Node: a socket of the same connection, with what was read and not consumed in front. This stream is
+   * destroyed by it, the connection is not.
+   * @throws TransportError when the connection is gone.
+   */
+  release(): ReleasedSocket;
+  /**
+   * The bare descriptor, for a child process or another library, which has to close it; and what was read and not
+   * consumed, a copy. This stream is destroyed by it.
+   * @throws UsageError ERR_NOT_NATIVE over Node's socket; TransportError when the connection is gone.
+   */
+  releaseDescriptor(): { descriptor: number; unread: Buffer };
+}
+
+/** Reads the addresses of a socket of Node's. */
+export function addressesOf(socket: Socket): SocketAddresses {
+  const { remoteAddress, remoteFamily, remotePort, localAddress, localPort } = socket;
+  return { remoteAddress, remoteFamily, remotePort, localAddress, localFamily: socket.localFamily, localPort };
+}

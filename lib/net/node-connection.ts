@@ -1,0 +1,81 @@
+/** A connection over Node's own socket: what `adopt` gives where a socket cannot be native. */
+import type { Socket } from 'node:net';
+import { channels } from '../diagnostics.js';
+import { type MiniprotoError, UsageError } from '../errors.js';
+import type { SocketCounters } from '../net-interface.js';
+import { DuplexStream } from '../streams/duplex-stream.js';
+import { addressesOf, type Connection, type ReleasedSocket, type SocketAddresses } from './connection.js';
+import type { SocketStreamOptions } from './socket-stream.js';
+import { SocketTimeouts, type TimeoutOptions } from './timeouts.js';
+
+/** A DuplexStream with the face of a connection. */
+export class NodeConnection extends DuplexStream implements Connection {
+  readonly native = false;
+  readonly reason: string;
+  readonly addresses: SocketAddresses;
+  readonly #socket: Socket;
+  #timeouts: SocketTimeouts | undefined;
+
+  /** Internal: use `adopt`. @param reason why it is not native. */
+  constructor(socket: Socket, reason: string, options: SocketStreamOptions) {
+    super(socket, options.readHighWaterMark === undefined ? {} : { readHighWaterMark: options.readHighWaterMark });
+    this.#socket = socket;
+    this.reason = reason;
+    this.addresses = addressesOf(socket);
+    this.setTimeouts(options);
+    if (channels.open.hasSubscribers) channels.open.publish({ stream: this });
+    socket.once('close', () => {
+      this.#timeouts?.stop();
+      if (channels.close.hasSubscribers) channels.close.publish({ stream: this, error: socket.errored ?? undefined });
+    });
+  }
+
+  get bytesSent(): number {
+    return this.#socket.bytesWritten;
+  }
+
+  get stalled(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  counters(): SocketCounters {
+    const { bytesRead, bytesWritten } = this.#socket;
+    return { bytesReceived: bytesRead, bytesSent: bytesWritten, receives: 0, sends: 0, stalls: 0, rows: 0 };
+  }
+
+  ref(): this {
+    this.#socket.ref?.();
+    return this;
+  }
+
+  unref(): this {
+    this.#socket.unref?.();
+    return this;
+  }
+
+  whenClosed(listener: () => void): void {
+    if (this.#socket.closed) listener();
+    else this.#socket.once('close', listener);
+  }
+
+  setTimeouts(options: TimeoutOptions): void {
+    this.#timeouts?.stop();
+    this.#timeouts = SocketTimeouts.of(this, options);
+  }
+
+  override release(): ReleasedSocket {
+    super.release();
+    this.#timeouts?.stop();
+    const socket = this.#socket;
+    return { socket, readable: socket, writable: socket };
+  }
+
+  releaseDescriptor(): never {
+    throw new UsageError('ERR_NOT_NATIVE');
+  }
+
+  protected override abandon(error: MiniprotoError | undefined): void {
+    this.#timeouts?.stop();
+    super.abandon(error);
+  }
+}

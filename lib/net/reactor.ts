@@ -1,0 +1,97 @@
+/**
+ * One reactor per thread: the memory of its turns, and who gets what of a turn.
+ *
+ * A turn is one call from the addon with a table of events. Bytes that arrived lie in the arena, which every connection
+ * of the thread shares, and are gone when the turn ends: each connection copies what it has not given out by then.
+ */
+import { getSystemErrorName } from 'node:util';
+import { TransportError } from '../errors.js';
+import { nativeNet } from '../native.js';
+import { E_ID, EVENT_WORDS, type NetInterface, type ReactorCounters } from '../net-interface.js';
+import { allocatePage } from './pages.js';
+
+/** Bytes received in one turn at most: what the second-level cache of a server's core holds, twice over. */
+const ARENA_BYTES = 512 * 1024;
+/** Words of the frame tables of one turn: 8,000 rows. */
+const TABLE_WORDS = 32 * 1024;
+/** Connections that one turn tells about. */
+const MOST_EVENTS = 512;
+/** Ids are slot and generation; see native/net/reactor.cc. */
+const SLOT_MASK = (1 << 20) - 1;
+
+/** A connection, as the reactor sees it. */
+export interface TurnTarget {
+  readonly id: number;
+  /** Something happened: see the event's words at `at`. Must not throw. */
+  turn(reactor: Reactor, at: number): void;
+}
+
+export class Reactor {
+  readonly net: NetInterface;
+  readonly arena = allocatePage(ARENA_BYTES);
+  readonly table = new Int32Array(TABLE_WORDS);
+  readonly events = new Int32Array(MOST_EVENTS * EVENT_WORDS);
+  readonly #targets: (TurnTarget | undefined)[] = [];
+
+  constructor(net: NetInterface) {
+    this.net = net;
+    const result = net.start(this.arena, this.table, this.events, (count) => this.#onTurn(count));
+    if (result < 0) throw systemError('epoll', result);
+  }
+
+  /** Duplicates the descriptor. @returns the connection's id, or a negative errno. */
+  add(descriptor: number): number {
+    return this.net.add(descriptor);
+  }
+
+  /** From now on `target` hears of its connection. */
+  attach(target: TurnTarget): void {
+    this.#targets[target.id & SLOT_MASK] = target;
+  }
+
+  detach(id: number): void {
+    this.#targets[id & SLOT_MASK] = undefined;
+  }
+
+  #onTurn(count: number): void {
+    const { events } = this;
+    for (let at = 0; at < count * EVENT_WORDS; at += EVENT_WORDS) {
+      const id = events[at + E_ID]!;
+      const target = this.#targets[id & SLOT_MASK];
+      // Closed by a handler in this very turn.
+      if (target?.id === id) target.turn(this, at);
+    }
+  }
+}
+
+let reactor: Reactor | undefined;
+let failed = false;
+
+/** The thread's reactor; undefined where sockets are not native. */
+export function threadReactor(): Reactor | undefined {
+  if (reactor !== undefined || failed) return reactor;
+  const net = nativeNet();
+  try {
+    if (net !== undefined) reactor = new Reactor(net);
+  } catch {
+    // No descriptor was left for it: sockets stay Node's, and a later one tries again.
+    return undefined;
+  }
+  failed = reactor === undefined;
+  return reactor;
+}
+
+/**
+ * Counters of all native sockets of this thread, since its first one.
+ * @returns undefined while there was none.
+ */
+export function socketCounters(): ReactorCounters | undefined {
+  return reactor?.net.counters(-1);
+}
+
+/** An error that looks like one of Node's: `code`, `errno` and `syscall`. @param errno negated, as the addon answers. */
+export function systemError(syscall: string, errno: number): TransportError {
+  const code = getSystemErrorName(errno);
+  const cause = Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall });
+  return new TransportError('ERR_TRANSPORT', { message: `the stream below failed: ${syscall} ${code}`, cause });
+}

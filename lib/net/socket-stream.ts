@@ -1,0 +1,393 @@
+/**
+ * A byte stream over a native socket: every operation is one system call, tried at once.
+ *
+ * `tryFill` receives into a page of the thread's pool, or, for the rest of a large record, where the record will be
+ * read. `tryWrite` is one gather write; what the system does not take stays with the caller, so there is no second
+ * queue here. Waiting is the reactor's: this asks for a turn when somebody waits and not before, and a connection that
+ * nobody reads is not polled.
+ *
+ *   what someone does      what is wanted of the reactor
+ *   ready('read')          WANT_READ: told once, then reads
+ *   watch(watcher)         WANT_FLOW: records arrive framed; while a large record is under way, WANT_READ instead
+ *   ready('write')         WANT_WRITE: told once
+ *
+ * A connection that Node has still to write for (`adopt` of a busy socket) has no id yet: it reads nothing and takes
+ * nothing until `attach`.
+ */
+import { inspect } from 'node:util';
+import { channels } from '../diagnostics.js';
+import type { MiniprotoError } from '../errors.js';
+import {
+  E_END,
+  E_ERROR,
+  E_FLAGS,
+  E_ROWS,
+  E_START,
+  E_TABLE,
+  EVENT_ARRIVED,
+  EVENT_ENDED,
+  EVENT_FAILED,
+  EVENT_MORE,
+  EVENT_READABLE,
+  EVENT_WRITABLE,
+  type SocketCounters,
+  WANT_FLOW,
+  WANT_READ,
+  WANT_WRITE,
+} from '../net-interface.js';
+import { BaseStream } from '../streams/base-stream.js';
+import type { ReadyOptions, Watcher } from '../streams/byte-stream.js';
+import type { Connection, ReleasedSocket, SocketAddresses } from './connection.js';
+import { nativeFramer } from './native-framers.js';
+import { leasePage, PAGE_BYTES, returnPage } from './pages.js';
+import { type Reactor, systemError } from './reactor.js';
+import { toNodeSocket } from './release.js';
+import { SocketTimeouts, type TimeoutOptions } from './timeouts.js';
+
+/** Bytes. Less than this is copied out of its page at once, so that a slow reader does not hold a page for a line. */
+const COPY_BELOW = 4096;
+/** Bytes. From here on the rest of a record is received into its own memory. */
+const LARGE_REST = 64 * 1024;
+/** Buffers of one gather write; see binding/net.cc. */
+const MOST_PARTS = 64;
+
+const NO_ID = -1;
+/** Errno of Linux, negated: the only system with native sockets so far. */
+const EAGAIN = -11;
+const EBADF = -9;
+const ENOBUFS = -105;
+const ENOTCONN = -107;
+
+export interface SocketStreamOptions extends TimeoutOptions {
+  /** Bytes that are read ahead of the reader, unless more are asked for. Default 64 KiB. */
+  readHighWaterMark?: number;
+}
+
+/** A native socket. `adopt`, `listen` and `connect` make it. */
+export class SocketStream extends BaseStream implements Connection {
+  readonly native = true;
+  readonly reason = 'the socket is native';
+  readonly #reactor: Reactor;
+  readonly #addresses: SocketAddresses;
+  #id = NO_ID;
+  /** Node has still to write what it had taken before the connection was adopted. */
+  #pending = true;
+  /** Our side has been ended in the system. */
+  #finished = false;
+  /** WANT_* as the reactor has them. */
+  #wants = 0;
+  /** Index of the framer that the reactor has for this connection, or -1. */
+  #framer = -1;
+  /** All that had come by this turn has been received. */
+  #drained = false;
+  /** The system took less than it was given. */
+  #full = false;
+  #referenced = true;
+  #timeouts: SocketTimeouts | undefined;
+  #counted: SocketCounters | undefined;
+  /** Bytes sent so far. */
+  bytesSent = 0;
+  /** Whoever wants to know that the descriptor is closed. */
+  #closeListeners: (() => void)[] = [];
+
+  /** Internal: use `adopt`, `listen` or `connect`. */
+  constructor(reactor: Reactor, addresses: SocketAddresses, options: SocketStreamOptions = {}) {
+    super(options.readHighWaterMark === undefined ? {} : { readHighWaterMark: options.readHighWaterMark });
+    this.#reactor = reactor;
+    this.#addresses = addresses;
+    this.setTimeouts(options);
+  }
+
+  /** The connection's id in the reactor. Internal. */
+  get id(): number {
+    return this.#id;
+  }
+
+  get addresses(): SocketAddresses {
+    return this.#addresses;
+  }
+
+  /**
+   * Takes a descriptor over, by duplicating it. Internal. @returns 0, or a negative errno and nothing has changed.
+   * @param finished our side has been ended already.
+   */
+  attach(descriptor: number, { finished }: { finished: boolean }): number {
+    const id = this.#reactor.add(descriptor);
+    if (id < 0) return id;
+    this.#id = id;
+    this.#pending = false;
+    this.#finished = finished;
+    this.#reactor.attach(this);
+    if (!this.#referenced) this.#reactor.net.setReferenced(id, 0);
+    if (channels.open.hasSubscribers) channels.open.publish({ stream: this });
+    if (this.#wants !== 0) this.#want(this.#wants, true);
+    this.#watchOn();
+    this.wakeWriters();
+    return 0;
+  }
+
+  // ---------------------------------------------------------------- reading
+
+  protected pull(wanted: number): void {
+    if (this.#id === NO_ID || this.#drained) return;
+    const { input } = this;
+    while (input.length < wanted) {
+      const rest = input.needed - input.length;
+      const count = input.length > 0 && rest >= LARGE_REST ? this.#receiveRest(input.needed) : this.#receivePage();
+      if (count <= 0) return this.#stopped(count);
+      // A stream socket that gives less than it was asked for has no more.
+      if (count < PAGE_BYTES) return;
+    }
+  }
+
+  #receivePage(): number {
+    const page = leasePage();
+    const count = this.#reactor.net.receive(this.#id, page, 0, PAGE_BYTES, 0);
+    if (count >= COPY_BELOW) this.input.append(page.subarray(0, count), () => returnPage(page));
+    else {
+      if (count > 0) this.input.append(Buffer.from(page.subarray(0, count)));
+      returnPage(page);
+    }
+    return count;
+  }
+
+  /** Receives the rest of a large record where it will be read. */
+  #receiveRest(needed: number): number {
+    const { bytes, from, to } = this.input.reserve(needed);
+    const count = this.#reactor.net.receive(this.#id, bytes, from, to, 0);
+    if (count > 0) this.input.commit(count);
+    return count;
+  }
+
+  /** No bytes came: nothing is there yet, the peer has ended, or the connection has failed. */
+  #stopped(count: number): void {
+    if (count === EAGAIN) return;
+    if (count === 0) this.inputEnded();
+    else this.fail(systemError('recv', count));
+  }
+
+  override ready(direction: 'read' | 'write', options?: ReadyOptions): Promise<void> {
+    const wait = super.ready(direction, options);
+    if (direction === 'read') {
+      if (!this.ended && !this.destroyed) this.#want(this.#wants | WANT_READ);
+    } else if (this.blocked() || this.#full) this.#want(this.#wants | WANT_WRITE);
+    return wait;
+  }
+
+  override watch(watcher: Watcher | undefined): void {
+    super.watch(watcher);
+    if (watcher === undefined) this.#want(this.#wants & WANT_WRITE);
+    else this.#watchOn();
+  }
+
+  /** Asks for what the watcher needs next: framed records, or the word that there is more of a large one. */
+  #watchOn(): void {
+    if (this.watcher === undefined || this.ended || this.destroyed || this.#id === NO_ID) return;
+    const { input } = this;
+    const large = input.length > 0 && input.needed - input.length >= LARGE_REST;
+    this.#want((this.#wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
+    // What follows an unfinished record cannot be framed without it.
+    const framer = input.length > 0 ? -1 : nativeFramer(this.#reactor.net, this.watcher.framer);
+    if (framer === this.#framer) return;
+    this.#framer = framer;
+    this.#reactor.net.setFramer(this.#id, framer);
+  }
+
+  #want(wants: number, always = false): void {
+    if (wants === this.#wants && !always) return;
+    this.#wants = wants;
+    if (this.#id === NO_ID) return;
+    const result = this.#reactor.net.want(this.#id, wants);
+    if (result < 0) this.fail(systemError('epoll_ctl', result));
+  }
+
+  /** Internal: one event of a turn. */
+  turn(reactor: Reactor, at: number): void {
+    const { events } = reactor;
+    const flags = events[at + E_FLAGS]!;
+    if ((flags & EVENT_WRITABLE) !== 0) {
+      this.#wants &= ~WANT_WRITE;
+      this.#full = false;
+      this.wakeWriters();
+    }
+    if ((flags & EVENT_ARRIVED) !== 0) this.#arrived(reactor, at, (flags & EVENT_MORE) === 0);
+    else if ((flags & EVENT_READABLE) !== 0) {
+      this.#wants &= ~WANT_READ;
+      this.wakeReaders();
+      this.#watchOn();
+    } else if ((flags & EVENT_ENDED) !== 0) {
+      this.#wants &= WANT_WRITE;
+      this.inputEnded();
+    } else if ((flags & EVENT_FAILED) !== 0) {
+      this.#wants &= WANT_WRITE;
+      this.fail(systemError('recv', events[at + E_ERROR]!));
+    }
+  }
+
+  #arrived({ arena, table, events }: Reactor, at: number, drained: boolean): void {
+    const { input } = this;
+    const framed = input.length === 0 && input.searched === 0 && input.overflow === 0 && this.#framer >= 0;
+    this.#drained = drained;
+    input.appendBorrowed(arena, events[at + E_START]!, events[at + E_END]!);
+    if (this.watcher === undefined) this.wakeReaders();
+    else this.watcher.arrived(table, events[at + E_TABLE]!, framed ? events[at + E_ROWS]! : 0);
+    this.#drained = false;
+    if (input.length > 0) input.keepBorrowed();
+    this.#watchOn();
+  }
+
+  // ---------------------------------------------------------------- writing
+
+  /** Bytes that were written and have not been handed to the system: none, what it does not take is not taken here. */
+  get pendingOutput(): number {
+    return 0;
+  }
+
+  protected blocked(): boolean {
+    // While the reactor will tell, there is no use in trying; otherwise trying is how one finds out.
+    return this.#pending || this.stalled;
+  }
+
+  /** The system took less than it was given, and has not said that there is room again. */
+  get stalled(): boolean {
+    return this.#full && (this.#wants & WANT_WRITE) !== 0;
+  }
+
+  protected flushed(): boolean {
+    return !this.#pending;
+  }
+
+  protected push(parts: readonly Uint8Array[]): number {
+    const { net } = this.#reactor;
+    const first = parts[0]!;
+    const single = parts.length === 1;
+    const sent = single
+      ? net.send(this.#id, first, 0, first.length)
+      : net.sendParts(this.#id, parts.length > MOST_PARTS ? parts.slice(0, MOST_PARTS) : parts);
+    if (sent < 0) return this.#notSent(sent);
+    this.#full = single ? sent < first.length : sent < sumOf(parts);
+    this.bytesSent += sent;
+    return sent;
+  }
+
+  #notSent(errno: number): number {
+    if (errno !== EAGAIN && errno !== ENOBUFS) {
+      const error = systemError('send', errno);
+      this.failOutput(error);
+      throw error;
+    }
+    this.#full = true;
+    if (channels.stall.hasSubscribers) channels.stall.publish({ stream: this });
+    return 0;
+  }
+
+  protected async endOutput(): Promise<void> {
+    while (this.#pending) await super.ready('write');
+    if (this.#id === NO_ID) return;
+    const result = this.#reactor.net.shutdown(this.#id);
+    if (result < 0 && result !== ENOTCONN) throw systemError('shutdown', result);
+    this.#finished = true;
+    if (this.ended) this.#close(undefined);
+  }
+
+  // ---------------------------------------------------------------- life
+
+  protected override inputEnded(): void {
+    // Nothing can come any more, and nothing can go: the descriptor has served its time.
+    if (this.#finished) this.#close(undefined);
+    super.inputEnded();
+  }
+
+  protected override fail(error: unknown): void {
+    this.#close(error);
+    super.fail(error);
+  }
+
+  protected abandon(error: MiniprotoError | undefined): void {
+    this.#close(error);
+  }
+
+  /** Closes the descriptor; what was received can still be read. */
+  #close(error: unknown): void {
+    if (this.#id !== NO_ID) this.#reactor.net.remove(this.#forget());
+    else if (!this.#pending) return;
+    this.#closed(error);
+  }
+
+  #closed(error: unknown): void {
+    this.#pending = false;
+    this.#timeouts?.stop();
+    if (channels.close.hasSubscribers) channels.close.publish({ stream: this, error });
+    const listeners = this.#closeListeners;
+    this.#closeListeners = [];
+    for (const listener of listeners) listener();
+  }
+
+  whenClosed(listener: () => void): void {
+    if (this.#id === NO_ID && !this.#pending) listener();
+    else this.#closeListeners.push(listener);
+  }
+
+  /** The connection is no longer the reactor's to tell of. @returns its id. */
+  #forget(): number {
+    const id = this.#id;
+    this.#counted = this.#reactor.net.counters(id);
+    this.#reactor.detach(id);
+    this.#id = NO_ID;
+    this.#wants = 0;
+    return id;
+  }
+
+  ref(): this {
+    return this.#setReferenced(true);
+  }
+
+  unref(): this {
+    return this.#setReferenced(false);
+  }
+
+  #setReferenced(referenced: boolean): this {
+    this.#referenced = referenced;
+    if (this.#id !== NO_ID) this.#reactor.net.setReferenced(this.#id, referenced ? 1 : 0);
+    return this;
+  }
+
+  setTimeouts(options: TimeoutOptions): void {
+    this.#timeouts?.stop();
+    this.#timeouts = SocketTimeouts.of(this, options);
+  }
+
+  counters(): SocketCounters {
+    return this.#counted ?? (this.#id === NO_ID ? NOTHING : this.#reactor.net.counters(this.#id));
+  }
+
+  release(): ReleasedSocket {
+    const { descriptor, unread } = this.releaseDescriptor();
+    return toNodeSocket(descriptor, unread, { finished: this.#finished });
+  }
+
+  releaseDescriptor(): { descriptor: number; unread: Buffer } {
+    if (this.#id === NO_ID) throw systemError('release', EBADF);
+    const unread = this.input.take(this.input.length);
+    const descriptor = this.#reactor.net.detach(this.#forget());
+    this.#closed(undefined);
+    this.destroy();
+    return { descriptor, unread };
+  }
+
+  [inspect.custom](): string {
+    const state = this.#pending ? 'adopting' : this.#id === NO_ID ? 'closed' : this.ended ? 'ended' : 'open';
+    const { remoteAddress, remotePort } = this.#addresses;
+    const peer = remoteAddress === undefined ? 'local' : `${remoteAddress}:${remotePort}`;
+    const { bytesReceived, bytesSent } = this.counters();
+    return `SocketStream { native, ${state}, peer: ${peer}, unread: ${this.input.length}, received: ${bytesReceived}, sent: ${bytesSent} }`;
+  }
+}
+
+const NOTHING: SocketCounters = { bytesReceived: 0, bytesSent: 0, receives: 0, sends: 0, stalls: 0, rows: 0 };
+
+function sumOf(parts: readonly Uint8Array[]): number {
+  let sum = 0;
+  for (const part of parts) sum += part.length;
+  return sum;
+}

@@ -1,0 +1,124 @@
+/**
+ * Timeouts of connections, found by looking: one timer per thread looks at all connections that have timeouts, and
+ * compares what has moved. Nothing is done per read or write, and a connection without timeouts costs nothing.
+ *
+ * A timeout fires between its time and a quarter more.
+ */
+import { checkInteger, checkObject } from '../arguments.js';
+import { channels } from '../diagnostics.js';
+import { type ErrorCode, LimitError } from '../errors.js';
+
+export interface TimeoutOptions {
+  /** Milliseconds without a byte in either direction. Default 0: none. */
+  idleTimeoutMs?: number;
+  /** Milliseconds from the beginning until the first record, or the first byte that a codec consumes. Default 0: none. */
+  firstRecordTimeoutMs?: number;
+  /** Milliseconds in which the system takes nothing of what waits to be sent. Default 0: none. */
+  writeStallTimeoutMs?: number;
+}
+
+/** A connection, as its timeouts see it. */
+export interface Timed {
+  readonly input: { readonly offset: number; readonly length: number };
+  /** Bytes sent so far. */
+  readonly bytesSent: number;
+  /** Output waits for the system. */
+  readonly stalled: boolean;
+  destroy(error: Error): void;
+}
+
+/** Milliseconds. The timer is never faster than this. */
+const FASTEST_LOOK_MS = 5;
+/** Looks in the time of the shortest timeout. */
+const LOOKS_PER_TIMEOUT = 8;
+
+const timed = new Set<SocketTimeouts>();
+let timer: NodeJS.Timeout | undefined;
+let timerMs = Number.POSITIVE_INFINITY;
+
+export class SocketTimeouts {
+  readonly #connection: Timed;
+  readonly #idleMs: number;
+  readonly #firstMs: number;
+  readonly #stallMs: number;
+  readonly #begunAt = performance.now();
+  #movedAt = this.#begunAt;
+  #sentAt = this.#begunAt;
+  #moved = 0;
+  #sent = 0;
+
+  /** @returns undefined when there is nothing to look for. @throws ERR_OUT_OF_RANGE, ERR_INVALID_ARG_TYPE */
+  static of(connection: Timed, options: TimeoutOptions): SocketTimeouts | undefined {
+    checkObject('options', options);
+    const { idleTimeoutMs = 0, firstRecordTimeoutMs = 0, writeStallTimeoutMs = 0 } = options;
+    checkInteger('options.idleTimeoutMs', idleTimeoutMs, 0, 2 ** 31 - 1);
+    checkInteger('options.firstRecordTimeoutMs', firstRecordTimeoutMs, 0, 2 ** 31 - 1);
+    checkInteger('options.writeStallTimeoutMs', writeStallTimeoutMs, 0, 2 ** 31 - 1);
+    const all = [idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs].filter((ms) => ms > 0);
+    if (all.length === 0) return undefined;
+    const timeouts = new SocketTimeouts(connection, idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs);
+    timed.add(timeouts);
+    lookEvery(Math.max(FASTEST_LOOK_MS, Math.min(...all) / LOOKS_PER_TIMEOUT));
+    return timeouts;
+  }
+
+  private constructor(connection: Timed, idleMs: number, firstMs: number, stallMs: number) {
+    this.#connection = connection;
+    this.#idleMs = idleMs;
+    this.#firstMs = firstMs;
+    this.#stallMs = stallMs;
+  }
+
+  stop(): void {
+    timed.delete(this);
+    if (timed.size > 0 || timer === undefined) return;
+    clearInterval(timer);
+    timer = undefined;
+    timerMs = Number.POSITIVE_INFINITY;
+  }
+
+  look(now: number): void {
+    const { input, bytesSent, stalled } = this.#connection;
+    const moved = input.offset + input.length + bytesSent;
+    if (moved !== this.#moved) this.#movedAt = now;
+    if (bytesSent !== this.#sent || !stalled) this.#sentAt = now;
+    this.#moved = moved;
+    this.#sent = bytesSent;
+    if (this.#idleMs > 0 && now - this.#movedAt >= this.#idleMs) this.#fire('ERR_IDLE_TIMEOUT', this.#idleMs);
+    else if (this.#stallMs > 0 && now - this.#sentAt >= this.#stallMs) {
+      this.#fire('ERR_WRITE_STALL_TIMEOUT', this.#stallMs);
+    } else if (this.#firstMs > 0 && input.offset === 0 && now - this.#begunAt >= this.#firstMs) {
+      this.#fire('ERR_FIRST_RECORD_TIMEOUT', this.#firstMs);
+    }
+  }
+
+  #fire(code: ErrorCode, ms: number): void {
+    this.stop();
+    const error = new LimitError(code, {
+      offset: this.#connection.input.offset,
+      message: `${WHAT[code]} for ${ms} ms`,
+    });
+    if (channels.limit.hasSubscribers) channels.limit.publish({ stream: this.#connection, error });
+    this.#connection.destroy(error);
+  }
+}
+
+const WHAT: { readonly [code in ErrorCode]?: string } = {
+  ERR_IDLE_TIMEOUT: 'nothing was received or sent',
+  ERR_FIRST_RECORD_TIMEOUT: 'no record was read',
+  ERR_WRITE_STALL_TIMEOUT: 'the peer took nothing of what waits',
+};
+
+function lookEvery(ms: number): void {
+  if (ms >= timerMs) return;
+  clearInterval(timer);
+  timerMs = ms;
+  timer = setInterval(lookAtAll, ms);
+  // A timeout ends a connection that somebody waits for; by itself it keeps nothing alive.
+  timer.unref();
+}
+
+function lookAtAll(): void {
+  const now = performance.now();
+  for (const timeouts of timed) timeouts.look(now);
+}

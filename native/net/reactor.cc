@@ -1,0 +1,281 @@
+#include "net/reactor.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace miniproto {
+namespace {
+
+/** Slots; ids are slot + generation << kSlotBits, and fit in 31 bits. */
+constexpr uint32_t kSlotBits = 20;
+constexpr uint32_t kSlotMask = (1u << kSlotBits) - 1;
+constexpr uint16_t kGenerationMask = 0x7ff;
+
+/** Ready connections that one poll asks for. */
+constexpr int kPollEvents = 512;
+
+/** Bytes: one socket's share of a turn at first, and at most. The first is what Node reads, and fits in the cache. */
+constexpr uint32_t kFirstReceive = 64 * 1024;
+constexpr uint32_t kLargestReceive = 256 * 1024;
+/** Bytes: with less room than this in the arena the turn ends, instead of receiving in crumbs. */
+constexpr size_t kLeastReceive = 16 * 1024;
+/** Rows of one connection in one turn, and the room without which the turn ends. */
+constexpr size_t kMostRows = 2048;
+constexpr size_t kLeastRows = 256;
+/** Bytes: a full receive of records this long on average is bulk, and the next one asks for more. */
+constexpr size_t kBulkRecord = 4096;
+/** Payloads start at cache lines, so that connections do not share one. */
+constexpr size_t kArenaAlignment = 64;
+
+}  // namespace
+
+struct Reactor::Room {
+  const TurnMemory& memory;
+  size_t arenaUsed = 0;
+  size_t tableUsed = 0;
+  size_t events = 0;
+
+  size_t rowsLeft() const {
+    const size_t words = memory.tableWords - tableUsed;
+    return words < kHeaderWords ? 0 : (words - kHeaderWords) / kRowWords;
+  }
+  bool full() const {
+    return (events + 1) * kEventWords > memory.eventWords || memory.arenaSize - arenaUsed < kLeastReceive ||
+           rowsLeft() < kLeastRows;
+  }
+};
+
+Reactor::~Reactor() {
+  for (const Connection& connection : connections_) {
+    if (connection.descriptor >= 0) ::close(connection.descriptor);
+  }
+  if (epoll_ >= 0) ::close(epoll_);
+}
+
+int Reactor::open() {
+  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+  return epoll_ < 0 ? -errno : 0;
+}
+
+const Reactor::Connection* Reactor::find(int32_t id) const {
+  if (id < 0) return nullptr;
+  const uint32_t slot = static_cast<uint32_t>(id) & kSlotMask;
+  if (slot >= connections_.size()) return nullptr;
+  const Connection& connection = connections_[slot];
+  const bool same = connection.descriptor >= 0 && connection.generation == static_cast<uint32_t>(id) >> kSlotBits;
+  return same ? &connection : nullptr;
+}
+
+int32_t Reactor::add(int descriptor) {
+  if (free_.empty() && connections_.size() > kSlotMask) return -EMFILE;
+  const int copy = system_.duplicate(descriptor);
+  if (copy < 0) return copy;
+  uint32_t slot = 0;
+  if (free_.empty()) {
+    slot = static_cast<uint32_t>(connections_.size());
+    connections_.emplace_back();
+  } else {
+    slot = free_.back();
+    free_.pop_back();
+  }
+  Connection& connection = connections_[slot];
+  const uint16_t generation = (connection.generation + 1) & kGenerationMask;
+  connection = Connection();
+  connection.descriptor = copy;
+  connection.generation = generation;
+  connection.receiveSize = kFirstReceive;
+  counters_.connections++;
+  return static_cast<int32_t>(slot | static_cast<uint32_t>(generation) << kSlotBits);
+}
+
+void Reactor::forget(int32_t id) {
+  Connection& connection = *find(id);
+  setWants(connection, 0);
+  // Out of epoll before anything else happens to the descriptor: a duplicate elsewhere would keep it in there.
+  arm(id, connection, 0);
+  connection.descriptor = -1;
+  (inTurn_ ? freed_ : free_).push_back(static_cast<uint32_t>(id) & kSlotMask);
+  counters_.connections--;
+}
+
+void Reactor::remove(int32_t id) {
+  const int descriptor = detach(id);
+  ::close(descriptor);
+}
+
+int Reactor::detach(int32_t id) {
+  const int descriptor = find(id)->descriptor;
+  forget(id);
+  return descriptor;
+}
+
+void Reactor::setWants(Connection& connection, uint8_t wants) {
+  const bool before = isWaiting(connection);
+  connection.wants = wants;
+  const bool after = isWaiting(connection);
+  waiting_ += static_cast<size_t>(after) - static_cast<size_t>(before);
+}
+
+void Reactor::setReferenced(int32_t id, bool referenced) {
+  Connection& connection = *find(id);
+  const uint8_t wants = connection.wants;
+  setWants(connection, 0);
+  connection.referenced = referenced;
+  setWants(connection, wants);
+}
+
+int Reactor::want(int32_t id, uint8_t wants) {
+  Connection& connection = *find(id);
+  setWants(connection, wants);
+  const uint8_t mask = static_cast<uint8_t>(((wants & (kWantRead | kWantFlow)) != 0 ? kWantRead : 0) |
+                                            ((wants & kWantWrite) != 0 ? kWantWrite : 0));
+  // What is watched and not wanted any more is only taken back when it is noticed: mostly it is wanted again soon.
+  if ((mask & ~connection.armed) == 0) return 0;
+  const int result = arm(id, connection, mask | connection.armed);
+  if (result < 0) setWants(connection, 0);
+  return result;
+}
+
+int Reactor::arm(int32_t id, Connection& connection, uint8_t mask) {
+  if (mask == connection.armed && connection.inEpoll == (mask != 0)) return 0;
+  epoll_event event{};
+  event.events = ((mask & kWantRead) != 0 ? static_cast<uint32_t>(EPOLLIN) : 0u) |
+                 ((mask & kWantWrite) != 0 ? static_cast<uint32_t>(EPOLLOUT) : 0u);
+  event.data.u64 = static_cast<uint32_t>(id);
+  const int operation = mask == 0 ? EPOLL_CTL_DEL : connection.inEpoll ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  counters_.arms++;
+  if (::epoll_ctl(epoll_, operation, connection.descriptor, &event) != 0) return -errno;
+  connection.armed = mask;
+  connection.inEpoll = mask != 0;
+  return 0;
+}
+
+int64_t Reactor::receive(int32_t id, uint8_t* bytes, size_t size, bool peek) {
+  Connection& connection = *find(id);
+  const int64_t count = system_.receive(connection.descriptor, bytes, size, peek);
+  counters_.receives++;
+  connection.counters.receives++;
+  if (count > 0 && !peek) {
+    counters_.bytesReceived += static_cast<uint64_t>(count);
+    connection.counters.bytesReceived += static_cast<uint64_t>(count);
+  }
+  return count;
+}
+
+int64_t Reactor::send(int32_t id, const iovec* parts, size_t count) {
+  Connection& connection = *find(id);
+  const int64_t sent = system_.send(connection.descriptor, parts, count);
+  size_t wanted = 0;
+  for (size_t i = 0; i < count; i++) wanted += parts[i].iov_len;
+  counters_.sends++;
+  connection.counters.sends++;
+  if (sent > 0) {
+    counters_.bytesSent += static_cast<uint64_t>(sent);
+    connection.counters.bytesSent += static_cast<uint64_t>(sent);
+  }
+  if (sent == -EAGAIN || (sent >= 0 && static_cast<size_t>(sent) < wanted)) {
+    counters_.stalls++;
+    connection.counters.stalls++;
+  }
+  return sent;
+}
+
+int Reactor::shutdown(int32_t id) {
+  return ::shutdown(find(id)->descriptor, SHUT_WR) == 0 ? 0 : -errno;
+}
+
+void Reactor::poll() {
+  epoll_event events[kPollEvents];
+  const int count = ::epoll_wait(epoll_, events, kPollEvents, 0);
+  counters_.polls++;
+  ready_.clear();
+  nextReady_ = 0;
+  for (int i = 0; i < count; i++) ready_.push_back({static_cast<int32_t>(events[i].data.u64), events[i].events});
+}
+
+size_t Reactor::turn(const TurnMemory& memory) {
+  // What the last turn's rows were about has been dealt with by now.
+  free_.insert(free_.end(), freed_.begin(), freed_.end());
+  freed_.clear();
+  inTurn_ = true;
+  if (!hasMore()) poll();
+  Room room{memory};
+  while (hasMore() && !room.full()) visit(ready_[nextReady_++], room);
+  if (room.events > 0) counters_.turns++;
+  inTurn_ = room.events > 0;
+  return room.events;
+}
+
+void Reactor::visit(const Ready& ready, Room& room) {
+  Connection* connection = find(ready.id);
+  // Closed since the poll, perhaps by a handler in this very round.
+  if (connection == nullptr) return;
+  const bool failed = (ready.events & (EPOLLERR | EPOLLHUP)) != 0;
+  const bool readable = failed || (ready.events & EPOLLIN) != 0;
+  const bool writable = failed || (ready.events & EPOLLOUT) != 0;
+  int32_t* event = room.memory.events + room.events * kEventWords;
+  std::fill(event, event + kEventWords, 0);
+  event[kEventId] = ready.id;
+  if (writable && (connection->wants & kWantWrite) != 0) {
+    event[kEventFlags] |= kWritable;
+    setWants(*connection, connection->wants & ~kWantWrite);
+  }
+  const bool flows = readable && (connection->wants & kWantFlow) != 0;
+  if (flows) {
+    flow(*connection, room, event);
+  } else if (readable && (connection->wants & kWantRead) != 0) {
+    event[kEventFlags] |= kReadable;
+    setWants(*connection, connection->wants & ~kWantRead);
+  }
+  if (event[kEventFlags] != 0) room.events++;
+  // Woken for nothing where records flow: epoll tells again.
+  if (event[kEventFlags] != 0 || flows) return;
+  // Ready, and nobody asked: out of epoll, until somebody does.
+  const uint8_t wants = connection->wants;
+  arm(ready.id, *connection,
+      static_cast<uint8_t>(((wants & (kWantRead | kWantFlow)) != 0 && !readable ? kWantRead : 0) |
+                           ((wants & kWantWrite) != 0 && !writable ? kWantWrite : 0)));
+}
+
+void Reactor::flow(Connection& connection, Room& room, int32_t* event) {
+  const TurnMemory& memory = room.memory;
+  const size_t start = room.arenaUsed;
+  const size_t most = std::min<size_t>(connection.receiveSize, memory.arenaSize - start);
+  const int64_t count = receive(event[kEventId], memory.arena + start, most, false);
+  if (count == -EAGAIN) return;
+  if (count <= 0) {
+    event[kEventFlags] |= count == 0 ? kPeerEnded : kConnectionFailed;
+    event[kEventError] = static_cast<int32_t>(count);
+    // Said once: the end stays readable for ever.
+    setWants(connection, connection.wants & kWantWrite);
+    return;
+  }
+  const size_t end = start + static_cast<size_t>(count);
+  const bool full = static_cast<size_t>(count) == most;
+  event[kEventFlags] |= kArrived | (full ? kMoreComes : 0);
+  event[kEventStart] = static_cast<int32_t>(start);
+  event[kEventEnd] = static_cast<int32_t>(end);
+  event[kEventTable] = static_cast<int32_t>(room.tableUsed);
+  room.arenaUsed = std::min(memory.arenaSize, (end + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment);
+  size_t rows = 0;
+  if (connection.framer != nullptr) {
+    int32_t* header = memory.table + room.tableUsed;
+    std::fill(header, header + kHeaderWords, 0);
+    const FrameCall call{
+        memory.arena, start, end, header, memory.tableWords - room.tableUsed, std::min(kMostRows, room.rowsLeft())};
+    rows = connection.framer->frame(call);
+    room.tableUsed += kHeaderWords + rows * kRowWords;
+  }
+  event[kEventRows] = static_cast<int32_t>(rows);
+  counters_.rows += rows;
+  connection.counters.rows += rows;
+  if (full && static_cast<size_t>(count) >= kBulkRecord * (rows + 1)) {
+    connection.receiveSize = std::min(kLargestReceive, 2 * connection.receiveSize);
+  }
+}
+
+}  // namespace miniproto

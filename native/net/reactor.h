@@ -1,0 +1,187 @@
+/**
+ * The reactor: readiness for many sockets, receiving and framing in one turn, without a thread and without a loop.
+ *
+ * It owns an epoll descriptor; whoever has the loop (the binding, a test) watches that one descriptor and calls `turn`
+ * when it is readable. A turn visits each ready connection once: where records are wanted it receives into the shared
+ * arena and frames what came, else it only says that the connection is ready. What it found stands in an event table;
+ * the caller hands that to JavaScript in one call, and asks again while `turn` says that there is more.
+ *
+ *   interest of a connection   what readiness means
+ *   none                       nobody reads: the connection is taken out of epoll when it is noticed, not before
+ *   kWantRead                  told once (kReadable); whoever was told reads, and asks again
+ *   kWantWrite                 told once (kWritable)
+ *   kWantFlow                  received into the arena, framed, told each time until the interest is taken back
+ *
+ * Level-triggered, so nothing that is left unread is forgotten. A connection that nobody asks about is never left in
+ * epoll with an empty mask: a reset would then wake the loop without end.
+ *
+ * It knows no JavaScript. The arena and the tables are the caller's; their addresses are given with each turn.
+ */
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "framing/framer.h"
+#include "net/system_calls.h"
+
+namespace miniproto {
+
+/** Interests, and what epoll watches; bits. */
+enum Want : uint8_t { kWantRead = 1, kWantWrite = 2, kWantFlow = 4 };
+
+/** What an event says; bits of kEventFlags. */
+enum EventFlag : int32_t {
+  kReadable = 1,
+  kWritable = 2,
+  /** Bytes [kEventStart, kEventEnd) of the arena came; kEventRows rows of them are in the table. */
+  kArrived = 4,
+  kPeerEnded = 8,
+  /** kEventError holds a negative errno. */
+  kConnectionFailed = 16,
+  /** The receive was full: there is probably more. */
+  kMoreComes = 32,
+};
+
+enum EventWord : size_t {
+  kEventId = 0,
+  kEventFlags = 1,
+  kEventStart = 2,
+  kEventEnd = 3,
+  /** Index of the frame table's header in the table words; a multiple of kRowWords. */
+  kEventTable = 4,
+  kEventRows = 5,
+  kEventError = 6,
+  kEventSpare = 7,
+};
+constexpr size_t kEventWords = 8;
+
+/** Memory of one turn. All of it is the caller's and must stay where it is during the call. */
+struct TurnMemory {
+  uint8_t* arena;
+  size_t arenaSize;
+  int32_t* table;
+  size_t tableWords;
+  int32_t* events;
+  size_t eventWords;
+};
+
+/** Counted since the reactor or the connection began. */
+struct SocketCounters {
+  uint64_t bytesReceived = 0;
+  uint64_t bytesSent = 0;
+  uint64_t receives = 0;
+  uint64_t sends = 0;
+  /** Sends that the kernel took less of than was given. */
+  uint64_t stalls = 0;
+  /** Rows framed in turns. */
+  uint64_t rows = 0;
+};
+
+struct ReactorCounters : SocketCounters {
+  uint64_t turns = 0;
+  uint64_t polls = 0;
+  uint64_t arms = 0;
+  uint64_t connections = 0;
+};
+
+class Reactor {
+ public:
+  Reactor() = default;
+  ~Reactor();
+  Reactor(const Reactor&) = delete;
+  Reactor& operator=(const Reactor&) = delete;
+
+  /** Makes the epoll descriptor. @returns 0 or a negative errno. */
+  int open();
+  int descriptor() const { return epoll_; }
+
+  /** Duplicates the descriptor and keeps the copy. @returns the connection's id, >= 0, or a negative errno. */
+  int32_t add(int descriptor);
+  /** True for an id of a connection that is here. */
+  bool has(int32_t id) const { return find(id) != nullptr; }
+  /** Closes the connection. Its id means nothing any more. Pre: has(id). */
+  void remove(int32_t id);
+  /** Lets go of the connection without closing it. Pre: has(id). @returns its descriptor, now the caller's. */
+  int detach(int32_t id);
+  /** The connection's descriptor, still the reactor's. Pre: has(id). */
+  int descriptorOf(int32_t id) const { return find(id)->descriptor; }
+
+  /** Sets the interests. Pre: has(id). @returns 0 or a negative errno, and then nothing is watched. */
+  int want(int32_t id, uint8_t wants);
+  /** The framer of kWantFlow; null: bytes are not framed. It must outlive its use. Pre: has(id). */
+  void setFramer(int32_t id, const Framer* framer) { find(id)->framer = framer; }
+  /** Whether the connection counts in `waiting`. Pre: has(id). */
+  void setReferenced(int32_t id, bool referenced);
+  /** Referenced connections that somebody waits for: while there are any, the loop has to live. */
+  size_t waiting() const { return waiting_; }
+
+  /** Pre: has(id). @returns bytes, 0 at the peer's end, or a negative errno. */
+  int64_t receive(int32_t id, uint8_t* bytes, size_t size, bool peek);
+  /** Pre: has(id). @returns bytes or a negative errno. */
+  int64_t send(int32_t id, const iovec* parts, size_t count);
+  /** Ends our side. Pre: has(id). @returns 0 or a negative errno. */
+  int shutdown(int32_t id);
+
+  /**
+   * One round: fills the event table until it, the arena or the frame table is full, or nobody is ready.
+   * @returns events written. `hasMore` tells whether ready connections are left.
+   */
+  size_t turn(const TurnMemory& memory);
+  bool hasMore() const { return nextReady_ < ready_.size(); }
+
+  SystemCalls& system() { return system_; }
+  const ReactorCounters& counters() const { return counters_; }
+  /** Pre: has(id). */
+  const SocketCounters& countersOf(int32_t id) const { return find(id)->counters; }
+
+ private:
+  struct Connection {
+    int descriptor = -1;
+    /** Told apart from those that had the slot before. */
+    uint16_t generation = 0;
+    uint8_t wants = 0;
+    /** kWantRead and kWantWrite as epoll has them. */
+    uint8_t armed = 0;
+    bool inEpoll = false;
+    bool referenced = true;
+    /** Bytes asked for at once: grows where large records fill it, so that bulk takes few calls. */
+    uint32_t receiveSize = 0;
+    const Framer* framer = nullptr;
+    SocketCounters counters;
+  };
+
+  struct Ready {
+    int32_t id;
+    uint32_t events;
+  };
+
+  /** What is left of a turn's memory. */
+  struct Room;
+
+  const Connection* find(int32_t id) const;
+  Connection* find(int32_t id) { return const_cast<Connection*>(static_cast<const Reactor*>(this)->find(id)); }
+  int arm(int32_t id, Connection& connection, uint8_t mask);
+  void setWants(Connection& connection, uint8_t wants);
+  void poll();
+  void visit(const Ready& ready, Room& room);
+  void flow(Connection& connection, Room& room, int32_t* event);
+  void forget(int32_t id);
+  static bool isWaiting(const Connection& connection) { return connection.referenced && connection.wants != 0; }
+
+  int epoll_ = -1;
+  size_t waiting_ = 0;
+  bool inTurn_ = false;
+  std::vector<Connection> connections_;
+  std::vector<uint32_t> free_;
+  /** Slots that became free during a turn: their rows may still be on their way, so they wait for its end. */
+  std::vector<uint32_t> freed_;
+  std::vector<Ready> ready_;
+  size_t nextReady_ = 0;
+  SystemCalls system_;
+  ReactorCounters counters_;
+};
+
+}  // namespace miniproto

@@ -1,0 +1,78 @@
+#include "net/system_calls.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace miniproto {
+
+int32_t SystemCalls::nextFault(SystemCall call) {
+  Kind& kind = kinds_[static_cast<size_t>(call)];
+  if (!kind.armed) return 0;
+  if (kind.next >= kind.plan.steps.size()) {
+    if (!kind.plan.repeats || kind.plan.steps.empty()) {
+      kind.armed = false;
+      return 0;
+    }
+    kind.next = 0;
+  }
+  return kind.plan.steps[kind.next++];
+}
+
+void SystemCalls::setFaults(SystemCall call, FaultPlan plan) {
+  Kind& kind = kinds_[static_cast<size_t>(call)];
+  kind.armed = !plan.steps.empty();
+  kind.plan = std::move(plan);
+  kind.next = 0;
+}
+
+int64_t SystemCalls::receive(int descriptor, uint8_t* bytes, size_t size, bool peek) {
+  for (;;) {
+    const int32_t fault = nextFault(SystemCall::kReceive);
+    if (fault == -EINTR) continue;
+    if (fault < 0) return fault;
+    const size_t most = fault > 0 ? std::min(size, static_cast<size_t>(fault)) : size;
+    const ssize_t count = ::recv(descriptor, bytes, most, peek ? MSG_PEEK : 0);
+    if (count >= 0) return count;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+int64_t SystemCalls::send(int descriptor, const iovec* parts, size_t count) {
+  for (;;) {
+    const int32_t fault = nextFault(SystemCall::kSend);
+    if (fault == -EINTR) continue;
+    if (fault < 0) return fault;
+    msghdr message{};
+    iovec first{};
+    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iovlen = count;
+    if (fault > 0) {
+      const iovec* part = std::find_if(parts, parts + count, [](const iovec& one) { return one.iov_len > 0; });
+      if (part == parts + count) return 0;
+      first = *part;
+      first.iov_len = std::min(first.iov_len, static_cast<size_t>(fault));
+      message.msg_iov = &first;
+      message.msg_iovlen = 1;
+    }
+    const ssize_t sent = ::sendmsg(descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) return sent;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+int SystemCalls::duplicate(int descriptor) {
+  const int32_t fault = nextFault(SystemCall::kDuplicate);
+  if (fault < 0) return fault;
+  const int copy = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return -errno;
+  const int flags = ::fcntl(copy, F_GETFL);
+  if (flags >= 0 && (flags & O_NONBLOCK) == 0) ::fcntl(copy, F_SETFL, flags | O_NONBLOCK);
+  return copy;
+}
+
+}  // namespace miniproto
