@@ -1,4 +1,5 @@
-/** Codecs that keep the state of a conversation serve one stream; this remembers which have one. */
+/** What may be put on a stream: codecs, and those that keep the state of a conversation on one stream only. */
+import { invalidArgType } from '../arguments.js';
 import type { Codec } from '../codecs/codec.js';
 import { UsageError } from '../errors.js';
 
@@ -15,4 +16,11 @@ export function bindCodec(codec: object): void;
 export function bindCodec(codec: { shared?: boolean; name?: string }): void {
   checkUnbound(codec);
   if (codec.shared !== true) bound.add(codec);
+}
+
+/** @throws ERR_INVALID_ARG_TYPE unless the value looks like a codec. */
+export function checkCodec(codec: unknown): void {
+  const { decode, encode } = (codec ?? {}) as Partial<Codec<unknown>>;
+  if (typeof decode === 'function' && typeof encode === 'function') return;
+  throw invalidArgType('codec', 'a codec, an object with decode and encode', codec);
 }

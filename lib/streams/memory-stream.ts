@@ -23,7 +23,7 @@ export interface MemoryPairOptions extends StreamOptions {
 }
 
 /** One direction. */
-class Channel {
+class Lane {
   readonly ring: Ring;
   readonly capacity: number;
   ended = false;
@@ -37,12 +37,12 @@ class Channel {
 
 /** One end of a pair made by `memoryPair`. */
 export class MemoryStream extends BaseStream {
-  #incoming: Channel;
-  #outgoing: Channel;
+  #incoming: Lane;
+  #outgoing: Lane;
   #peer: MemoryStream | undefined;
 
   /** Internal: use `memoryPair`. */
-  constructor(incoming: Channel, outgoing: Channel, options: StreamOptions) {
+  constructor(incoming: Lane, outgoing: Lane, options: StreamOptions) {
     super(options);
     this.#incoming = incoming;
     this.#outgoing = outgoing;
@@ -127,8 +127,8 @@ export function memoryPair(options: MemoryPairOptions = {}): [MemoryStream, Memo
   checkObject('options', options);
   const { capacity = DEFAULT_CAPACITY } = options;
   const [there, back] = Array.isArray(capacity) ? capacity : [capacity, capacity];
-  const outward = new Channel(there);
-  const inward = new Channel(back);
+  const outward = new Lane(there);
+  const inward = new Lane(back);
   const first = new MemoryStream(inward, outward, options);
   const second = new MemoryStream(outward, inward, options);
   MemoryStream.connect(first, second);

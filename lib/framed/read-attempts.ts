@@ -1,0 +1,202 @@
+/**
+ * The reading side's order: one reader at a time, each with an attempt that takes in what it needs, and a wait around it.
+ *
+ * What an attempt looks for is the caller's (a record, a batch, the head of a record in pieces). Before it starts, the
+ * rest of a record that its reader has left is dropped. States of a reader, and what another one gets meanwhile:
+ *
+ *   state     entered by                    left by                            another reader
+ *   idle                                                                       may start
+ *   waiting   a wait that was refused now   its value, error or abort          ERR_READ_IN_PROGRESS
+ *   pushing   onRecord                      its end                            ERR_READ_IN_PROGRESS
+ *   pieces    the head of a record was      the record's end, or its reader    ERR_RECORD_UNFINISHED
+ *             given                         leaving it
+ *   switched  switchTo                                                         ERR_STREAM_SWITCHED
+ */
+import { checkSignal } from '../arguments.js';
+import { UsageError } from '../errors.js';
+import { EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady, type ReadStatus } from '../status.js';
+import type { ReadyOptions } from '../streams/byte-stream.js';
+import type { Channel } from './channel.js';
+import type { Driver } from './driver.js';
+import { type PieceHost, RecordPieces } from './record-pieces.js';
+import type { RecordReader } from './record-reader.js';
+
+export class ReadAttempts<R, W> {
+  /** Another codec has taken over. */
+  switched = false;
+  readonly #channel: Channel;
+  readonly #reader: RecordReader<R, W>;
+  readonly #driver: Driver;
+  readonly #sawEnd: () => void;
+  #pieces: RecordPieces | undefined;
+  /** A push hands out records; between its batches it may wait for output, and nobody else may read then. */
+  #pushing = false;
+  /** Waits so far: one that was aborted must not end the next one's turn. */
+  #waits = 0;
+
+  /** @param sawEnd called when an attempt has found the peer's end. */
+  constructor(channel: Channel, reader: RecordReader<R, W>, driver: Driver, sawEnd: () => void) {
+    this.#channel = channel;
+    this.#reader = reader;
+    this.#driver = driver;
+    this.#sawEnd = sawEnd;
+  }
+
+  /** @throws UsageError ERR_READ_IN_PROGRESS: two readers would take turns at random; ERR_STREAM_SWITCHED. */
+  checkIdle(): void {
+    if (this.switched) throw new UsageError('ERR_STREAM_SWITCHED');
+    if (this.#driver.reading || this.#pushing) this.#refuse('ERR_READ_IN_PROGRESS');
+  }
+
+  /** @throws UsageError ERR_RECORD_UNFINISHED while a record in pieces has a reader; ERR_STREAM_SWITCHED. */
+  checkReadable(): void {
+    if (this.switched) throw new UsageError('ERR_STREAM_SWITCHED');
+    // A record that its reader has left is skipped by the attempt.
+    if (this.#pieces !== undefined && !this.#pieces.left) this.#refuse('ERR_RECORD_UNFINISHED');
+  }
+
+  #refuse(code: 'ERR_READ_IN_PROGRESS' | 'ERR_RECORD_UNFINISHED'): never {
+    throw new UsageError(code, { protocol: this.#reader.codec.name });
+  }
+
+  /** Drops what is there of a record that its reader has left. @returns true when nothing of it is to come. */
+  #skipLeft(): true | NotReady | NeedWrite {
+    return this.#pieces === undefined || this.#pieces.tryDiscard();
+  }
+
+  /** The same, now or never. @throws UsageError ERR_RECORD_UNFINISHED */
+  skipWhole(): void {
+    if (this.#skipLeft() !== true) this.#refuse('ERR_RECORD_UNFINISHED');
+  }
+
+  /** Tries, fills, tries again, until there is a value or nothing more can be done now. */
+  try<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
+    try {
+      const skipped = this.#skipLeft();
+      return skipped === true ? this.#loop(attempt) : (skipped as NotReady);
+    } finally {
+      // Whatever was read or written may be what a write waits for.
+      this.#driver.wakeNeedy();
+    }
+  }
+
+  #loop<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
+    const driver = this.#driver;
+    for (;;) {
+      const answer = attempt();
+      if (answer !== NEED_WRITE) driver.decoded();
+      if (answer === NOT_READY) {
+        this.#channel.schedule();
+        const filled = driver.fill();
+        if (filled !== true) return filled;
+      } else if (answer === NEED_WRITE) {
+        if (driver.wrote()) continue;
+        driver.readAhead();
+        return NEED_WRITE;
+      } else {
+        this.#channel.schedule();
+        if (answer === EOF) this.#sawEnd();
+        return answer as T | Eof;
+      }
+    }
+  }
+
+  /** The asynchronous form: `attempt` until it has a value. One at a time. */
+  wait<T>(attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
+    try {
+      this.checkIdle();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.waitOn(attempt, options);
+  }
+
+  /** The same for whoever reads already, as a push does. */
+  waitOn<T>(attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
+    try {
+      if (options.signal !== undefined) checkSignal('options.signal', options.signal);
+      options.signal?.throwIfAborted();
+      const answer = attempt();
+      if (answer === NOT_READY || answer === NEED_WRITE) return this.#waitLoop(answer as NotReady, attempt, options);
+      const pause = this.#driver.pause();
+      return pause === undefined ? Promise.resolve(answer as T | Eof) : pause.then(() => answer as T | Eof);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #waitLoop<T>(first: ReadStatus, attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
+    const { signal } = options;
+    const driver = this.#driver;
+    const turn = ++this.#waits;
+    const leave = () => {
+      if (this.#waits === turn) driver.reading = false;
+    };
+    driver.reading = true;
+    // Whoever aborts may read at once, although the rejection comes some promises later.
+    signal?.addEventListener('abort', leave, { once: true });
+    try {
+      for (let answer: T | ReadStatus = first; ; answer = attempt()) {
+        if (answer !== NOT_READY && answer !== NEED_WRITE) return answer as T | Eof;
+        await driver.readMoved(answer as NotReady, options);
+        driver.waited();
+        // Input may have come before the abort did; it is for the next reader now.
+        signal?.throwIfAborted();
+      }
+    } finally {
+      signal?.removeEventListener('abort', leave);
+      leave();
+    }
+  }
+
+  /** Runs a push, which is the only reader until its promise settles. */
+  push(run: () => Promise<void>): Promise<void> {
+    try {
+      this.checkIdle();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#pushing = true;
+    return run().finally(() => {
+      this.#pushing = false;
+    });
+  }
+
+  /** Starts to read one record in pieces. @throws UsageError ERR_PIECES_UNSUPPORTED */
+  tryOpenPieces(): RecordPieces | ReadStatus {
+    const reader = this.#reader;
+    reader.checkFailure();
+    const { pieces, name } = reader.codec;
+    if (pieces === undefined) throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: name });
+    reader.drop();
+    const { input } = this.#channel.stream;
+    const driver = this.#driver;
+    return this.try(() => {
+      if (driver.ended && input.length === 0) return EOF;
+      const opened = pieces.open(input);
+      // A header that the end cut off is the same error as a record that it cut off.
+      if (opened === NOT_READY) return driver.ended ? (reader.next(true) as Eof) : NOT_READY;
+      this.#pieces = new RecordPieces(opened, this.#pieceHost());
+      return this.#pieces;
+    });
+  }
+
+  #pieceHost(): PieceHost {
+    const driver = this.#driver;
+    return {
+      input: this.#channel.stream.input,
+      get ended() {
+        return driver.ended;
+      },
+      fill: () => driver.fill(),
+      ready: (answer, options) => driver.readMoved(answer, options),
+      done: () => {
+        this.#pieces = undefined;
+      },
+      failed: (error) => {
+        this.#pieces = undefined;
+        this.#reader.fail(error);
+      },
+    };
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * Records into an output queue: the push side of a codec, the counterpart of RecordReader.
+ *
+ * A record is taken whole or not at all. What finds no room waits as a record, in the order of the calls, and is encoded
+ * when its turn comes. Who may write, and until when, is the framed stream's business.
+ */
+import { UsageError } from '../errors.js';
+import { BY_REFERENCE_FROM } from '../limits.js';
+import { NEED_READ, type NeedRead, NOT_READY, type NotReady, type WriteStatus } from '../status.js';
+import type { ReadyOptions } from '../streams/byte-stream.js';
+import type { Channel } from './channel.js';
+import { isCursor, type RecordCursor, SpanCursor } from './cursor.js';
+import type { Driver } from './driver.js';
+import { RecordParts } from './record-pieces.js';
+import type { RecordReader } from './record-reader.js';
+import { type QueuedWrite, WriteQueue } from './write-queue.js';
+
+export class RecordWriter<R, W> {
+  readonly #channel: Channel;
+  /** Knows the codec in charge. */
+  readonly #reader: RecordReader<R, W>;
+  readonly #driver: Driver;
+  readonly #queue = new WriteQueue<W>(() => this.#serveQueue());
+  #parts: RecordParts | undefined;
+  /** A record that a push handler wrote could not be encoded when its turn came. */
+  #pushFailure: unknown;
+
+  constructor(channel: Channel, reader: RecordReader<R, W>, driver: Driver) {
+    this.#channel = channel;
+    this.#reader = reader;
+    this.#driver = driver;
+    channel.beforeExit = () => this.encodeWaiting();
+  }
+
+  /** Records that wait to be taken. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** A record is being written in parts. */
+  get unfinished(): boolean {
+    return this.#parts !== undefined;
+  }
+
+  /** @throws UsageError ERR_RECORD_UNFINISHED while a record is being written in parts. */
+  checkWhole(): void {
+    if (this.#parts === undefined) return;
+    throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.#reader.codec.name });
+  }
+
+  /** Why a write would be refused now, without an attempt. */
+  get pendingWrite(): WriteStatus | undefined {
+    if (this.#driver.needsPeer) return NEED_READ;
+    return this.#channel.full || this.#queue.length > 0 ? NOT_READY : undefined;
+  }
+
+  /** Takes one record, if there is room and nobody waits for it. */
+  tryWrite(record: W | RecordCursor<unknown>): true | WriteStatus {
+    if (this.#queue.length > 0) return NOT_READY;
+    return this.#hasRoom() ? this.#encode(record) : NOT_READY;
+  }
+
+  /** Takes one record, now or when its turn comes. Resolves when its memory is the caller's again. */
+  write(record: W | RecordCursor<unknown>, options: ReadyOptions): Promise<void> {
+    const answer = this.tryWrite(record);
+    const queued = answer === true ? undefined : this.#queue.add(this.#owned(record), options);
+    if (!isLarge(record)) return queued ?? Promise.resolve();
+    // It may be sent from where it lies, so it has to have left.
+    return (queued ?? Promise.resolve()).then(() => this.#channel.flush(options.signal));
+  }
+
+  /** Takes a record although the queue may be full: from inside a push, which stops reading instead. */
+  push(record: W | RecordCursor<unknown>): boolean {
+    // A push takes always, so those that wait for room need not wait any longer.
+    this.encodeWaiting();
+    if (this.#queue.length > 0 || this.#encode(record) !== true) {
+      this.#queue.add(this.#owned(record), {}).catch((error) => {
+        this.#pushFailure ??= error;
+      });
+    }
+    return !this.#channel.full;
+  }
+
+  /** @throws what became of a record that a push wrote. */
+  checkPushed(): void {
+    if (this.#pushFailure !== undefined) throw this.#pushFailure;
+  }
+
+  #hasRoom(): boolean {
+    const channel = this.#channel;
+    if (!channel.full) return true;
+    channel.pushOn();
+    channel.checkFailure();
+    return !channel.full;
+  }
+
+  #encode(record: W | RecordCursor<unknown>): true | NeedRead {
+    const { codec } = this.#reader;
+    const { output } = this.#channel;
+    output.mark();
+    let answer: true | NeedRead = true;
+    try {
+      if (!isCursor(record)) answer = codec.encode(record as W, output);
+      else if (record instanceof SpanCursor && codec.encodeRange !== undefined) {
+        record.range((bytes, from, to, stable) => codec.encodeRange!(bytes, from, to, output, { stable }));
+      } else answer = codec.encode(record.value() as W, output);
+    } catch (error) {
+      output.rollback();
+      throw error;
+    }
+    this.#driver.encoded(answer);
+    return answer;
+  }
+
+  /** A record that outlives its turn: as `encode` takes it, and in memory that its owner may use again. */
+  #owned(record: W | RecordCursor<unknown>): W {
+    if (isCursor(record)) {
+      const payload = record instanceof SpanCursor && this.#reader.codec.encodeRange !== undefined;
+      return (payload ? record.bytes() : record.value()) as W;
+    }
+    const small = record instanceof Uint8Array && record.length < BY_REFERENCE_FROM;
+    return (small ? Buffer.from(record) : record) as W;
+  }
+
+  // ---------------------------------------------------------------- the queue
+
+  async #serveQueue(): Promise<void> {
+    const queue = this.#queue;
+    for (let entry = queue.first(); entry !== undefined; entry = queue.first()) {
+      try {
+        const answer = this.#putQueued(entry);
+        if (answer === NEED_READ) await this.#driver.peerMoved({});
+        else if (answer === NOT_READY) await this.#channel.ready(undefined);
+      } catch (error) {
+        return queue.fail(error);
+      }
+    }
+  }
+
+  /** Takes the first of the queue out, if there is room; a record that cannot be encoded fails alone. */
+  #putQueued(entry: QueuedWrite<W>): true | WriteStatus {
+    this.#channel.checkFailure();
+    if (!this.#hasRoom()) return NOT_READY;
+    try {
+      const answer = this.#encode(entry.record);
+      if (answer !== true) return answer;
+      this.#queue.shift();
+      entry.resolve();
+    } catch (error) {
+      this.#channel.checkFailure();
+      this.#queue.shift();
+      entry.reject(error);
+    }
+    return true;
+  }
+
+  /** Encodes what waits for room, whatever the mark says, until one waits for the peer. */
+  encodeWaiting(): void {
+    for (let entry = this.#queue.first(); entry !== undefined; entry = this.#queue.first()) {
+      try {
+        if (this.#encode(entry.record) !== true) break;
+        entry.resolve();
+      } catch (error) {
+        entry.reject(error);
+      }
+      this.#queue.shift();
+    }
+  }
+
+  /** Encodes what waits, for another codec is about to take over. @throws UsageError ERR_RECORD_UNFINISHED */
+  encodeAll(): void {
+    this.encodeWaiting();
+    if (this.#queue.length === 0) return;
+    const message = 'a write waits for the peer';
+    throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.#reader.codec.name, message });
+  }
+
+  /** Resolves when no record waits any more. */
+  emptied(signal: AbortSignal | undefined): Promise<void> {
+    return this.#queue.emptied(signal);
+  }
+
+  /** Resolves when there is room again. */
+  async drained(options: ReadyOptions): Promise<void> {
+    while (this.#channel.full || this.#queue.length > 0) {
+      await this.#queue.emptied(options.signal);
+      if (this.#channel.full) await this.#driver.outputMoved(options);
+    }
+  }
+
+  tryFlush(): true | NotReady | NeedRead {
+    return this.#queue.length > 0 ? NOT_READY : this.#channel.tryFlush();
+  }
+
+  /** Resolves when everything written has left. */
+  async flush(signal: AbortSignal | undefined): Promise<void> {
+    await this.#queue.emptied(signal);
+    await this.#channel.flush(signal);
+  }
+
+  /** Rejects the writes that wait. */
+  fail(reason: unknown): void {
+    this.#queue.fail(reason);
+  }
+
+  // ---------------------------------------------------------------- records in parts
+
+  /** Starts a record whose payload is written in parts. @throws UsageError ERR_PIECES_UNSUPPORTED */
+  tryBegin(length: number | undefined): RecordParts | NotReady {
+    const { pieces, name } = this.#reader.codec;
+    if (pieces === undefined) throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: name });
+    const channel = this.#channel;
+    if (this.#queue.length > 0 || channel.full) {
+      channel.pushOn();
+      if (this.#queue.length > 0 || channel.full) return NOT_READY;
+    }
+    const { output } = channel;
+    output.mark();
+    try {
+      const done = () => {
+        this.#parts = undefined;
+      };
+      this.#parts = new RecordParts(pieces.begin(length, output), channel, done);
+    } catch (error) {
+      output.rollback();
+      throw error;
+    }
+    channel.schedule();
+    return this.#parts;
+  }
+}
+
+function isLarge(record: unknown): boolean {
+  return record instanceof Uint8Array && record.length >= BY_REFERENCE_FROM;
+}
