@@ -7,6 +7,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { argv, stdout } from 'node:process';
 import { digits, markdown, short } from './harness/stats.mjs';
+import { socketTables } from './servers/tables.mjs';
 
 const FOLDER = new URL('./record/', import.meta.url);
 const PAGE = new URL('../docs/benchmarks.md', import.meta.url);
@@ -105,7 +106,20 @@ function memory({ results }) {
     .join('\n\n');
 }
 
-const RENDER = { 'lines-file': pairs, 'lines-stream': pairs, 'length-stream': pairs, kernels, codecs, memory };
+function sockets(record) {
+  const tables = socketTables(record).map(markdown);
+  return [...tables, ...record.missing, record.bun && `Bun ${record.bun}.`].filter(Boolean).join('\n\n');
+}
+
+const RENDER = {
+  'lines-file': pairs,
+  'lines-stream': pairs,
+  'length-stream': pairs,
+  kernels,
+  codecs,
+  memory,
+  sockets,
+};
 
 function section(name) {
   const record = newest(name);

@@ -10,7 +10,7 @@ import { ratiosOf, runPairs, targetsOf } from './harness/pairs.mjs';
 import { circumstances, writeRecord } from './harness/record.mjs';
 import { digits, short, table } from './harness/stats.mjs';
 
-const NAMES = ['lines-file', 'lines-stream', 'length-stream', 'kernels', 'codecs', 'memory'];
+const NAMES = ['lines-file', 'lines-stream', 'length-stream', 'kernels', 'codecs', 'memory', 'sockets'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,10 +35,11 @@ for (const name of positionals.length > 0 ? positionals : NAMES) {
   stdout.write(
     `\n${bench.question}\n${about.machine.cpu}, ${about.machine.cores} cores, Node ${about.node}, ${about.kernel}\n`,
   );
-  const body = bench.run === undefined ? pairs(bench) : await bench.run({ quick, only, progress });
+  const body = bench.run === undefined ? pairs(bench) : await bench.run({ quick, only, rounds, progress });
   progress('');
   if (body.text !== undefined) stdout.write(`${body.text}\n`);
-  if (keep)
+  // A bench that could not measure anything has said so.
+  if (keep && body.results.length > 0)
     stdout.write(
       `Recorded in ${writeRecord(name, { ...about, question: bench.question, unit: bench.unit, ...body, text: undefined })}\n`,
     );

@@ -3,7 +3,8 @@
  *
  *     node examples/echo-server.mjs --protocol line|len32 --transport native|duplex --port 7000
  *
- * Without words it takes lines, over Node's own sockets, on a free port; it prints `up` and the port when it listens.
+ * Without words it takes lines, on native sockets, on a free port; it prints `up` and the port when it listens. `native`
+ * reads and writes in C++ where there is an addon for it, and otherwise is what `duplex` is: Node's own sockets.
  * `onRecord` hands each record to a function where it lies, without an object of its own, and what a batch of them is
  * answered leaves in one piece. A peer that sends without reading is held by its own answers.
  */
@@ -11,14 +12,12 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { exit } from 'node:process';
 import { parseArgs } from 'node:util';
-import * as miniproto from 'miniproto';
-
-const { framed, lengthPrefixed, lines } = miniproto;
+import { framed, lengthPrefixed, lines, listen } from 'miniproto';
 
 const { values } = parseArgs({
   options: {
     protocol: { type: 'string', default: 'line' },
-    transport: { type: 'string', default: 'duplex' },
+    transport: { type: 'string', default: 'native' },
     port: { type: 'string', default: '0' },
   },
 });
@@ -46,24 +45,24 @@ async function echo(source) {
   }
 }
 
+/** Each listens, and answers with the port. */
 const transports = {
   async duplex() {
     // Half-open, so that a peer that has ended still gets its answers.
     const server = createServer({ noDelay: true, allowHalfOpen: true }, echo);
     server.listen(address);
     await once(server, 'listening');
-    return server;
+    return server.address().port;
   },
-  native() {
-    if (miniproto.listen === undefined) refuse('this version of miniproto has no native sockets');
-    return miniproto.listen(address, echo);
+  async native() {
+    const { port } = await listen(address, echo);
+    return port;
   },
 };
 const transport = transports[values.transport];
 if (transport === undefined) refuse(`there is no transport '${values.transport}'; there are native and duplex`);
 
-const server = await transport();
-console.log(`up ${server.address().port}`);
+console.log(`up ${await transport()}`);
 
 function refuse(reason) {
   console.error(`echo-server: ${reason}`);

@@ -74,7 +74,7 @@ describe('examples that serve', () => {
     line: Buffer.from([0x61, 0x0d, 0x0a, 0x0a, 0xff, 0x00, 0x0a]),
     len32: Buffer.from([0, 0, 0, 3, 1, 2, 3, 0, 0, 0, 0]),
   };
-  for (const transport of ['duplex']) {
+  for (const transport of ['duplex', 'native']) {
     for (const [protocol, bytes] of Object.entries(spoken)) {
       it(`examples/echo-server.mjs gives back ${protocol} over ${transport} byte by byte`, async function () {
         this.timeout(60_000);

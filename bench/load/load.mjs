@@ -1,0 +1,47 @@
+/**
+ * The load generator from JavaScript: built where CMake and a compiler are found, and run against a server.
+ *
+ * It is a program of its own, in C++, because it has to be faster than what it loads; see main.cc beside this.
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { platform } from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const FOLDER = join(ROOT, 'build-bench');
+const PROGRAM = join(FOLDER, 'miniproto_load');
+/** Longer than any run: connecting, measuring, and the patience for missing echoes. */
+const TIMEOUT_MS = 120_000;
+
+/** @returns {string | undefined} why there is none */
+export function buildLoad() {
+  if (platform !== 'linux') return 'the load generator needs epoll, so Linux';
+  try {
+    const quiet = { stdio: ['ignore', 'ignore', 'pipe'] };
+    execFileSync('cmake', ['-S', ROOT, '-B', FOLDER, '-DCMAKE_BUILD_TYPE=Release', '-DMINIPROTO_BENCHES=ON'], quiet);
+    execFileSync('cmake', ['--build', FOLDER, '--target', 'miniproto_load'], quiet);
+    return undefined;
+  } catch (error) {
+    return existsSync(PROGRAM) ? undefined : `the load generator could not be built: ${error.message.trim()}`;
+  }
+}
+
+/**
+ * Loads a server.
+ * @param {{ port: number, pid: number }} server
+ * @param {Record<string, string | number | true>} options by name, without the dashes
+ * @returns {Promise<Record<string, any>>} what it prints
+ * @throws when an echo was wrong or missing
+ */
+export function load({ port, pid }, options) {
+  const all = { port, 'server-pid': pid, ...options };
+  const words = Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...(value === true ? [] : [`${value}`])]);
+  return new Promise((resolve, reject) => {
+    execFile(PROGRAM, words, { timeout: TIMEOUT_MS }, (error, text, complaint) => {
+      if (error === null) resolve(JSON.parse(text));
+      else reject(new Error(complaint.trim() || `the load generator: ${error.message}`));
+    });
+  });
+}

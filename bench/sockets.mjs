@@ -1,0 +1,209 @@
+/**
+ * Question: how many records does an echo server answer, and what do its connections cost it?
+ *
+ * Unit: messages per second of the server's processor time, all threads, user and system. Shapes: connections × in
+ * flight on each × payload bytes, one at a time (100 × 1) and in groups (100 × 16, 1 × 256), small and up to 1 MiB;
+ * lines, and records behind 4 bytes of length. Also, over lengths: bytes for an idle connection, what is left of
+ * connections that came and went, and how late quiet connections are beside one that floods.
+ * Ours: examples/echo-server.mjs, on native sockets and on Node's. Rivals, in servers/: split2 in its usual form and
+ * with one write for a chunk; length-prefixed-stream, which speaks varints only; net and Bun.listen with framing by
+ * hand. The load comes from a C++ program (load/) that compares every echo; a wrong one fails the bench. Each case has
+ * a new server process in each round.
+ */
+import { env, execPath, stdout } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import * as miniproto from '../dist/index.js';
+import { median, table } from './harness/stats.mjs';
+import { buildLoad, load } from './load/load.mjs';
+import { findBun } from './servers/bun.mjs';
+import { start } from './servers/start.mjs';
+import { socketTables } from './servers/tables.mjs';
+
+const PROTOCOLS = ['line', 'len32'];
+/** Connections, in flight on each, payload bytes. */
+const SHAPES = [
+  [100, 1, 64],
+  [100, 16, 64],
+  [1, 256, 64],
+  [100, 1, 1024],
+  [10, 4, 16_384],
+  [4, 2, 1_048_576],
+];
+/** Seconds of warming up and of measuring, and the counts of the other questions. */
+const FULL = { rounds: 5, warmup: 1, seconds: 3, idle: 5_000, churn: 10_000 };
+const QUICK = { rounds: 2, warmup: 0.5, seconds: 0.7, idle: 1_000, churn: 1_000 };
+/** At once, while connections come and go; and quiet ones beside a flood. */
+const CONCURRENT = 50;
+
+const NATIVE = 'native sockets';
+const DUPLEX = "Node's sockets";
+const PACKAGES = ['split2', 'split2, one write', 'length-prefixed-stream'];
+const BUN = 'Bun, by hand';
+
+const CASES = [
+  { name: NATIVE, ours: 'native', protocols: PROTOCOLS },
+  { name: DUPLEX, ours: 'duplex', protocols: PROTOCOLS },
+  { name: 'split2', server: 'split2-each-line', protocols: ['line'] },
+  { name: 'split2, one write', server: 'split2-line', protocols: ['line'] },
+  { name: 'net, by hand', server: 'net-PROTOCOL', protocols: PROTOCOLS },
+  { name: 'net, latin1', server: 'net-line-latin1', protocols: ['line'] },
+  { name: 'length-prefixed-stream', server: 'lps-varint', protocols: ['len32'], speaks: 'varint' },
+  { name: BUN, server: 'bun-PROTOCOL', protocols: PROTOCOLS, bun: true },
+];
+
+/** Loads a fresh server of a case once. */
+async function runOnce(one, protocol, options) {
+  const path = (name) => fileURLToPath(new URL(name, import.meta.url));
+  const server = one.ours
+    ? await start(execPath, [path('../examples/echo-server.mjs'), ...wordsOf(one, protocol)], nativeWish())
+    : await start(one.path ?? execPath, [path(`servers/${one.server.replace('PROTOCOL', protocol)}.mjs`)]);
+  try {
+    return await load(server, { protocol: one.speaks ?? protocol, ...options });
+  } catch (error) {
+    throw new Error(`${one.name}, ${protocol}, ${JSON.stringify(options)}: ${error.message}`, { cause: error });
+  } finally {
+    await server.stop();
+  }
+}
+
+function wordsOf({ ours }, protocol) {
+  return ['--protocol', protocol, '--transport', ours];
+}
+
+/** A server must not fall back to the reference in silence. */
+function nativeWish() {
+  const addon = miniproto.nativeInfo().implementation === 'addon';
+  return { MINIPROTO_NATIVE: addon ? (env.MINIPROTO_NATIVE ?? 'required') : 'off' };
+}
+
+/** A, B, C, A, B, C. @returns the runs of each case */
+async function inTurns(cases, protocol, options, { rounds, label, progress }) {
+  const runs = cases.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, one] of cases.entries()) {
+      progress(`sockets ${label}: round ${round + 1} of ${rounds}, ${one.name}`);
+      runs[index].push(await runOnce(one, protocol, options));
+    }
+  }
+  return runs;
+}
+
+async function echo(cases, protocol, [connections, inFlight, bytes], { warmup, seconds, ...how }) {
+  const input = nameOf(protocol, [connections, inFlight, bytes]);
+  const options = { connections, 'in-flight': inFlight, bytes, warmup, seconds };
+  const all = await inTurns(cases, protocol, options, { ...how, label: input });
+  const results = cases.map(({ name, ours }, index) => ({
+    name,
+    ours: ours !== undefined,
+    messagesPerCpuSecond: Math.round(median(all[index].map((run) => run.messagesPerCpuSecond))),
+    messagesPerSecond: Math.round(median(all[index].map((run) => run.messagesPerSecond))),
+    p50Us: median(all[index].map(({ latencyUs }) => latencyUs.p50)),
+    p99Us: median(all[index].map(({ latencyUs }) => latencyUs.p99)),
+    runs: all[index].map(({ messages, seconds: wall, serverCpuSeconds }) => ({ messages, wall, serverCpuSeconds })),
+  }));
+  const shape = { connections, inFlight, bytes };
+  return { input, protocol, ...shape, rounds: how.rounds, cases: results, ratios: ratiosOf(results) };
+}
+
+/** Of every case of ours to every rival: the median of the ratios within a round. */
+function ratiosOf(cases) {
+  const rate = ({ messages, serverCpuSeconds }) => messages / serverCpuSeconds;
+  const rivals = cases.filter(({ ours }) => !ours);
+  return cases
+    .filter(({ ours }) => ours)
+    .flatMap((ours) =>
+      rivals.map((rival) => {
+        const byRound = ours.runs.map((run, round) => rate(run) / rate(rival.runs[round]));
+        return { ours: ours.name, rival: rival.name, ratio: Math.round(median(byRound) * 100) / 100 };
+      }),
+    );
+}
+
+/** What was promised of native sockets, and what came out. */
+function targetsOf(results) {
+  return results.flatMap(({ input, ratios }) =>
+    ratios
+      .filter(({ ours, rival }) => ours === NATIVE && (rival === BUN || PACKAGES.includes(rival)))
+      .map((one) => ({ input, ...one, atLeast: one.rival === BUN ? 1.1 : 10 }))
+      .map((one) => ({ ...one, met: one.ratio >= one.atLeast })),
+  );
+}
+
+/** The other questions: their options, and which figures are kept. */
+function held({ warmup, seconds, idle, churn }) {
+  return {
+    idle: { options: { idle, warmup, seconds } },
+    churn: { options: { churn, connections: CONCURRENT, warmup } },
+    flood: {
+      options: { flood: true, connections: CONCURRENT, warmup, seconds },
+      more: ({ latencyUs, latencyUsBesideFlood }) => ({
+        p99Alone: latencyUs.p99,
+        p99BesideFlood: latencyUsBesideFlood.p99,
+      }),
+    },
+  };
+}
+
+async function ask({ options, more = () => ({}) }, cases, how) {
+  const all = await inTurns(cases, 'len32', options, how);
+  return cases.map(({ name, ours }, index) => {
+    const runs = all[index].map((run) => ({ ...run, ...more(run) }));
+    const figures = Object.keys(runs[0]).filter((key) => typeof runs[0][key] === 'number');
+    return {
+      name,
+      ours: ours !== undefined,
+      ...Object.fromEntries(figures.map((key) => [key, median(runs.map((run) => run[key]))])),
+    };
+  });
+}
+
+/** Leaves out, loudly, what cannot run here. */
+function available() {
+  const bun = findBun();
+  const missing = [];
+  const cases = CASES.map((one) => (one.bun ? { ...one, path: bun.path } : one)).filter(({ name, ours, ...one }) => {
+    const without = (ours === 'native' && withoutNative()) || (one.bun && bun.missing) || undefined;
+    if (without !== undefined) missing.push(`!!! NOT MEASURED: ${name}: ${without}`);
+    return without === undefined;
+  });
+  return { cases, missing, bun: bun.version };
+}
+
+/** @returns {string | undefined} why there are no native sockets; `listen` would take Node's without a word. */
+function withoutNative() {
+  const { sockets } = miniproto.nativeInfo();
+  return sockets?.native ? undefined : (sockets?.reason ?? 'this version has no native sockets');
+}
+
+function nameOf(protocol, shape) {
+  return `${protocol} ${shape.join('x')}`;
+}
+
+export const bench = {
+  question: 'How many records does an echo server answer, and what do its connections cost it?',
+  unit: "messages per second of the server's processor time",
+  /** `--input` takes `line`, `len32`, `100x1x64`, `'line 100x1x64'`, `idle`, `churn`, `flood`. */
+  async run({ quick, only, rounds, progress }) {
+    const obstacle = buildLoad();
+    const { cases, missing, bun } = obstacle === undefined ? available() : { cases: [], missing: [], bun: undefined };
+    if (obstacle !== undefined) missing.push(`!!! NOTHING MEASURED: ${obstacle}`);
+    if (missing.length > 0) stdout.write(`${missing.join('\n')}\n`);
+    const wanted = (name) => only.length === 0 || only.some((word) => name === word || name.split(' ').includes(word));
+    const plan = { ...(quick ? QUICK : FULL), progress };
+    if (rounds !== undefined) plan.rounds = rounds;
+    const body = { bun, missing, results: [], idle: [], churn: [], flood: [] };
+    for (const protocol of PROTOCOLS) {
+      const mine = cases.filter(({ protocols }) => protocols.includes(protocol));
+      for (const shape of SHAPES) {
+        if (mine.length === 0 || !wanted(nameOf(protocol, shape))) continue;
+        body.results.push(await echo(mine, protocol, shape, plan));
+      }
+    }
+    const mine = cases.filter(({ protocols }) => protocols.includes('len32'));
+    for (const [name, question] of Object.entries(held(plan))) {
+      if (mine.length > 0 && wanted(name)) body[name] = await ask(question, mine, { ...plan, label: name });
+    }
+    const full = { ...body, targets: targetsOf(body.results) };
+    return { ...full, text: `\n${[...socketTables(full).map(table), ...missing].join('\n\n')}` };
+  },
+};
