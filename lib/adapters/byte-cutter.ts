@@ -166,7 +166,7 @@ export class ByteCutter implements LineCutter, Predecessor {
 
   #giveRows(bytes: Buffer, start: number, end: number, table: Int32Array, rows: number, sink: LineSink): void {
     if (table[H_ASCII] !== 1) {
-      const span = { bytes, table, rows, row: 0 };
+      const span = { bytes, table, base: 0, rows, row: 0 };
       const text = new SpanText(span, 'utf8', false);
       const all = text.all();
       for (let row = 0; row < rows; row++) this.#give(all === undefined ? text.rowAs(row, 'utf8') : all[row]!, sink);

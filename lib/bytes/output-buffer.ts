@@ -26,7 +26,12 @@ interface Piece {
   end: number;
   /** The whole length that `bytes` had when it was queued by reference, to notice a detached or resized payload. */
   expected: number;
+  /** True when the memory is somebody else's after the turn. */
+  lent: boolean;
 }
+
+/** Pieces from which lent memory is copied instead: one gather write takes 64. */
+const MOST_LENT_PIECES = 32;
 
 /** The output side of a framed stream: bytes that were encoded and have not left. */
 export class OutputBuffer {
@@ -38,6 +43,8 @@ export class OutputBuffer {
   #markPieces = 0;
   #markEnd = 0;
   #markLength = 0;
+  /** There may be pieces of lent memory. */
+  #lent = false;
 
   /** Bytes waiting. */
   get length(): number {
@@ -67,6 +74,48 @@ export class OutputBuffer {
     if (to === from) checkAttached(bytes);
     if (to - from < BY_REFERENCE_FROM) this.#copy(asBuffer(bytes), from, to);
     else this.#queue(Buffer.from(bytes.subarray(from, to)), 0, to - from);
+  }
+
+  /**
+   * Queues bytes[from, to) where they lie, whatever their size; a stretch that continues the last one costs nothing.
+   * Internal. Pre: from < to.
+   * @param lent the memory is the caller's again after `keepLent`; otherwise it never changes.
+   */
+  writeInPlace(bytes: Buffer, from: number, to: number, { lent }: { lent: boolean }): void {
+    const pieces = this.#pieces;
+    const count = pieces.length - this.#first;
+    if (count > 0) {
+      const last = pieces[pieces.length - 1]!;
+      if (last.bytes === bytes && last.end === from && last.lent === lent) {
+        last.end = to;
+        this.#length += to - from;
+        return;
+      }
+    }
+    if (count >= MOST_LENT_PIECES) return this.writeCopy(bytes, from, to);
+    this.#length += to - from;
+    this.#lent ||= lent;
+    pieces.push({ bytes, start: from, end: to, expected: bytes.length, lent });
+  }
+
+  /** True when what waits may lie in lent memory. Internal. */
+  get lent(): boolean {
+    return this.#lent;
+  }
+
+  /** Copies what is left of lent memory: it is its owner's again. Internal. */
+  keepLent(): void {
+    if (!this.#lent) return;
+    this.#lent = false;
+    for (let i = this.#first; i < this.#pieces.length; i++) {
+      const piece = this.#pieces[i]!;
+      if (!piece.lent) continue;
+      piece.bytes = Buffer.from(piece.bytes.subarray(piece.start, piece.end));
+      piece.end -= piece.start;
+      piece.start = 0;
+      piece.expected = piece.bytes.length;
+      piece.lent = false;
+    }
   }
 
   writeByte(byte: number): void {
@@ -124,14 +173,14 @@ export class OutputBuffer {
         return at;
       }
     }
-    pieces.push({ bytes: page, start: at, end: pageEnd, expected: page.length });
+    pieces.push({ bytes: page, start: at, end: pageEnd, expected: page.length, lent: false });
     return at;
   }
 
   #queue(bytes: Buffer, from: number, to: number): void {
     if (to === from) return;
     this.#length += to - from;
-    this.#pieces.push({ bytes, start: from, end: to, expected: bytes.length });
+    this.#pieces.push({ bytes, start: from, end: to, expected: bytes.length, lent: false });
   }
 
   /** Notes the end of the queue, for `rollback`. One mark at a time. */
@@ -163,6 +212,17 @@ export class OutputBuffer {
     return views;
   }
 
+  /**
+   * The piece that waits, where it is a single one: for layers that take a range. Internal.
+   * @throws UsageError ERR_PAYLOAD_DETACHED, as `peek`.
+   */
+  single(): Readonly<Pick<Piece, 'bytes' | 'start' | 'end'>> | undefined {
+    if (this.#pieces.length - this.#first !== 1) return undefined;
+    const piece = this.#pieces[this.#first]!;
+    if (piece.bytes.length !== piece.expected) throw new UsageError('ERR_PAYLOAD_DETACHED', { offset: this.#taken });
+    return piece;
+  }
+
   /** Drops the first `byteCount` bytes: they have been taken by the layer below. */
   consume(byteCount: number): void {
     this.#length -= byteCount;
@@ -192,6 +252,7 @@ export class OutputBuffer {
     this.#pieces = [];
     this.#first = 0;
     this.#length = 0;
+    this.#lent = false;
   }
 
   [inspect.custom](): string {

@@ -92,6 +92,11 @@ export interface Framing<R> {
    * says that the text is the record.
    */
   fromText?: ((text: string, offset: number) => R) | undefined;
+  /**
+   * Where writing a record gives the bytes that it was read from: bytes before its payload, and behind it. It holds for
+   * rows without flags whose end is as said. Undefined where it does not hold.
+   */
+  readonly verbatim?: { readonly before: number; readonly after: number } | undefined;
   /** True: strings must not share the memory of their chunk, so nothing is sliced. */
   readonly detached?: boolean;
   /** Makes the error for a FrameFault. */

@@ -75,11 +75,12 @@ export function frameFront<R>(
  * After the last row was given out: drops what the framer dropped behind it and notes where it is.
  * @param position index in the framed span up to which the caller has consumed.
  * @param start where the framed span began.
+ * @param base where the table's header stands.
  */
-export function afterRows(input: InputBuffer, table: Int32Array, start: number, position: number): void {
-  input.consume(start + table[H_CONSUMED]! - position);
-  input.searched = table[H_SEARCHED]!;
-  input.overflow = table[H_OVERFLOW]!;
+export function afterRows(input: InputBuffer, table: Int32Array, start: number, position: number, base = 0): void {
+  input.consume(start + table[base + H_CONSUMED]! - position);
+  input.searched = table[base + H_SEARCHED]!;
+  input.overflow = table[base + H_OVERFLOW]!;
 }
 
 function faultOf<R>(framing: Framing<R>, table: Int32Array, offset: number): Error {

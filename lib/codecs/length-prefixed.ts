@@ -190,6 +190,14 @@ function prefixOf(options: LengthPrefixedOptions, offset: number): Buffer {
   return Buffer.from(options.prefix);
 }
 
+/** A header of one size that says nothing but the length is written as it was read; what else one says, is not. */
+function verbatimOf(config: LengthFraming): Framing<unknown>['verbatim'] {
+  const after = config.trailer >= 0 ? 1 : 0;
+  if (config.header === 'keep') return { before: 0, after };
+  const plain = config.offset === 0 && (config.encoding === 'big' || config.encoding === 'little');
+  return plain ? { before: config.lengthBytes, after } : undefined;
+}
+
 function lengthFraming(name: string, config: LengthFraming, encoding: RecordEncoding): Framing<unknown> {
   const context = { protocol: name, maxLength: config.maxLength, maxLengthBytes: config.lengthBytes };
   const make = recordMaker(encoding, name);
@@ -198,6 +206,7 @@ function lengthFraming(name: string, config: LengthFraming, encoding: RecordEnco
     least: leastHeader(config),
     text: textFormOf(encoding),
     fromText: textItself,
+    verbatim: verbatimOf(config),
     record: (bytes, from, to, _flags, memory, offset) => make(bytes, from, to, memory, offset),
     fault: (fault, detail, offset) => faultError(context, fault, detail, offset),
   };

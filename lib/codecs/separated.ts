@@ -177,6 +177,7 @@ function separatorFraming(
     least: 1,
     text: flagged || (!ascii && encoding !== 'latin1') ? undefined : textFormOf(encoding),
     fromText: textItself,
+    verbatim: config.keep ? undefined : { before: 0, after: config.separators[0].length },
     detached,
     record: flagged
       ? (bytes, from, to, flags, memory, offset) => ({

@@ -108,6 +108,8 @@ export class SpanBatch<R> extends BaseBatch<R> {
   readonly #framing: Framing<R>;
   readonly #span: Span;
   readonly #texts: SpanText;
+  /** The cursor. Internal. */
+  readonly rows: SpanCursor<R>;
   #slabs: SpanSlabs | undefined;
 
   constructor(framing: Framing<R>, span: Span) {
@@ -118,6 +120,7 @@ export class SpanBatch<R> extends BaseBatch<R> {
       this.fault = error;
       this.visited = row - this.first;
     });
+    this.rows = cursor;
     this.#framing = framing;
     this.#span = span;
     this.#texts = texts;

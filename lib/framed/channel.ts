@@ -14,6 +14,8 @@ import { Waiters } from '../streams/waiters.js';
 /** Channels with output that waits for the end of the turn, or for room. */
 const scheduled = new Set<Channel>();
 let exitHandled = false;
+/** The channel whose turn it is; turns do not nest. */
+let held: Channel | undefined;
 
 export class Channel {
   readonly stream: ByteStream;
@@ -28,6 +30,7 @@ export class Channel {
   #failure: MiniprotoError | undefined;
   #scheduled = false;
   #pumping = false;
+  #held = false;
   #ended: Promise<void> | undefined;
   /** Everything has been handed over, and the stream was told to end. */
   #finished = false;
@@ -64,9 +67,35 @@ export class Channel {
     if (this.#ended !== undefined) throw new UsageError('ERR_STREAM_ENDED');
   }
 
+  /** Keeps what is written until `release`: a turn's answers leave together, and at its end, not a tick later. */
+  hold(): void {
+    this.#held = true;
+    held = this;
+    if (!exitHandled) handleExit();
+  }
+
+  /** What is written now leaves, or is copied, before the turn ends: it may lie in lent memory. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /** Sends what lies in lent memory, and copies what does not leave. */
+  returnLent(): void {
+    if (!this.output.lent) return;
+    this.pushOn();
+    this.output.keepLent();
+  }
+
+  /** Sends what was held. */
+  release(): void {
+    this.#held = false;
+    held = undefined;
+    if (this.output.length > 0) this.pushOn();
+  }
+
   /** Lets what was written leave before the event loop next polls. */
   schedule(): void {
-    if (this.#scheduled || this.#pumping || this.output.length === 0) return;
+    if (this.#held || this.#scheduled || this.#pumping || this.output.length === 0) return;
     this.#scheduled = true;
     this.#noteForExit();
     // nextTick runs after the promises of this turn, so that their writes leave in the same gather write.
@@ -75,9 +104,7 @@ export class Channel {
 
   #noteForExit(): void {
     scheduled.add(this);
-    if (exitHandled) return;
-    exitHandled = true;
-    process.on('exit', flushAtExit);
+    handleExit();
   }
 
   /** Moves the queue to the stream as far as it goes. @returns true when it is empty. */
@@ -88,7 +115,11 @@ export class Channel {
     if (this.#finished) output.clear();
     try {
       while (output.length > 0) {
-        const taken = stream.tryWriteStable(output.peek());
+        const single = stream.tryWriteRange === undefined ? undefined : output.single();
+        const taken =
+          single === undefined
+            ? stream.tryWriteStable(output.peek())
+            : stream.tryWriteRange!(single.bytes, single.start, single.end);
         if (typeof taken !== 'number') return taken;
         output.consume(taken);
       }
@@ -212,12 +243,19 @@ export class Channel {
   }
 }
 
+function handleExit(): void {
+  if (exitHandled) return;
+  exitHandled = true;
+  process.on('exit', flushAtExit);
+}
+
 function flushLater(channel: Channel): void {
   channel.flushScheduled();
 }
 
 /** At exit there is no later: what a stream takes synchronously leaves, as sockets and pipes mostly do. */
 function flushAtExit(): void {
+  if (held !== undefined) scheduled.add(held);
   for (const channel of scheduled) channel.flushAtExit();
   scheduled.clear();
 }

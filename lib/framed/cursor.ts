@@ -4,6 +4,7 @@
  * One cursor is moved from record to record of a batch. Reading a field costs a few nanoseconds; bytes are copied or
  * viewed only on request. After its batch or turn every access throws ERR_RECORD_EXPIRED.
  */
+import type { OutputBuffer } from '../bytes/output-buffer.js';
 import type { Framing, Memory } from '../codecs/codec.js';
 import { ownedBytes } from '../codecs/record-forms.js';
 import { pieceOf } from '../codecs/separated.js';
@@ -44,6 +45,9 @@ export interface RecordCursor<R> {
   borrow(): Buffer;
 }
 
+const LENT = { lent: true };
+const KEPT = { lent: false };
+
 /** The rows of a framer, seen through one moving cursor. */
 export class SpanCursor<R> implements RecordCursor<R> {
   readonly #framing: Framing<R>;
@@ -56,6 +60,8 @@ export class SpanCursor<R> implements RecordCursor<R> {
   /** Where the span starts in `bytes`, and in the stream. */
   #start: number;
   #offset: number;
+  /** Index of the first row's words. */
+  #firstWords: number;
   #onFault: ((error: unknown, row: number) => void) | undefined;
 
   constructor(framing: Framing<R>, span: Span, texts: SpanText) {
@@ -65,6 +71,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
     this.#memory = span.memory;
     this.#start = span.start;
     this.#offset = span.offset;
+    this.#firstWords = HEADER_WORDS + span.base;
     this.#texts = texts;
   }
 
@@ -141,7 +148,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
   /** Where in the stream the record starts: where the one before it ends. */
   #recordOffset(): number {
     const before = this.#row - ROW_WORDS;
-    const recordStart = before < HEADER_WORDS ? this.#start : this.#table[before + R_END]!;
+    const recordStart = before < this.#firstWords ? this.#start : this.#table[before + R_END]!;
     return this.#offset + recordStart - this.#start;
   }
 
@@ -160,6 +167,23 @@ export class SpanCursor<R> implements RecordCursor<R> {
     const bytes = this.#live();
     const from = this.#table[this.#row + R_OFFSET]!;
     return bytes.subarray(from, from + this.#table[this.#row + R_LENGTH]!);
+  }
+
+  /**
+   * Writes the record as it was read, where that is how `framing` writes it. Internal.
+   * @returns false when it has to be encoded.
+   */
+  writeVerbatim(framing: Framing<unknown> | undefined, output: OutputBuffer): boolean {
+    const bytes = this.#bytes;
+    const { framer, verbatim } = this.#framing;
+    if (bytes === undefined || verbatim === undefined || framing?.framer !== framer) return false;
+    const table = this.#table;
+    const row = this.#row;
+    const from = table[row + R_OFFSET]!;
+    const to = from + table[row + R_LENGTH]! + verbatim.after;
+    if (table[row + R_FLAGS]! !== 0 || table[row + R_END]! !== to) return false;
+    output.writeInPlace(bytes, from - verbatim.before, to, this.#memory === 'reused' ? LENT : KEPT);
+    return true;
   }
 
   /** Where the payload lies, for writing it on without an object. Internal. */

@@ -149,22 +149,53 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    */
   onRecord(handler: PushHandler<R, W>, options: ReadyOptions = {}): Promise<void> {
     checkFunction('handler', handler);
-    const host: PushHost<R, W> = {
-      nextBatch: () => this.#attempts.waitOn(() => this.#tryReadBatch(), options),
-      settle: () => this.#reader.settle('visited'),
+    if (options.signal !== undefined) checkSignal('options.signal', options.signal);
+    const host = this.#pushHost(options);
+    return this.#attempts.push(() => pushRecords(handler, host));
+  }
+
+  #pushHost({ signal }: ReadyOptions): PushHost<R, W> {
+    const [channel, reader, driver, attempts, writer] = [
+      this.#channel,
+      this.#reader,
+      this.#driver,
+      this.#attempts,
+      this.#writer,
+    ];
+    return {
+      get framer() {
+        return reader.codec.framing?.framer;
+      },
+      signal,
+      tryNextBatch: () => this.#tryReadBatch(),
+      settle: () => reader.settle('visited'),
+      drop: () => reader.drop(),
+      adoptRows: (table, base, rows) => reader.adoptRows(table, base, rows),
       stopped: () => {
-        this.#channel.checkFailure();
-        this.#writer.checkPushed();
-        return this.#attempts.switched;
+        channel.checkFailure();
+        writer.checkPushed();
+        return attempts.switched;
       },
       write: (record) => {
         this.#checkWritable();
-        return this.#writer.push(record);
+        return writer.push(record);
       },
-      drained: () => this.#writer.drained(options),
-      signal: options.signal,
+      hold: () => channel.hold(),
+      release: () => channel.release(),
+      returnLent: () => channel.returnLent(),
+      waits: (waiting) => {
+        driver.reading = waiting;
+        if (waiting) driver.waited();
+      },
+      watch: (watcher) => {
+        if (channel.stream.watch === undefined) return false;
+        channel.stream.watch(watcher);
+        return true;
+      },
+      moved: (answer) => driver.readMoved(answer, { signal }),
+      pause: () => driver.pause(),
+      drained: () => (channel.full || writer.queued > 0 ? writer.drained({ signal }) : undefined),
     };
-    return this.#attempts.push(() => pushRecords(handler, host));
   }
 
   /** Starts to read one record in pieces. Until it has ended, other reads throw ERR_RECORD_UNFINISHED. */

@@ -1,12 +1,23 @@
 /**
  * The push form: records are handed to a function as they arrive.
  *
- * One loop over batches. When the handler's answers fill the output queue, reading stops until they have left: a peer
- * that sends without reading is held by its own output. A source that never makes us wait must not starve the others,
- * so the loop yields to them now and then.
+ * Synchronous: where the stream can tell at once that something has come (sockets, Node streams), the records of an
+ * arrival are handed out and their answers sent before it returns, without a promise in between. Other streams are
+ * waited for. When the answers fill the output queue, reading stops until they have left: a peer that sends without
+ * reading is held by its own output. A source that never makes us wait must not starve the others, so the push yields
+ * to them now and then.
+ *
+ *   state      meaning                                   left by
+ *   running    records are being handed out              nothing is there, the output is full, the end
+ *   waiting    for input                                 an arrival
+ *   blocked    for output, or for others' turn           a promise; arrivals are left where they are
+ *   over       ended, failed, aborted or switched
  */
+import { AsyncResource } from 'node:async_hooks';
 import { invalidArgValue } from '../arguments.js';
-import { EOF, type Eof } from '../status.js';
+import type { Framer } from '../native-interface.js';
+import { EOF, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady, type ReadStatus } from '../status.js';
+import type { Watcher } from '../streams/byte-stream.js';
 import type { Batch } from './batch.js';
 import type { RecordCursor } from './cursor.js';
 
@@ -26,33 +37,180 @@ export interface PushOutput<W> {
  */
 export type PushHandler<R, W> = (record: RecordCursor<R>, out: PushOutput<W>) => void;
 
+/** What a push needs of the framed stream. */
 export interface PushHost<R, W> {
-  nextBatch(): Promise<Batch<R> | Eof>;
+  /** What the stream may frame with before it tells of an arrival. */
+  readonly framer: Framer | undefined;
+  readonly signal: AbortSignal | undefined;
+  tryNextBatch(): Batch<R> | ReadStatus;
   settle(): void;
+  /** Forgets rows that were looked ahead at: their memory may be gone after an arrival. */
+  drop(): void;
+  /** Rows of everything that has just arrived. */
+  adoptRows(table: Int32Array, base: number, rows: number): void;
   /** True once another codec has taken over. @throws what ended the stream meanwhile. */
   stopped(): boolean;
   write(record: W | RecordCursor<unknown>): boolean;
-  drained(): Promise<void>;
-  signal: AbortSignal | undefined;
+  /** Output is to leave together, at `release`. */
+  hold(): void;
+  release(): void;
+  /** Records that were written as they lay have to leave before their memory is somebody else's. */
+  returnLent(): void;
+  /** Says whether the push waits for input: then it counts as a reader. */
+  waits(waiting: boolean): void;
+  /** Has the watcher told of arrivals. @returns false where the stream cannot: then `moved` is waited for. */
+  watch(watcher: Watcher | undefined): boolean;
+  /** Resolves when reading again gets further. */
+  moved(answer: NotReady | NeedWrite): Promise<void>;
+  /** A promise where others have to have their turn first. */
+  pause(): Promise<void> | undefined;
+  /** A promise where output has to leave first. */
+  drained(): Promise<void> | undefined;
 }
 
-export async function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHost<R, W>): Promise<void> {
-  const out: PushOutput<W> = { write: host.write };
-  for (;;) {
-    host.signal?.throwIfAborted();
-    const batch = await host.nextBatch();
-    if (batch === EOF) return;
+/** @returns a promise for the end of the push. */
+export function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHost<R, W>): Promise<void> {
+  return new Promise((resolve, reject) => new Push(handler, host, resolve, reject).start());
+}
+
+class Push<R, W> extends AsyncResource implements Watcher {
+  readonly #handler: PushHandler<R, W>;
+  readonly #host: PushHost<R, W>;
+  readonly #out: PushOutput<W>;
+  readonly #resolve: () => void;
+  readonly #reject: (reason: unknown) => void;
+  #state: 'running' | 'waiting' | 'blocked' | 'over' = 'blocked';
+  #watching = false;
+
+  constructor(
+    handler: PushHandler<R, W>,
+    host: PushHost<R, W>,
+    resolve: () => void,
+    reject: (reason: unknown) => void,
+  ) {
+    super('MINIPROTO_PUSH');
+    this.#handler = handler;
+    this.#host = host;
+    this.#out = { write: host.write };
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  get framer(): Framer | undefined {
+    return this.#host.framer;
+  }
+
+  start(): void {
+    const { signal } = this.#host;
+    if (signal?.aborted) return this.#end(signal.reason);
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    // Not within the call that begins the push: the caller has not got its promise yet.
+    this.#block(Promise.resolve());
+  }
+
+  /** A listener, and therefore a field: aborting a running push ends it behind the record that is being handled. */
+  readonly #onAbort = (): void => {
+    if (this.#state !== 'running') this.#end(this.#host.signal!.reason);
+  };
+
+  arrived(table: Int32Array, base: number, rows: number): void {
+    if (this.#state !== 'waiting') return;
+    if (rows > 0) this.#host.adoptRows(table, base, rows);
+    // The callback came from the reactor, or from whoever wrote; the handler belongs to whoever began the push.
+    this.runInAsyncScope(this.#run, this);
+    // What was framed for us lies in memory that others get next.
+    if (rows > 0) this.#host.drop();
+  }
+
+  #run(): void {
+    const host = this.#host;
+    this.#state = 'running';
+    host.waits(false);
+    host.hold();
     try {
-      for (const record of batch as Batch<R>) {
+      this.#handOut();
+    } catch (error) {
+      this.#end(error);
+    } finally {
+      host.release();
+    }
+  }
+
+  /** Hands out what is there, until something has to be waited for. */
+  #handOut(): void {
+    const host = this.#host;
+    for (;;) {
+      host.signal?.throwIfAborted();
+      const batch = host.tryNextBatch();
+      if (batch === EOF) return this.#end();
+      if (batch === NOT_READY || batch === NEED_WRITE) return this.#wait(batch as NotReady);
+      if (this.#visit(batch as Batch<R>)) return this.#end();
+      const others = host.drained() ?? host.pause();
+      if (others !== undefined) return this.#block(others);
+    }
+  }
+
+  /** @returns true when another codec has taken over. */
+  #visit(batch: Batch<R>): boolean {
+    const handler = this.#handler;
+    const host = this.#host;
+    const out = this.#out;
+    try {
+      for (const record of batch) {
         const answer: unknown = handler(record, out);
         if (typeof answer === 'object' && answer !== null) refusePromise(answer, handler);
-        if (host.stopped()) return;
+        if (host.stopped()) return true;
       }
     } finally {
+      host.returnLent();
       host.settle();
     }
-    await host.drained();
-    if (host.stopped()) return;
+    return false;
+  }
+
+  #wait(answer: NotReady | NeedWrite): void {
+    this.#state = 'waiting';
+    this.#host.waits(true);
+    if (answer === NOT_READY && (this.#watching || this.#host.watch(this))) {
+      this.#watching = true;
+      return;
+    }
+    this.#block(this.#host.moved(answer));
+  }
+
+  /** Goes on after the promise; what arrives meanwhile is not taken. */
+  #block(until: Promise<void>): void {
+    this.#unwatch();
+    this.#state = 'blocked';
+    const host = this.#host;
+    until.then(
+      () => {
+        if (this.#state !== 'blocked') return;
+        try {
+          if (host.stopped()) return this.#end();
+        } catch (error) {
+          return this.#end(error);
+        }
+        this.#run();
+      },
+      (error) => this.#end(error),
+    );
+  }
+
+  #unwatch(): void {
+    if (!this.#watching) return;
+    this.#watching = false;
+    this.#host.watch(undefined);
+  }
+
+  #end(...failure: [] | [unknown]): void {
+    if (this.#state === 'over') return;
+    this.#state = 'over';
+    this.#unwatch();
+    this.#host.waits(false);
+    this.#host.signal?.removeEventListener('abort', this.#onAbort);
+    if (failure.length === 0) this.#resolve();
+    else this.#reject(failure[0]);
   }
 }
 

@@ -16,6 +16,7 @@ import { BATCH_ROWS, MAX_EMPTY_PROGRESS } from '../limits.js';
 import { CONTINUE, EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import { type Batch, type LiveBatch, SpanBatch, ValueBatch } from './batch.js';
 import { bindCodec } from './bound-codecs.js';
+import type { SpanCursor } from './cursor.js';
 import { leaseTable, returnTable, type Span } from './span.js';
 import { SpanSlabs } from './span-slabs.js';
 import { SpanText } from './span-text.js';
@@ -34,6 +35,8 @@ export class RecordReader<R, W> {
   #ahead = FIRST_AHEAD;
   /** The batch that the user holds. */
   #batch: LiveBatch<R> | undefined;
+  /** Its cursor, where it is one over rows. */
+  #cursor: SpanCursor<R> | undefined;
   /** Records of the batch that were decoded and not given; only without a framer. */
   #values: R[] = [];
   /** Offset in the stream where the oldest decoded record began. */
@@ -109,8 +112,10 @@ export class RecordReader<R, W> {
     const framing = this.#codec.framing;
     if (framing !== undefined && this.#values.length === 0) {
       if (!this.#lookAhead(framing, ended, BATCH_ROWS)) return ended ? EOF : NOT_READY;
-      this.#batch = new SpanBatch(framing, this.#span!);
-      return this.#batch;
+      const batch = new SpanBatch(framing, this.#span!);
+      this.#batch = batch;
+      this.#cursor = batch.rows;
+      return batch;
     }
     const status = this.#decodeMany(ended);
     if (this.#values.length === 0) return status;
@@ -145,14 +150,43 @@ export class RecordReader<R, W> {
       start,
       offset,
       table,
+      base: 0,
       rows,
       row: 0,
       position: start,
       memory,
+      leased: true,
       texts: undefined,
       slabs: undefined,
     };
     return true;
+  }
+
+  /**
+   * Takes rows that the stream has framed already: they are about the whole input, which is one segment. Where something
+   * else is under way they are left, and framed again.
+   */
+  adoptRows(table: Int32Array, base: number, rows: number): void {
+    if (this.#span !== undefined || this.#batch !== undefined || this.#failed || this.#values.length > 0) return;
+    const input = this.#input;
+    const { bytes, start } = input.front()!;
+    const row = base / ROW_WORDS;
+    const { offset } = input;
+    input.pin();
+    this.#span = {
+      bytes,
+      start,
+      offset,
+      table,
+      base,
+      rows: row + rows,
+      row,
+      position: start,
+      memory: 'reused',
+      leased: false,
+      texts: undefined,
+      slabs: undefined,
+    };
   }
 
   /** False when somebody else has consumed input: what was looked ahead at is not what comes next. */
@@ -197,21 +231,26 @@ export class RecordReader<R, W> {
    * next read all the same: if a switch comes instead, those bytes are the next codec's.
    */
   #finishIfRead(span: Span): void {
-    const dropped = span.start + span.table[H_CONSUMED]! - span.position;
+    const dropped = span.start + span.table[span.base + H_CONSUMED]! - span.position;
     if (span.row === span.rows && dropped === 0) this.#finishSpan(span);
   }
 
   #finishSpan(span: Span): void {
-    afterRows(this.#input, span.table, span.start, span.position);
+    afterRows(this.#input, span.table, span.start, span.position, span.base);
     this.#ahead = Math.min(BATCH_ROWS, 8 * this.#ahead);
     this.#dropSpan();
   }
 
   #dropSpan(): void {
     if (this.#span === undefined) return;
-    returnTable(this.#span.table);
+    if (this.#span.leased) returnTable(this.#span.table);
     this.#span = undefined;
     this.#input.unpin();
+  }
+
+  /** True for the cursor of the batch that is being read, over rows. */
+  isCursor(record: unknown): record is SpanCursor<R> {
+    return this.#cursor !== undefined && record === this.#cursor;
   }
 
   /**
@@ -222,6 +261,7 @@ export class RecordReader<R, W> {
     const batch = this.#batch;
     if (batch === undefined) return;
     this.#batch = undefined;
+    this.#cursor = undefined;
     const count = extent === 'all' && batch.fault === undefined ? batch.length : batch.visited;
     batch.expire();
     if (this.#span !== undefined && !this.#isCurrent(this.#span)) this.#dropSpan();

@@ -71,6 +71,10 @@ export class RecordWriter<R, W> {
 
   /** Takes a record although the queue may be full: from inside a push, which stops reading instead. */
   push(record: W | RecordCursor<unknown>): boolean {
+    const channel = this.#channel;
+    if (channel.held && this.#queue.length === 0 && this.#reader.isCursor(record)) {
+      if (record.writeVerbatim(this.#reader.codec.framing, channel.output)) return !channel.full;
+    }
     // A push takes always, so those that wait for room need not wait any longer.
     this.encodeWaiting();
     if (this.#queue.length > 0 || this.#encode(record) !== true) {

@@ -39,6 +39,7 @@ export class SpanText {
   readonly #rows: number;
   readonly #first: number;
   readonly #ascii: boolean;
+  readonly #base: number;
   readonly #form: TextForm | undefined;
   readonly #detached: boolean;
   /** The rows in the other kind of encoding, so that asking for both in turn decodes a group once in each. */
@@ -57,12 +58,17 @@ export class SpanText {
   /** 'copies': the strings of the group. */
   #copies: string[] = [];
 
-  constructor(span: Pick<Span, 'bytes' | 'table' | 'row' | 'rows'>, form: TextForm | undefined, detached: boolean) {
+  constructor(
+    span: Pick<Span, 'bytes' | 'table' | 'base' | 'row' | 'rows'>,
+    form: TextForm | undefined,
+    detached: boolean,
+  ) {
     this.#bytes = span.bytes;
     this.#table = span.table;
     this.#first = span.row;
     this.#rows = span.rows;
-    this.#ascii = span.table[H_ASCII] === 1;
+    this.#ascii = span.table[span.base + H_ASCII] === 1;
+    this.#base = span.base;
     this.#form = form;
     this.#detached = detached;
   }
@@ -87,7 +93,7 @@ export class SpanText {
   #textsIn(encoding: 'utf8' | 'latin1'): SpanText {
     if (this.#ascii || (encoding === 'latin1') === (this.#form === 'latin1')) return this;
     if (this.#other === undefined) {
-      const span = { bytes: this.#bytes, table: this.#table, row: this.#first, rows: this.#rows };
+      const span = { bytes: this.#bytes, table: this.#table, base: this.#base, row: this.#first, rows: this.#rows };
       this.#other = new SpanText(span, encoding, false);
     }
     return this.#other;

@@ -13,13 +13,18 @@ export interface Span {
   offset: number;
   /** Rows: see frame-table.ts. */
   table: Int32Array;
+  /** Where in `table` the span's header stands: 0, unless the table holds several; a multiple of ROW_WORDS. */
+  base: number;
+  /** Rows are counted from the table's beginning: the first is base / ROW_WORDS, the last is rows - 1. */
   rows: number;
-  /** The next row to give out; 0 <= row <= rows. */
+  /** The next row to give out; base / ROW_WORDS <= row <= rows. */
   row: number;
   /** Index in `bytes` up to which the input has been consumed. */
   position: number;
   /** What may be done with the bytes. */
   readonly memory: Memory;
+  /** Whether `table` goes back to the spare ones. */
+  readonly leased: boolean;
   /** The rows' text, once one of them was asked for. */
   texts?: SpanText | undefined;
   /** The rows' bytes as memory of their own, once one of them was asked for. */

@@ -35,6 +35,7 @@ import {
   WANT_READ,
   WANT_WRITE,
 } from '../net-interface.js';
+import { NOT_READY, type NotReady } from '../status.js';
 import { BaseStream } from '../streams/base-stream.js';
 import type { ReadyOptions, Watcher } from '../streams/byte-stream.js';
 import type { Connection, ReleasedSocket, SocketAddresses } from './connection.js';
@@ -174,8 +175,9 @@ export class SocketStream extends BaseStream implements Connection {
     return wait;
   }
 
-  override watch(watcher: Watcher | undefined): void {
-    super.watch(watcher);
+  /** Internal, see Watcher. */
+  watch(watcher: Watcher | undefined): void {
+    this.watcher = watcher;
     if (watcher === undefined) this.#want(this.#wants & WANT_WRITE);
     else this.#watchOn();
   }
@@ -266,6 +268,16 @@ export class SocketStream extends BaseStream implements Connection {
       : net.sendParts(this.#id, parts.length > MOST_PARTS ? parts.slice(0, MOST_PARTS) : parts);
     if (sent < 0) return this.#notSent(sent);
     this.#full = single ? sent < first.length : sent < sumOf(parts);
+    this.bytesSent += sent;
+    return sent;
+  }
+
+  tryWriteRange(bytes: Buffer, from: number, to: number): number | NotReady {
+    this.checkWritable();
+    if (this.blocked()) return NOT_READY;
+    const sent = this.#reactor.net.send(this.#id, bytes, from, to);
+    if (sent < 0) return this.#notSent(sent) || NOT_READY;
+    this.#full = sent < to - from;
     this.bytesSent += sent;
     return sent;
   }

@@ -39,7 +39,7 @@ export abstract class BaseStream implements ByteStream {
   /** `end()` was called. */
   #outputEnded: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  /** Hears of arrivals at once. */
+  /** Hears of arrivals at once; set by streams that can tell of them outside of anybody's call. */
   protected watcher: Watcher | undefined;
 
   constructor(options: StreamOptions = {}) {
@@ -112,6 +112,11 @@ export abstract class BaseStream implements ByteStream {
     if (this.blocked()) return NOT_READY;
     const taken = this.push(some);
     return taken === 0 ? NOT_READY : taken;
+  }
+
+  /** @throws what keeps the stream from taking output. */
+  protected checkWritable(): void {
+    this.#mayWrite();
   }
 
   #mayWrite(): true {
@@ -212,11 +217,6 @@ export abstract class BaseStream implements ByteStream {
   /** True once the peer has ended its side; `input` may hold bytes all the same. */
   get ended(): boolean {
     return this.#inputEnded;
-  }
-
-  /** Internal, see Watcher. */
-  watch(watcher: Watcher | undefined): void {
-    this.watcher = watcher;
   }
 
   protected wakeReaders(): void {

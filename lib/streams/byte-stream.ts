@@ -51,6 +51,9 @@ export interface ByteStream extends AsyncDisposable {
   /** `tryWrite` for bytes that the caller promises never to change: nothing is copied. */
   tryWriteStable(bytes: readonly Uint8Array[]): number | NotReady | NeedRead;
 
+  /** `tryWriteStable` of bytes[from, to), which is not empty, without a view. For streams that can; internal. */
+  tryWriteRange?(bytes: Buffer, from: number, to: number): number | NotReady | NeedRead;
+
   /** The same at the exit of the process, when marks mean nothing any more. A stream without it is asked the usual way. */
   writeAtExit?(bytes: readonly Uint8Array[]): number;
 

@@ -142,9 +142,10 @@ export class DuplexStream extends BaseStream {
     return super.ready(...args);
   }
 
-  override watch(watcher: Watcher | undefined): void {
+  /** Internal, see Watcher. */
+  watch(watcher: Watcher | undefined): void {
     if (watcher !== undefined && this.#readable !== undefined && !this.#released) this.#listen(this.#readable);
-    super.watch(watcher);
+    this.watcher = watcher;
   }
 
   /** What somebody wrote before us ends without an event, unless the mark was reached: an empty write behind it tells. */
