@@ -168,10 +168,10 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   override ready(direction: 'read' | 'write', options?: ReadyOptions): Promise<void> {
+    // Before the wait: it is one only where the reactor will tell.
+    if (direction === 'write' && this.#full && !this.destroyed) this.#want(this.#wants | WANT_WRITE);
     const wait = super.ready(direction, options);
-    if (direction === 'read') {
-      if (!this.ended && !this.destroyed) this.#want(this.#wants | WANT_READ);
-    } else if (this.blocked() || this.#full) this.#want(this.#wants | WANT_WRITE);
+    if (direction === 'read' && !this.ended && !this.destroyed) this.#want(this.#wants | WANT_READ);
     return wait;
   }
 
@@ -243,6 +243,10 @@ export class SocketStream extends BaseStream implements Connection {
   /** Bytes that were written and have not been handed to the system: none, what it does not take is not taken here. */
   get pendingOutput(): number {
     return 0;
+  }
+
+  override get pendingWrite(): NotReady | undefined {
+    return !this.destroyed && (this.#pending || this.#full) ? NOT_READY : undefined;
   }
 
   protected blocked(): boolean {
