@@ -15,6 +15,7 @@ import { checkInteger } from '../arguments.js';
 import { UsageError } from '../errors.js';
 import { native } from '../native.js';
 import { NOT_READY, type NotReady } from '../status.js';
+import { leaseBlock } from './blocks.js';
 import { allocatePage } from './pages.js';
 
 /** Bytes. A chunk below this that finds others waiting is copied to the page of the last one. */
@@ -254,22 +255,23 @@ export class InputBuffer {
    * Memory behind the last byte, for receiving the rest of a record of `wanted` bytes where it will be read. What a peer
    * merely declares reserves nothing: it gets twice what has come of the record, or as much as the whole stream has
    * delivered before. Say how many bytes came with `commit`. Internal. Pre: 0 < length < wanted; nobody holds offsets.
+   * @param pooled the record will be handed on and not kept: its memory is used again when it was consumed.
    */
-  reserve(wanted: number): { bytes: Buffer; from: number; to: number } {
+  reserve(wanted: number, { pooled }: { pooled: boolean }): { bytes: Buffer; from: number; to: number } {
     this.gather(this.#length);
     let head = this.#head!;
     if (!head.own || head.end === head.bytes.length) {
       const earned = Math.min(this.#offset, MOST_EARNED);
       const capacity = Math.min(wanted, Math.max(2 * this.#length, earned, LARGEST_PAGE));
-      const bytes = Buffer.allocUnsafeSlow(capacity);
+      const block = pooled ? leaseBlock(capacity) : undefined;
+      const bytes = block?.bytes ?? Buffer.allocUnsafeSlow(capacity);
       head.bytes.copy(bytes, 0, head.start, head.end);
-      head = { bytes, start: 0, end: this.#length, mirrored: 0, own: true, recycle: undefined, next: undefined };
-      this.#recycle(this.#head!);
+      this.#recycle(head);
+      head = { bytes, start: 0, end: this.#length, mirrored: 0, own: true, recycle: block?.drop, next: undefined };
       this.#head = head;
       this.#tail = head;
     }
-    const most = head.start + wanted;
-    return { bytes: head.bytes, from: head.end, to: Math.min(head.bytes.length, most) };
+    return { bytes: head.bytes, from: head.end, to: Math.min(head.bytes.length, head.start + wanted) };
   }
 
   /** So many bytes were put where `reserve` said. Internal. */

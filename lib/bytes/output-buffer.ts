@@ -9,6 +9,7 @@
 import { inspect } from 'node:util';
 import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
+import { blockOf } from './blocks.js';
 import { asBuffer, checkAttached } from './input-buffer.js';
 import { allocatePage } from './pages.js';
 
@@ -28,6 +29,8 @@ interface Piece {
   expected: number;
   /** True when the memory is somebody else's after the turn. */
   lent: boolean;
+  /** Called when the last byte has left: a block that is held until then. */
+  drop?: (() => void) | undefined;
 }
 
 /** Pieces from which lent memory is copied instead: one gather write takes 64. */
@@ -110,11 +113,27 @@ export class OutputBuffer {
     for (let i = this.#first; i < this.#pieces.length; i++) {
       const piece = this.#pieces[i]!;
       if (!piece.lent) continue;
-      piece.bytes = Buffer.from(piece.bytes.subarray(piece.start, piece.end));
-      piece.end -= piece.start;
-      piece.start = 0;
-      piece.expected = piece.bytes.length;
+      const block = blockOf(piece.bytes);
+      if (block === undefined) {
+        keep(piece);
+        continue;
+      }
       piece.lent = false;
+      block.hold();
+      piece.drop = block.drop;
+    }
+  }
+
+  /** Copies what is left of `bytes`, which were queued by reference: they are their owner's again. Internal. */
+  keepOf(bytes: Uint8Array): void {
+    const { buffer, byteOffset, byteLength } = bytes;
+    for (let i = this.#first; i < this.#pieces.length; i++) {
+      const piece = this.#pieces[i]!;
+      // Memory that is gone has nothing to copy; the next `peek` says so.
+      if (piece.bytes.buffer !== buffer || piece.bytes.length !== piece.expected) continue;
+      const start = piece.bytes.byteOffset + piece.start;
+      const end = piece.bytes.byteOffset + piece.end;
+      if (start < byteOffset + byteLength && end > byteOffset) keep(piece);
     }
   }
 
@@ -236,6 +255,7 @@ export class OutputBuffer {
         return;
       }
       left -= size;
+      piece.drop?.();
       this.#first++;
     }
     if (this.#first === this.#pieces.length) {
@@ -249,6 +269,7 @@ export class OutputBuffer {
 
   /** Drops everything: the stream is gone. */
   clear(): void {
+    for (let i = this.#first; i < this.#pieces.length; i++) this.#pieces[i]!.drop?.();
     this.#pieces = [];
     this.#first = 0;
     this.#length = 0;
@@ -264,6 +285,15 @@ export class OutputBuffer {
 export function isUnstable(bytes: Uint8Array): boolean {
   const buffer = bytes.buffer as ArrayBufferLike & { resizable?: boolean };
   return buffer.resizable === true || !(buffer instanceof ArrayBuffer);
+}
+
+/** Gives a piece memory of its own. */
+function keep(piece: Piece): void {
+  piece.bytes = Buffer.from(piece.bytes.subarray(piece.start, piece.end));
+  piece.end -= piece.start;
+  piece.start = 0;
+  piece.expected = piece.bytes.length;
+  piece.lent = false;
 }
 
 function makeRoom(size: number): void {

@@ -8,7 +8,7 @@
  *
  *   what someone does      what is wanted of the reactor
  *   ready('read')          WANT_READ: told once, then reads
- *   watch(watcher)         WANT_FLOW: records arrive framed; while a large record is under way, WANT_READ instead
+ *   watch(watcher)         WANT_FLOW: records arrive framed; while records are large, WANT_READ instead
  *   ready('write')         WANT_WRITE: told once
  *
  * A connection that Node has still to write for (`adopt` of a busy socket) has no id yet: it reads nothing and takes
@@ -49,6 +49,9 @@ import { SocketTimeouts, type TimeoutOptions } from './timeouts.js';
 const COPY_BELOW = 4096;
 /** Bytes. From here on the rest of a record is received into its own memory. */
 const LARGE_REST = 64 * 1024;
+/** Bytes received at the beginning of a record that is probably large; and how often before that is given up. */
+const BITE = 16 * 1024;
+const BITES = 3;
 /** Buffers of one gather write; see binding/net.cc. */
 const MOST_PARTS = 64;
 
@@ -69,7 +72,7 @@ export class SocketStream extends BaseStream implements Connection {
   readonly native = true;
   readonly reason = 'the socket is native';
   readonly #reactor: Reactor;
-  readonly #addresses: SocketAddresses;
+  #addresses: SocketAddresses;
   #id = NO_ID;
   /** Node has still to write what it had taken before the connection was adopted. */
   #pending = true;
@@ -81,6 +84,8 @@ export class SocketStream extends BaseStream implements Connection {
   #framer = -1;
   /** All that had come by this turn has been received. */
   #drained = false;
+  /** Small receives still to be made, because what comes is probably the beginning of another large record. */
+  #bites = 0;
   /** The system took less than it was given. */
   #full = false;
   #referenced = true;
@@ -109,13 +114,12 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   /**
-   * Takes a descriptor over, by duplicating it. Internal. @returns 0, or a negative errno and nothing has changed.
+   * Begins with a connection of the reactor's. Internal. What Node had read is in `input` by now.
    * @param finished our side has been ended already.
    */
-  attach(descriptor: number, { finished }: { finished: boolean }): number {
-    const id = this.#reactor.add(descriptor);
-    if (id < 0) return id;
+  attach(id: number, { addresses, finished }: { addresses: SocketAddresses; finished: boolean }): void {
     this.#id = id;
+    this.#addresses = addresses;
     this.#pending = false;
     this.#finished = finished;
     this.#reactor.attach(this);
@@ -124,7 +128,8 @@ export class SocketStream extends BaseStream implements Connection {
     if (this.#wants !== 0) this.#want(this.#wants, true);
     this.#watchOn();
     this.wakeWriters();
-    return 0;
+    // Those who wait have waited for Node.
+    if (this.input.length > 0) this.wakeReaders();
   }
 
   // ---------------------------------------------------------------- reading
@@ -134,30 +139,39 @@ export class SocketStream extends BaseStream implements Connection {
     const { input } = this;
     while (input.length < wanted) {
       const rest = input.needed - input.length;
-      const count = input.length > 0 && rest >= LARGE_REST ? this.#receiveRest(input.needed) : this.#receivePage();
-      if (count <= 0) return this.#stopped(count);
-      // A stream socket that gives less than it was asked for has no more.
-      if (count < PAGE_BYTES) return;
+      if (!(input.length > 0 && rest >= LARGE_REST ? this.#receiveRest(input.needed) : this.#receivePage())) return;
     }
   }
 
-  #receivePage(): number {
+  /** @returns true when as much came as was asked for: there is probably more. */
+  #receivePage(): boolean {
     const page = leasePage();
-    const count = this.#reactor.net.receive(this.#id, page, 0, PAGE_BYTES, 0);
+    const size = this.#bites > 0 ? BITE : PAGE_BYTES;
+    if (this.#bites > 0) this.#bites--;
+    const count = this.#reactor.net.receive(this.#id, page, 0, size, 0);
     if (count >= COPY_BELOW) this.input.append(page.subarray(0, count), () => returnPage(page));
     else {
       if (count > 0) this.input.append(Buffer.from(page.subarray(0, count)));
       returnPage(page);
     }
-    return count;
+    return this.#came(count, size);
   }
 
   /** Receives the rest of a large record where it will be read. */
-  #receiveRest(needed: number): number {
-    const { bytes, from, to } = this.input.reserve(needed);
+  #receiveRest(needed: number): boolean {
+    this.#bites = BITES;
+    // What is handed on at once needs no memory of its own, and memory that was used before costs less.
+    const { bytes, from, to } = this.input.reserve(needed, { pooled: this.watcher !== undefined });
     const count = this.#reactor.net.receive(this.#id, bytes, from, to, 0);
     if (count > 0) this.input.commit(count);
-    return count;
+    return this.#came(count, to - from);
+  }
+
+  #came(count: number, asked: number): boolean {
+    // A stream socket that gives less than it was asked for has no more.
+    if (count > 0) return count === asked;
+    this.#stopped(count);
+    return false;
   }
 
   /** No bytes came: nothing is there yet, the peer has ended, or the connection has failed. */
@@ -186,7 +200,7 @@ export class SocketStream extends BaseStream implements Connection {
   #watchOn(): void {
     if (this.watcher === undefined || this.ended || this.destroyed || this.#id === NO_ID) return;
     const { input } = this;
-    const large = input.length > 0 && input.needed - input.length >= LARGE_REST;
+    const large = this.#bites > 0 || (input.length > 0 && input.needed - input.length >= LARGE_REST);
     this.#want((this.#wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
     // What follows an unfinished record cannot be framed without it.
     const framer = input.length > 0 ? -1 : nativeFramer(this.#reactor.net, this.watcher.framer);
@@ -234,7 +248,10 @@ export class SocketStream extends BaseStream implements Connection {
     if (this.watcher === undefined) this.wakeReaders();
     else this.watcher.arrived(table, events[at + E_TABLE]!, framed ? events[at + E_ROWS]! : 0);
     this.#drained = false;
-    if (input.length > 0) input.keepBorrowed();
+    if (input.length > 0) {
+      if (input.needed - input.length >= LARGE_REST) input.reserve(input.needed, { pooled: true });
+      input.keepBorrowed();
+    }
     this.#watchOn();
   }
 
