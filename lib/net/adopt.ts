@@ -8,13 +8,14 @@
  */
 import { Socket } from 'node:net';
 import { checkObject, checkUint8Array, invalidArgType } from '../arguments.js';
-import { UsageError } from '../errors.js';
+import { TransportError } from '../errors.js';
 import { nativeInfo } from '../native.js';
-import { isReadable, isWritable } from '../streams/duplex-stream.js';
+import { claim, isReadable, isWritable, unclaim } from '../streams/duplex-stream.js';
 import { addressesOf, type Connection } from './connection.js';
 import { NodeConnection } from './node-connection.js';
 import { count } from './origins.js';
-import { systemError, threadReactor } from './reactor.js';
+import { leasePage, returnPage } from './pages.js';
+import { type Reactor, systemError, threadReactor } from './reactor.js';
 import { SocketStream, type SocketStreamOptions } from './socket-stream.js';
 
 /** Options of `adopt`. */
@@ -27,7 +28,6 @@ export interface AdoptOptions extends SocketStreamOptions {
 interface Handle {
   readonly fd?: number;
   readonly writeQueueSize?: number;
-  readStop?(): number;
 }
 
 interface SocketParts {
@@ -42,7 +42,7 @@ interface SocketParts {
  *
  * Returns at once. While Node has still to connect, or to write what it had taken, the stream takes no writes yet
  * (NOT_READY) and has nothing to read.
- * @throws ERR_INVALID_ARG_TYPE; UsageError ERR_STREAM_IN_USE when a stream of ours has the socket already.
+ * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; UsageError ERR_STREAM_IN_USE when a stream of ours has the socket.
  * @example
  * import { createServer } from 'node:net';
  * import { adopt, framed, lines } from 'miniproto';
@@ -55,19 +55,24 @@ export function adopt(socket: Socket, options: AdoptOptions = {}): Connection {
   if (!isReadable(socket) || !isWritable(socket)) throw invalidArgType('socket', 'an instance of net.Socket', socket);
   checkObject('options', options);
   if (options.head !== undefined) checkUint8Array('options.head', options.head);
-  if (adopted.has(socket)) {
-    throw new UsageError('ERR_STREAM_IN_USE', { message: 'the socket was adopted already' });
+  // Throws where somebody has it, so before anything is touched.
+  claim(socket);
+  try {
+    const obstacle = obstacleOf(socket);
+    return obstacle === undefined ? adoptNatively(socket, options) : overNode(socket, obstacle, options);
+  } catch (error) {
+    unclaim(socket);
+    throw error;
   }
-  const obstacle = obstacleOf(socket);
-  return obstacle === undefined ? adoptNatively(socket, options) : overNode(socket, obstacle, options);
 }
-
-const adopted = new WeakSet<Socket>();
 
 /** What keeps a socket from being native, or undefined. */
 function obstacleOf(socket: Socket): string | undefined {
-  if (threadReactor() === undefined) return nativeInfo().sockets.reason;
-  const { encrypted, _handle: handle } = socket as unknown as SocketParts;
+  if (threadReactor() === undefined) {
+    const { native, reason } = nativeInfo().sockets;
+    return native ? 'the system gave no descriptor to wait with' : reason;
+  }
+  const { encrypted } = socket as unknown as SocketParts;
   if (encrypted === true) return 'the socket is encrypted';
   if (!(socket instanceof Socket)) return 'the stream is not a socket of net';
   if (Object.getPrototypeOf(socket) !== Socket.prototype || OVERRIDABLE.some((name) => Object.hasOwn(socket, name))) {
@@ -75,7 +80,11 @@ function obstacleOf(socket: Socket): string | undefined {
   }
   if (socket.destroyed) return 'the socket is closed';
   if (socket.readableEncoding !== null) return 'the socket has an encoding';
-  if (socket.connecting) return undefined;
+  return socket.connecting ? undefined : obstacleOfConnected(socket);
+}
+
+function obstacleOfConnected(socket: Socket): string | undefined {
+  const handle = handleOf(socket);
   const kind = handle?.constructor.name;
   if (kind !== 'TCP' && kind !== 'Pipe') return 'the socket has no handle of its own';
   if (!((handle?.fd ?? -1) >= 0)) return 'the socket has no descriptor';
@@ -84,74 +93,137 @@ function obstacleOf(socket: Socket): string | undefined {
   return undefined;
 }
 
+function handleOf(socket: Socket): Handle | null | undefined {
+  return (socket as unknown as SocketParts)._handle;
+}
+
 /** What a socket of a user's own making may do otherwise. */
 const OVERRIDABLE = ['_read', '_write', '_writev', '_final', 'read', 'write'];
 
 function overNode(socket: Socket, reason: string, { head, ...options }: AdoptOptions): NodeConnection {
+  unclaim(socket);
   const connection = new NodeConnection(socket, reason, options);
   if (head !== undefined && head.length > 0) connection.input.append(Buffer.from(head));
+  count(socket, connection);
   return connection;
 }
 
-function adoptNatively(socket: Socket, { head, ...options }: AdoptOptions): Connection {
-  adopted.add(socket);
-  const stream = new SocketStream(threadReactor()!, addressesOf(socket), options);
-  if (head !== undefined && head.length > 0) stream.input.append(Buffer.from(head));
+function adoptNatively(socket: Socket, options: AdoptOptions): Connection {
+  const reactor = threadReactor()!;
+  // Before anything else: without a descriptor Node's object goes on as it is.
+  const id = socket.connecting ? undefined : duplicate(reactor, socket);
+  if (typeof id === 'string') return overNode(socket, id, options);
+  const stream = beginStream(reactor, socket, id, options);
   count(socket, stream);
-  socket.pause();
-  if (!isBusy(socket)) {
-    const result = take(socket, stream);
-    if (result === 0) return stream;
-    // No descriptor was left, or it is no socket: Node's object is as it was, but for the bytes that were read.
-    const unread = stream.input.take(stream.input.length);
-    stream.destroy();
-    return overNode(socket, `the descriptor could not be taken: ${systemError('dup', result).message}`, {
-      ...options,
-      head: unread,
-    });
-  }
-  whenIdle(socket, stream);
+  // Reading what Node holds must not hand it to those who listened before.
+  for (const event of ['data', 'readable', 'end']) socket.removeAllListeners(event);
+  if (id === undefined || isBusy(socket)) new Takeover(reactor, socket, stream, id).wait();
+  else take(socket, stream, id);
   return stream;
+}
+
+/** @throws ERR_OUT_OF_RANGE, ERR_INVALID_ARG_TYPE for the options, and then the duplicate is closed. */
+function beginStream(
+  reactor: Reactor,
+  socket: Socket,
+  id: number | undefined,
+  { head, ...options }: AdoptOptions,
+): SocketStream {
+  try {
+    const stream = new SocketStream(reactor, addressesOf(socket), options);
+    if (head !== undefined && head.length > 0) stream.input.append(Buffer.from(head));
+    return stream;
+  } catch (error) {
+    if (id !== undefined) reactor.net.remove(id);
+    throw error;
+  }
+}
+
+/** @returns the connection's id in the reactor, or why there is none. */
+function duplicate(reactor: Reactor, socket: Socket): number | string {
+  const handle = handleOf(socket);
+  const id = reactor.add(handle?.fd ?? -1);
+  if (id < 0) return `the descriptor could not be duplicated: ${systemError('dup', id).message}`;
+  if (handle?.constructor.name === 'TCP' || isSocket(reactor, id)) return id;
+  reactor.net.remove(id);
+  return 'the descriptor is no socket';
+}
+
+/** Errno of Linux, negated. */
+const ENOTSOCK = -88;
+
+/** A Pipe of Node's may be a FIFO, which cannot be received from. */
+function isSocket(reactor: Reactor, id: number): boolean {
+  const page = leasePage();
+  const answer = reactor.net.receive(id, page, 0, 1, 1);
+  returnPage(page);
+  return answer !== ENOTSOCK;
 }
 
 /** Node has still to connect, or to write. */
 function isBusy(socket: Socket): boolean {
-  const { _handle: handle } = socket as unknown as SocketParts;
-  return socket.connecting || socket.writableLength > 0 || (handle?.writeQueueSize ?? 0) > 0;
+  return socket.connecting || socket.writableLength > 0 || (handleOf(socket)?.writeQueueSize ?? 0) > 0;
 }
 
-/** Waits for Node to have written everything, then takes the socket. */
-function whenIdle(socket: Socket, stream: SocketStream): void {
-  const onError = (error: Error) => stream.destroy(error);
-  const onClose = () => stream.destroy();
-  socket.on('error', onError).on('close', onClose);
-  const done = () => {
-    if (socket.destroyed || stream.destroyed) return void socket.destroy();
+/** Waits for Node to have connected and written everything; then the stream begins. */
+class Takeover {
+  readonly #reactor: Reactor;
+  readonly #socket: Socket;
+  readonly #stream: SocketStream;
+  /** The connection in the reactor; undefined while Node connects. */
+  #id: number | undefined;
+  /** The stream has the connection, or there is none. */
+  #over = false;
+
+  constructor(reactor: Reactor, socket: Socket, stream: SocketStream, id: number | undefined) {
+    this.#reactor = reactor;
+    this.#socket = socket;
+    this.#stream = stream;
+    this.#id = id;
+  }
+
+  wait(): void {
+    this.#socket.pause().on('error', this.#onError).on('close', this.#onClose);
+    this.#stream.whenClosed(() => this.#abandoned());
+    // An empty write is called back behind all that came before it.
+    this.#socket.write(EMPTY, this.#onWritten);
+  }
+
+  readonly #onError = (error: Error): void => this.#stream.destroy(error);
+  readonly #onClose = (): void => this.#stream.destroy();
+
+  readonly #onWritten = (): void => {
+    const socket = this.#socket;
+    if (this.#over || socket.destroyed) return;
     // What was written behind us has to leave first as well.
-    if (isBusy(socket)) return void socket.write(EMPTY, done);
-    socket.off('error', onError).off('close', onClose);
-    const result = take(socket, stream);
-    if (result < 0) {
-      socket.destroy();
-      stream.destroy(systemError('dup', result));
+    if (isBusy(socket)) return void socket.write(EMPTY, this.#onWritten);
+    const id = this.#id ?? duplicate(this.#reactor, socket);
+    if (typeof id === 'string') {
+      this.#stream.destroy(new TransportError('ERR_TRANSPORT', { message: id }));
+      return;
     }
+    this.#over = true;
+    socket.off('error', this.#onError).off('close', this.#onClose);
+    take(socket, this.#stream, id);
   };
-  // An empty write is called back behind all that came before it.
-  socket.write(EMPTY, done);
+
+  /** The stream was destroyed meanwhile. */
+  #abandoned(): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (this.#id !== undefined) this.#reactor.net.remove(this.#id);
+    this.#socket.destroy();
+  }
 }
 
 const EMPTY = Buffer.alloc(0);
 
-/** Moves the connection from Node's object to the stream. @returns 0, or a negative errno and Node still has it. */
-function take(socket: Socket, stream: SocketStream): number {
-  const handle = (socket as unknown as SocketParts)._handle;
-  // Reading what Node has buffered makes it ask for more; nothing comes of that before the handle is gone.
+/** Moves the connection from Node's object to the stream. */
+function take(socket: Socket, stream: SocketStream, id: number): void {
+  const addresses = addressesOf(socket);
   for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) stream.input.append(chunk as Buffer);
-  handle?.readStop?.();
-  const { writableFinished } = socket;
-  const result = stream.attach(handle?.fd ?? -1, { finished: writableFinished });
-  if (result < 0) return result;
-  // The duplicate keeps the connection open; this closes Node's descriptor only.
+  const { writableFinished: finished } = socket;
+  // The duplicate keeps the connection open; this closes Node's descriptor only, and so it stops reading.
   socket.destroy();
-  return 0;
+  stream.attach(id, { addresses, finished });
 }

@@ -1,15 +1,16 @@
 /**
- * Which server a connection came from. Node stops counting a connection when it is adopted, so that a server that is
- * told to stop would be done while conversations go on: they are counted here.
+ * Which server a connection came from. Node stops counting a connection when it becomes native, so that a server that
+ * is told to stop would be done while conversations go on; and one that stays over Node's socket it counts, but cannot
+ * end. So all of them are counted here.
  */
 import type { Server, Socket } from 'node:net';
-import type { SocketStream } from './socket-stream.js';
+import type { Connection } from './connection.js';
 
-const connectionsOf = new WeakMap<Server, Set<SocketStream>>();
-const none: ReadonlySet<SocketStream> = new Set();
+const connectionsOf = new WeakMap<Server, Set<Connection>>();
+const none: ReadonlySet<Connection> = new Set();
 
 /** Notes that the stream came from the socket's server, until it closes. */
-export function count(socket: Socket, stream: SocketStream): void {
+export function count(socket: Socket, stream: Connection): void {
   const { server } = socket as { server?: Server };
   if (typeof server !== 'object' || server === null) return;
   const connections = connectionsOf.get(server) ?? new Set();
@@ -18,7 +19,7 @@ export function count(socket: Socket, stream: SocketStream): void {
   stream.whenClosed(() => connections.delete(stream));
 }
 
-/** Native connections of a server that are open. */
-export function adoptedFrom(server: Server): ReadonlySet<SocketStream> {
+/** Connections of a server that were adopted and are open. */
+export function adoptedFrom(server: Server): ReadonlySet<Connection> {
   return connectionsOf.get(server) ?? none;
 }

@@ -288,7 +288,8 @@ export class SocketStream extends BaseStream implements Connection {
       ? net.send(this.#id, first, 0, first.length)
       : net.sendParts(this.#id, parts.length > MOST_PARTS ? parts.slice(0, MOST_PARTS) : parts);
     if (sent < 0) return this.#notSent(sent);
-    this.#full = single ? sent < first.length : sent < sumOf(parts);
+    this.#full = false;
+    if (single ? sent < first.length : sent < sumOf(parts)) this.#stalled();
     this.bytesSent += sent;
     return sent;
   }
@@ -298,7 +299,8 @@ export class SocketStream extends BaseStream implements Connection {
     if (this.blocked()) return NOT_READY;
     const sent = this.#reactor.net.send(this.#id, bytes, from, to);
     if (sent < 0) return this.#notSent(sent) || NOT_READY;
-    this.#full = sent < to - from;
+    this.#full = false;
+    if (sent < to - from) this.#stalled();
     this.bytesSent += sent;
     return sent;
   }
@@ -309,9 +311,14 @@ export class SocketStream extends BaseStream implements Connection {
       this.failOutput(error);
       throw error;
     }
+    this.#stalled();
+    return 0;
+  }
+
+  /** The system took less than it was given. */
+  #stalled(): void {
     this.#full = true;
     if (channels.stall.hasSubscribers) channels.stall.publish({ stream: this });
-    return 0;
   }
 
   protected async endOutput(): Promise<void> {
@@ -348,9 +355,10 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   #closed(error: unknown): void {
+    const opened = !this.#pending;
     this.#pending = false;
     this.#timeouts?.stop();
-    if (channels.close.hasSubscribers) channels.close.publish({ stream: this, error });
+    if (opened && channels.close.hasSubscribers) channels.close.publish({ stream: this, error });
     const listeners = this.#closeListeners;
     this.#closeListeners = [];
     for (const listener of listeners) listener();

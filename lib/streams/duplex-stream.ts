@@ -25,6 +25,26 @@ export interface NodeStreamPair {
 const readInUse = new WeakSet<Readable>();
 const writtenInUse = new WeakSet<Writable>();
 
+/**
+ * Takes a stream for whoever reads and writes it by other means than a DuplexStream. Internal.
+ * @throws UsageError ERR_STREAM_IN_USE when somebody has it.
+ */
+export function claim(duplex: Duplex): void {
+  if (readInUse.has(duplex) || writtenInUse.has(duplex)) throw inUse();
+  readInUse.add(duplex);
+  writtenInUse.add(duplex);
+}
+
+/** Gives it back. */
+export function unclaim(duplex: Duplex): void {
+  readInUse.delete(duplex);
+  writtenInUse.delete(duplex);
+}
+
+function inUse(): UsageError {
+  return new UsageError('ERR_STREAM_IN_USE', { message: 'the Node stream is in use already' });
+}
+
 /** A byte stream over a Node stream, or over two of them. `framed` makes one of whatever Node stream it is given. */
 export class DuplexStream extends BaseStream {
   readonly #readable: Readable | undefined;
@@ -48,9 +68,7 @@ export class DuplexStream extends BaseStream {
     super(options);
     const { readable, writable } = sidesOf(source);
     checkBytes(readable, writable);
-    if ((readable && readInUse.has(readable)) || (writable && writtenInUse.has(writable))) {
-      throw new UsageError('ERR_STREAM_IN_USE', { message: 'the Node stream is in use already' });
-    }
+    if ((readable && readInUse.has(readable)) || (writable && writtenInUse.has(writable))) throw inUse();
     this.#readable = readable;
     this.#writable = writable;
     if (readable !== undefined) this.#adoptReadable(readable);
