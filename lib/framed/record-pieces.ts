@@ -11,7 +11,6 @@ import type { PieceReader, PieceWriter } from '../codecs/codec.js';
 import { memoryOf } from '../codecs/framing.js';
 import { ownedBytes } from '../codecs/record-forms.js';
 import { UsageError } from '../errors.js';
-import { BY_REFERENCE_FROM } from '../limits.js';
 import {
   EOF,
   type Eof,
@@ -23,6 +22,7 @@ import {
   type NotReady,
 } from '../status.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
+import { isLarge, memoryBack, mustCopy } from './by-reference.js';
 import type { Channel } from './channel.js';
 
 /** What a record in pieces needs of the framed stream that it is on. */
@@ -190,18 +190,25 @@ export class RecordParts {
     return part.length;
   }
 
-  /** Takes one part, waiting for room. Resolves when the part may be changed again. */
+  /**
+   * Takes one part, waiting for room. Resolves when the part may be changed again. Rejects with the signal's reason when
+   * that aborts before the part was taken; after that what has not left is copied, and it resolves.
+   */
   async write(part: Uint8Array, options: ReadyOptions = {}): Promise<void> {
     checkNotAborted(options);
+    checkUint8Array('part', part);
     const { signal } = options;
+    const large = isLarge(part);
+    const copied = large && mustCopy(this.#channel, signal);
+    const taken = copied ? Buffer.from(part) : part;
     for (;;) {
-      const answer = this.tryWrite(part);
+      const answer = this.tryWrite(taken);
       if (typeof answer === 'number') break;
       if (answer === NEED_READ) await this.#channel.stream.ready('read', { signal });
       else await this.#channel.ready(signal);
     }
     // Large parts are not copied, and a part that waits in the queue is still the caller's memory.
-    if (part.length >= BY_REFERENCE_FROM) await this.#channel.flush(signal);
+    if (large && !copied) await memoryBack(part, this.#channel, signal);
   }
 
   /**

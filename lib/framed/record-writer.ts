@@ -8,6 +8,7 @@ import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { NEED_READ, type NeedRead, NOT_READY, type NotReady, type WriteStatus } from '../status.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
+import { isLarge, memoryBack, mustCopy } from './by-reference.js';
 import type { Channel } from './channel.js';
 import { isCursor, type RecordCursor, SpanCursor } from './cursor.js';
 import type { Driver } from './driver.js';
@@ -62,11 +63,16 @@ export class RecordWriter<R, W> {
 
   /** Takes one record, now or when its turn comes. Resolves when its memory is the caller's again. */
   write(record: W | RecordCursor<unknown>, options: ReadyOptions): Promise<void> {
-    const answer = this.tryWrite(record);
-    const queued = answer === true ? undefined : this.#queue.add(this.#owned(record), options);
-    if (!isLarge(record)) return queued ?? Promise.resolve();
+    const { signal } = options;
+    if (!isLarge(record)) return this.#take(record, options);
+    if (mustCopy(this.#channel, signal)) return this.#take(Buffer.from(record) as W, options);
     // It may be sent from where it lies, so it has to have left.
-    return (queued ?? Promise.resolve()).then(() => this.#channel.flush(options.signal));
+    return this.#take(record, options).then(() => memoryBack(record, this.#channel, signal));
+  }
+
+  /** Takes one record. Aborting that takes nothing. */
+  #take(record: W | RecordCursor<unknown>, options: ReadyOptions): Promise<void> {
+    return this.tryWrite(record) === true ? Promise.resolve() : this.#queue.add(this.#owned(record), options);
   }
 
   /** Takes a record although the queue may be full: from inside a push, which stops reading instead. */
@@ -232,8 +238,4 @@ export class RecordWriter<R, W> {
     channel.schedule();
     return this.#parts;
   }
-}
-
-function isLarge(record: unknown): boolean {
-  return record instanceof Uint8Array && record.length >= BY_REFERENCE_FROM;
 }

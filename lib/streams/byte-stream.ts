@@ -27,6 +27,8 @@ export interface ByteStream extends AsyncDisposable {
   readonly input: InputBuffer;
   /** Bytes written and not yet taken by the layer below. */
   readonly pendingOutput: number;
+  /** True where the memory of bytes that were taken is the writer's at once, whether they have left or not. Internal. */
+  readonly freesWritten?: boolean;
   /** Why no more bytes can be had now, without an attempt: a status, or undefined when there may be some. */
   readonly pendingRead: NotReady | NeedWrite | Eof | undefined;
   /** Why a write cannot go on now, without an attempt: a status, or undefined when it might. */

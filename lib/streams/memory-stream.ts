@@ -54,6 +54,10 @@ export class MemoryStream extends BaseStream {
     other.#peer = one;
   }
 
+  get freesWritten(): boolean {
+    return true;
+  }
+
   get pendingOutput(): number {
     return this.#outgoing.ring.length;
   }

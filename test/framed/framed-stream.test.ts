@@ -1,6 +1,7 @@
 /** FramedStream: reading, writing, waiting, aborting and ending, whatever the codec. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { Duplex } from 'node:stream';
 import { inspect } from 'node:util';
 import { EOF, framed, isStatus, jsonLines, lengthPrefixed, lines, memoryPair, NOT_READY } from 'miniproto';
 import { pattern } from '../support/byte-stream-contract.js';
@@ -11,6 +12,10 @@ type Options = Parameters<typeof memoryPair>[0];
 function talk(options?: Options) {
   const [near, far] = memoryPair(options);
   return { near, far, one: framed(near, lines()), other: framed(far, lines()) };
+}
+
+function keepAll(parts: { chunk: Buffer }[], kept: Buffer[]): void {
+  for (const { chunk } of parts) kept.push(chunk);
 }
 
 const inProgress = { name: 'UsageError', code: 'ERR_READ_IN_PROGRESS' };
@@ -270,6 +275,91 @@ describe('FramedStream writing', () => {
     const record = await framed(far, lengthPrefixed()).read();
     assert.ok(pattern(50_000).equals(record as Buffer));
     await write;
+  });
+
+  for (const arrived of [0, 1, 4, 5, 1000, 30_000, 50_004]) {
+    it(`an abort gives the memory of a record back that was taken, which is sent, ${arrived} bytes of it before`, async () => {
+      const [near, far] = memoryPair({ capacity: 1000 });
+      const stream = framed(near, lengthPrefixed());
+      const payload = pattern(50_000);
+      const controller = new AbortController();
+      const { signal } = controller;
+      const write = stream.write(payload, { signal });
+      while (typeof far.tryFill(arrived) !== 'number') await far.ready('read');
+      controller.abort();
+      await write;
+      payload.fill(0);
+      assert.ok(pattern(50_000).equals((await framed(far, lengthPrefixed()).read()) as Buffer));
+    });
+  }
+
+  it('an abort before a large record was taken sends nothing of it', async () => {
+    const [near, far] = memoryPair({ capacity: 1000 });
+    const stream = framed(near, lengthPrefixed(), { writeHighWaterMark: 1 });
+    const controller = new AbortController();
+    const reason = new Error('too late');
+    const payload = pattern(50_000);
+    const writes = [
+      stream.write(payload.subarray(0, 40_000)),
+      stream.write(payload, { signal: controller.signal }),
+      stream.write('next'),
+    ];
+    const aborted = assert.rejects(writes[1]!, reason);
+    controller.abort(reason);
+    const peer = framed(far, lengthPrefixed());
+    assert.ok(payload.subarray(0, 40_000).equals((await peer.read()) as Buffer));
+    assert.equal(String(await peer.read()), 'next');
+    await Promise.all([aborted, writes[0], writes[2]]);
+  });
+
+  it('an abort leaves alone what others sent from the same memory', async () => {
+    const [near, far] = memoryPair({ capacity: 1000 });
+    const stream = framed(near, lengthPrefixed());
+    const memory = pattern(60_000);
+    const halves = [memory.subarray(0, 30_000), memory.subarray(30_000)] as const;
+    const controller = new AbortController();
+    const writes = [stream.write(halves[0]), stream.write(halves[1], { signal: controller.signal })];
+    controller.abort();
+    await writes[1];
+    halves[1].fill(0);
+    const peer = framed(far, lengthPrefixed());
+    assert.ok(
+      pattern(60_000)
+        .subarray(0, 30_000)
+        .equals((await peer.read()) as Buffer),
+    );
+    assert.ok(
+      pattern(60_000)
+        .subarray(30_000)
+        .equals((await peer.read()) as Buffer),
+    );
+    await writes[0];
+  });
+
+  it('a large record that comes with a signal is copied where the layer below would keep it', async () => {
+    const sent: Buffer[] = [];
+    const duplex = new Duplex({
+      read() {},
+      write: (chunk) => sent.push(chunk),
+      writev: (parts) => keepAll(parts, sent),
+    });
+    const stream = framed(duplex, lengthPrefixed());
+    const payload = pattern(50_000);
+    await stream.write(payload, { signal: new AbortController().signal });
+    payload.fill(0);
+    assert.equal(stream.tryFlush(), NOT_READY);
+    assert.ok(pattern(50_000).equals(Buffer.concat(sent).subarray(4)));
+    stream.destroy();
+  });
+
+  it('a stream that fails rejects the write of a large record, signal or not', async () => {
+    const [near] = memoryPair({ capacity: 1000 });
+    const stream = framed(near, lengthPrefixed());
+    const controller = new AbortController();
+    const write = stream.write(pattern(50_000), { signal: controller.signal });
+    stream.destroy(new Error('gone'));
+    controller.abort();
+    await assert.rejects(write, { code: 'ERR_TRANSPORT' });
   });
 
   it('fails the stream when a payload that waits is detached, so that the peer does not wait for its rest', async () => {

@@ -327,6 +327,24 @@ describe('a record that is read in pieces', () => {
 });
 
 describe('a record that is written in pieces', () => {
+  it('an abort gives the memory of a large part back that was taken, which is sent', async () => {
+    const [near, far] = memoryPair({ capacity: 1000 });
+    const stream = framed(near, lengthPrefixed(), { writeHighWaterMark: 10_000 });
+    const part = pattern(50_000);
+    const parts = await stream.begin(part.length);
+    const [taken, late] = [new AbortController(), new AbortController()];
+    const write = parts.write(part, { signal: taken.signal });
+    // There is no room for another one, so nothing of it is taken.
+    const refused = assert.rejects(parts.write(part, { signal: late.signal }), { name: 'AbortError' });
+    taken.abort();
+    late.abort();
+    await write;
+    part.fill(0);
+    await refused;
+    parts.end();
+    assert.ok(pattern(50_000).equals((await framed(far, lengthPrefixed()).read()) as Buffer));
+  });
+
   it('has every other write refused meanwhile', async () => {
     const stream = framed(memoryPair()[0], lengthPrefixed());
     const parts = await stream.begin(3);
