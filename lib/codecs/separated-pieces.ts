@@ -19,6 +19,7 @@ import {
   H_STATUS,
   HEADER_WORDS,
   OVERFLOW_NONE,
+  OVERFLOW_SKIPPING,
   R_END,
   R_LENGTH,
   R_OFFSET,
@@ -36,16 +37,41 @@ const STEP = 64 * 1024;
 export function separatedPieces(name: string, config: SeparatorFraming, guard: SeparatorGuard): PieceCodec {
   // A framer whose limit no step reaches: what it has searched without a find is payload.
   const unlimited = { ...config, keep: false, maxLength: 2 ** 30, overflow: 'error' } as const;
+  const skipping = { ...unlimited, newline: 'plain', overflow: 'skip', tail: 'give' } as const;
   return {
-    open: (input) =>
-      input.length === 0
-        ? input.need(1)
-        : new SeparatedPieceReader(name, config, separatorFramer(unlimited), input.offset),
+    open: (input) => {
+      if (!skipRest(input, separatorFramer(skipping)) || input.length === 0) return input.need(input.length + 1);
+      // What a record that is being cut has left is read as one of its own, and what follows is no piece of it.
+      input.overflow = OVERFLOW_NONE;
+      return new SeparatedPieceReader(name, config, separatorFramer(unlimited), input.offset);
+    },
     begin: () => new SeparatedPieceWriter(guard),
   };
 }
 
 const table = createFrameTable(1);
+
+/**
+ * Ends the skipping of a record that was too long: its rest is no record. Nothing behind its separator is touched, since
+ * in pieces no record is too long.
+ * @returns false when its end has not come.
+ */
+function skipRest(input: InputBuffer, framer: Framer): boolean {
+  while (input.overflow === OVERFLOW_SKIPPING) {
+    if (input.length === 0) return false;
+    const size = Math.min(input.length, STEP);
+    table[H_SEARCHED] = 0;
+    table[H_OVERFLOW] = OVERFLOW_SKIPPING;
+    table[H_FINAL] = 0;
+    const rows = framer.frame(input.peek(size), 0, size, table, 1);
+    const skipped = rows > 0 ? table[HEADER_WORDS + R_OFFSET]! : table[H_CONSUMED]!;
+    input.consume(skipped);
+    input.overflow = rows > 0 ? OVERFLOW_NONE : table[H_OVERFLOW]!;
+    // What may be the start of a separator stays.
+    if (skipped === 0 && input.overflow === OVERFLOW_SKIPPING) return false;
+  }
+  return true;
+}
 
 class SeparatedPieceReader implements PieceReader {
   readonly length = undefined;

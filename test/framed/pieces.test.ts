@@ -306,6 +306,55 @@ describe('a record that is read in pieces', () => {
     });
   }
 
+  const skipping = { encoding: 'latin1', maxLength: 2, overflow: 'skip' } as const;
+  const skippers = {
+    separated: separated('\r\n', skipping),
+    'lines that drop CR': lines(skipping),
+    // A LF of its own is a fault in a record, and nothing in one that is skipped.
+    'strict lines': lines({ ...skipping, newline: 'strict-crlf' }),
+  };
+  const long = 'too\rlong';
+  for (const [name, codec] of Object.entries(skippers)) {
+    it(`begins behind a record that is being skipped, wherever that was cut: ${name}`, async () => {
+      for (let cut = 4; cut <= long.length + 1; cut++) {
+        const [near, far] = memoryPair();
+        const stream = framed(near, codec);
+        const input = Buffer.from(`${long}\r\nas long too\r\nat\r\n`);
+        far.tryWrite(input.subarray(0, cut));
+        assert.equal(stream.tryRead(), NOT_READY);
+        assert.equal(stream.tryReadPieces(), NOT_READY);
+        far.tryWrite(input.subarray(cut));
+        assert.equal(String(await collect(await stream.readPieces())), 'as long too');
+        assert.equal(stream.tryRead(), 'at');
+      }
+    });
+
+    it(`ends with the stream that ends in a record that is being skipped: ${name}`, async () => {
+      for (const rest of ['', 'er', '\r']) {
+        const [near, far] = memoryPair();
+        const stream = framed(near, codec);
+        far.tryWrite(Buffer.from(long));
+        assert.equal(stream.tryRead(), NOT_READY);
+        assert.equal(stream.tryReadPieces(), NOT_READY);
+        far.tryWrite(Buffer.from(rest));
+        await far.end();
+        assert.equal(await stream.readPieces(), EOF);
+        assert.equal(stream.tryRead(), EOF);
+      }
+    });
+  }
+
+  it('takes what is left of a record that was being cut, and what follows is no part of it', async () => {
+    const [near, far] = memoryPair();
+    const stream = framed(near, lines({ encoding: 'latin1', maxLength: 2, overflow: 'pieces' }));
+    far.tryWrite(Buffer.from('abcde'));
+    assert.deepEqual(stream.tryRead(), { data: 'ab', piece: 'part' });
+    const pieces = stream.tryReadPieces();
+    far.tryWrite(Buffer.from('fg\nhi\n'));
+    assert.equal(String(await collect(pieces as RecordPieces)), 'cdefg');
+    assert.deepEqual(stream.tryRead(), { data: 'hi', piece: 'whole' });
+  });
+
   it('an aborted wait loses nothing of it', async () => {
     const [near, far] = memoryPair();
     const stream = framed(near, lengthPrefixed({ bytes: 1 }));
