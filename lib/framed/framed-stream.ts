@@ -19,7 +19,8 @@ import type { Channel } from './channel.js';
 import type { RecordCursor } from './cursor.js';
 import { Driver } from './driver.js';
 import { BatchIterator, RecordIterator } from './iterators.js';
-import { type PushHandler, type PushHost, pushRecords } from './push.js';
+import { type PushHandler, pushRecords } from './push.js';
+import { pushHost } from './push-host.js';
 import { ReadAttempts } from './read-attempts.js';
 import { RecordDuplex, type RecordDuplexOptions } from './record-duplex.js';
 import { RecordParts, type RecordPieces } from './record-pieces.js';
@@ -150,52 +151,17 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   onRecord(handler: PushHandler<R, W>, options: ReadyOptions = {}): Promise<void> {
     checkFunction('handler', handler);
     if (options.signal !== undefined) checkSignal('options.signal', options.signal);
-    const host = this.#pushHost(options);
-    return this.#attempts.push(() => pushRecords(handler, host));
-  }
-
-  #pushHost({ signal }: ReadyOptions): PushHost<R, W> {
-    const [channel, reader, driver, attempts, writer] = [
-      this.#channel,
-      this.#reader,
-      this.#driver,
-      this.#attempts,
-      this.#writer,
-    ];
-    return {
-      get framer() {
-        return reader.codec.framing?.framer;
-      },
-      signal,
+    const host = pushHost({
+      channel: this.#channel,
+      reader: this.#reader,
+      driver: this.#driver,
+      attempts: this.#attempts,
+      writer: this.#writer,
+      signal: options.signal,
       tryNextBatch: () => this.#tryReadBatch(),
-      settle: () => reader.settle('visited'),
-      drop: () => reader.drop(),
-      adoptRows: (table, base, rows) => reader.adoptRows(table, base, rows),
-      stopped: () => {
-        channel.checkFailure();
-        writer.checkPushed();
-        return attempts.switched;
-      },
-      write: (record) => {
-        this.#checkWritable();
-        return writer.push(record);
-      },
-      hold: () => channel.hold(),
-      release: () => channel.release(),
-      returnLent: () => channel.returnLent(),
-      waits: (waiting) => {
-        driver.reading = waiting;
-        if (waiting) driver.waited();
-      },
-      watch: (watcher) => {
-        if (channel.stream.watch === undefined) return false;
-        channel.stream.watch(watcher);
-        return true;
-      },
-      moved: (answer) => driver.readMoved(answer, { signal }),
-      pause: () => driver.pause(),
-      drained: () => (channel.full || writer.queued > 0 ? writer.drained({ signal }) : undefined),
-    };
+      checkWritable: () => this.#checkWritable(),
+    });
+    return this.#attempts.push(() => pushRecords(handler, host));
   }
 
   /** Starts to read one record in pieces. Until it has ended, other reads throw ERR_RECORD_UNFINISHED. */
