@@ -105,6 +105,8 @@ function describe(code: ErrorCode, details: ErrorDetails): string {
 /** Wraps what a lower stream threw or emitted; an error of ours passes as it is. */
 export function asTransportError(cause: unknown): MiniprotoError {
   if (cause instanceof MiniprotoError) return cause;
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  // An AggregateError of Node's, of an attempt on several addresses, has a code and no message.
+  const reason =
+    cause instanceof Error ? cause.message || ((cause as { code?: string }).code ?? cause.name) : String(cause);
   return new TransportError('ERR_TRANSPORT', { message: `${ERROR_MESSAGES.ERR_TRANSPORT}: ${reason}`, cause });
 }

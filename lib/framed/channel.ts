@@ -8,7 +8,7 @@
 import { OutputBuffer } from '../bytes/output-buffer.js';
 import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { NEED_READ, type NeedRead, type NotReady } from '../status.js';
-import type { ByteStream } from '../streams/byte-stream.js';
+import type { ByteStream, CloseOptions } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 
 /** Channels with output that waits for the end of the turn, or for room. */
@@ -24,6 +24,8 @@ export class Channel {
   readonly highWaterMark: number;
   /** Our side has to be ended here after the peer's, as the stream below would have done. */
   readonly endsItself: boolean;
+  /** The framed stream in charge: the last one, where the protocol has changed. */
+  conversation: { close(options?: CloseOptions): Promise<void> } | undefined;
   /** Called before the queue is handed over at exit, to add what waits to be encoded. */
   beforeExit: (() => void) | undefined;
   /** The stream's output failed; it sticks. */

@@ -8,6 +8,7 @@
 import { inspect } from 'node:util';
 import { checkFunction, checkInteger, checkObject, checkOneOf, checkSignal } from '../arguments.js';
 import type { Codec } from '../codecs/codec.js';
+import { channels } from '../diagnostics.js';
 import { UsageError } from '../errors.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { type Eof, type NeedRead, NOT_READY, type NotReady, type ReadStatus, type WriteStatus } from '../status.js';
@@ -46,7 +47,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   constructor(channel: Channel, codec: Codec<R, W>) {
     bindCodec(codec);
     this.#channel = channel;
-    this.#reader = new RecordReader(codec, channel.stream.input, channel.output);
+    channel.conversation = this;
+    this.#reader = new RecordReader(codec, channel.stream.input, channel.output, channel.stream);
     this.#driver = new Driver(channel, this.#reader);
     this.#attempts = new ReadAttempts(channel, this.#reader, this.#driver, () => this.#sawEnd());
     this.#writer = new RecordWriter(channel, this.#reader, this.#driver);
@@ -298,6 +300,9 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     this.#attempts.switched = true;
     if (unread === 'discard') discardInput(this.stream, this.#driver.ended);
     next.#driver.ended = this.#driver.ended;
+    if (channels.switch.hasSubscribers) {
+      channels.switch.publish({ stream: this.stream, from: this.codec.name, to: codec.name });
+    }
     return next;
   }
 

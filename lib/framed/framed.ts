@@ -3,7 +3,7 @@ import { checkInteger, checkObject } from '../arguments.js';
 import type { Codec } from '../codecs/codec.js';
 import { UsageError } from '../errors.js';
 import { DEFAULT_WRITE_HIGH_WATER_MARK, LARGEST_MAX_LENGTH } from '../limits.js';
-import type { ByteStream } from '../streams/byte-stream.js';
+import type { ByteStream, CloseOptions } from '../streams/byte-stream.js';
 import { DuplexStream, type NodeStreamLike } from '../streams/duplex-stream.js';
 import { fromWeb, isWebPair, type WebStreamPair } from '../streams/web-stream.js';
 import { Channel } from './channel.js';
@@ -42,13 +42,22 @@ export function framed<R, W = R>(
     const message = 'the byte stream has a framed stream already: use its switchTo';
     throw new UsageError('ERR_STREAM_IN_USE', { message });
   }
-  const conversation = new FramedStream(new Channel(stream, writeHighWaterMark), codec);
-  conversations.add(stream);
+  const channel = new Channel(stream, writeHighWaterMark);
+  const conversation = new FramedStream(channel, codec);
+  conversations.set(stream, channel);
   return conversation;
 }
 
 /** Byte streams that are read as records: two readers would take each other's. */
-const conversations = new WeakSet<ByteStream>();
+const conversations = new WeakMap<ByteStream, Channel>();
+
+/**
+ * Closes a byte stream with care, for whoever does not know what is on it: records that were written to a framed stream
+ * on it and wait there leave first. Internal.
+ */
+export function closeConversation(stream: ByteStream, options?: CloseOptions): Promise<void> {
+  return (conversations.get(stream)?.conversation ?? stream).close(options);
+}
 
 /** A byte stream over whatever carries bytes; one that is a byte stream already is given back as it is. */
 export function asByteStream(source: FramedSource, options: { readHighWaterMark?: number } = {}): ByteStream {

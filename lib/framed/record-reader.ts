@@ -10,10 +10,12 @@ import type { InputBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import type { Codec, Framing } from '../codecs/codec.js';
 import { afterRows, frameFront, memoryOf } from '../codecs/framing.js';
-import { ProtocolError, UsageError } from '../errors.js';
+import { channels } from '../diagnostics.js';
+import { LimitError, ProtocolError, UsageError } from '../errors.js';
 import { H_CONSUMED, HEADER_WORDS, R_END, ROW_WORDS } from '../frame-table.js';
 import { BATCH_ROWS, MAX_EMPTY_PROGRESS } from '../limits.js';
 import { CONTINUE, EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
+import type { ByteStream } from '../streams/byte-stream.js';
 import { type Batch, type LiveBatch, SpanBatch, ValueBatch } from './batch.js';
 import { bindCodec } from './bound-codecs.js';
 import type { SpanCursor } from './cursor.js';
@@ -29,6 +31,7 @@ const VALUE_BATCH = 256;
 export class RecordReader<R, W> {
   readonly #input: InputBuffer;
   readonly #output: OutputBuffer;
+  readonly #stream: ByteStream | undefined;
   #codec: Codec<R, W>;
   #span: Span | undefined;
   /** Rows to look ahead for when single records are read; what a switch soon after would have framed in vain. */
@@ -46,7 +49,9 @@ export class RecordReader<R, W> {
   /** Answers in a row that took no byte. */
   #emptyProgress = 0;
 
-  constructor(codec: Codec<R, W>, input: InputBuffer, output: OutputBuffer) {
+  /** @param stream what the input belongs to, for whoever subscribes to `miniproto:limit`. */
+  constructor(codec: Codec<R, W>, input: InputBuffer, output: OutputBuffer, stream?: ByteStream) {
+    this.#stream = stream;
     this.#codec = codec;
     this.#input = input;
     this.#output = output;
@@ -362,6 +367,9 @@ export class RecordReader<R, W> {
       this.#failed = true;
       this.#failure = error;
       this.#dropSpan();
+      if (error instanceof LimitError && channels.limit.hasSubscribers) {
+        channels.limit.publish({ stream: this.#stream, error });
+      }
     }
     return this.#failure;
   }

@@ -11,7 +11,7 @@ import { checkObject, checkUint8Array, invalidArgType } from '../arguments.js';
 import { TransportError } from '../errors.js';
 import { nativeInfo } from '../native.js';
 import { claim, isReadable, isWritable, unclaim } from '../streams/duplex-stream.js';
-import { addressesOf, type Connection } from './connection.js';
+import type { Connection } from './connection.js';
 import { NodeConnection } from './node-connection.js';
 import { count } from './origins.js';
 import { leasePage, returnPage } from './pages.js';
@@ -113,7 +113,7 @@ function adoptNatively(socket: Socket, options: AdoptOptions): Connection {
   // Before anything else: without a descriptor Node's object goes on as it is.
   const id = socket.connecting ? undefined : duplicate(reactor, socket);
   if (typeof id === 'string') return overNode(socket, id, options);
-  const stream = beginStream(reactor, socket, id, options);
+  const stream = beginStream(reactor, id, options);
   count(socket, stream);
   // Reading what Node holds must not hand it to those who listened before.
   for (const event of ['data', 'readable', 'end']) socket.removeAllListeners(event);
@@ -123,14 +123,9 @@ function adoptNatively(socket: Socket, options: AdoptOptions): Connection {
 }
 
 /** @throws ERR_OUT_OF_RANGE, ERR_INVALID_ARG_TYPE for the options, and then the duplicate is closed. */
-function beginStream(
-  reactor: Reactor,
-  socket: Socket,
-  id: number | undefined,
-  { head, ...options }: AdoptOptions,
-): SocketStream {
+function beginStream(reactor: Reactor, id: number | undefined, { head, ...options }: AdoptOptions): SocketStream {
   try {
-    const stream = new SocketStream(reactor, addressesOf(socket), options);
+    const stream = new SocketStream(reactor, options);
     if (head !== undefined && head.length > 0) stream.input.append(Buffer.from(head));
     return stream;
   } catch (error) {
@@ -220,10 +215,9 @@ const EMPTY = Buffer.alloc(0);
 
 /** Moves the connection from Node's object to the stream. */
 function take(socket: Socket, stream: SocketStream, id: number): void {
-  const addresses = addressesOf(socket);
   for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) stream.input.append(chunk as Buffer);
   const { writableFinished: finished } = socket;
   // The duplicate keeps the connection open; this closes Node's descriptor only, and so it stops reading.
   socket.destroy();
-  stream.attach(id, { addresses, finished });
+  stream.attach(id, { finished });
 }

@@ -3,19 +3,9 @@
  * possible, else over Node's socket, with the same interface.
  */
 import type { Socket } from 'node:net';
-import type { SocketCounters } from '../net-interface.js';
+import type { SocketAddresses, SocketCounters } from '../net-interface.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import type { TimeoutOptions } from './timeouts.js';
-
-/** Where the two ends are; read before Node's socket goes. */
-export interface SocketAddresses {
-  readonly remoteAddress: string | undefined;
-  readonly remoteFamily: string | undefined;
-  readonly remotePort: number | undefined;
-  readonly localAddress: string | undefined;
-  readonly localFamily: string | undefined;
-  readonly localPort: number | undefined;
-}
 
 /** What `release` gives back: the same socket under three names. */
 export interface ReleasedSocket {
@@ -30,6 +20,7 @@ export interface Connection extends ByteStream {
   readonly native: boolean;
   /** Why that is so, in a sentence without a full stop. */
   readonly reason: string;
+  /** Where the two ends are. Asked of the system: once the connection is closed, what was known by then. */
   readonly addresses: SocketAddresses;
   /** True once the connection has failed or was destroyed. */
   readonly destroyed: boolean;
@@ -61,4 +52,13 @@ export interface Connection extends ByteStream {
 export function addressesOf(socket: Socket): SocketAddresses {
   const { remoteAddress, remoteFamily, remotePort, localAddress, localPort } = socket;
   return { remoteAddress, remoteFamily, remotePort, localAddress, localFamily: socket.localFamily, localPort };
+}
+
+/** One line for people: what it is, the peer, and how much has moved. */
+export function describeConnection(name: string, connection: Connection, state: string): string {
+  const { remoteAddress, remotePort } = connection.addresses;
+  const peer = remoteAddress === undefined ? 'local' : `${remoteAddress}:${remotePort}`;
+  const { bytesReceived, bytesSent } = connection.counters();
+  const unread = connection.input.length;
+  return `${name} { ${state}, peer: ${peer}, unread: ${unread}, received: ${bytesReceived}, sent: ${bytesSent} }`;
 }

@@ -7,9 +7,11 @@
  */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type ListenOptions, type Server, type ServerOpts } from 'node:net';
-import { checkFunction, checkInteger, checkObject } from '../arguments.js';
+import { checkFunction, checkInteger, checkObject, checkSignal } from '../arguments.js';
 import { asTransportError, MiniprotoError } from '../errors.js';
+import { closeConversation } from '../framed/framed.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
+import { checkCloseOptions, Deadline } from '../streams/base-stream.js';
 import type { CloseOptions } from '../streams/byte-stream.js';
 import { adopt } from './adopt.js';
 import { given } from './connect.js';
@@ -29,7 +31,10 @@ export interface ServerOptions extends ListenOptions, Omit<ServerOpts, 'pauseOnC
   onError?: (error: unknown, stream: Connection | undefined) => void;
 }
 
-/** Is given each connection. When a promise that it returns is settled, the connection is closed. */
+/**
+ * Is given each connection. When a promise that it returns is fulfilled, the connection is closed with care, records
+ * that wait in a framed stream on it included; when it throws or rejects, the connection is destroyed.
+ */
 export type ConnectionHandler = (stream: Connection) => unknown;
 
 /** A server that listens. */
@@ -64,17 +69,19 @@ export async function listen(options: ServerOptions, onConnection: ConnectionHan
   checkObject('options', options);
   checkFunction('onConnection', onConnection);
   if (options.onError !== undefined) checkFunction('options.onError', options.onError);
-  const { maxConnections } = options;
+  const { maxConnections, signal } = options;
+  if (maxConnections !== undefined) checkInteger('options.maxConnections', maxConnections, 0);
+  checkSignal('options.signal', signal);
+  signal?.throwIfAborted();
   const server = createServer({ noDelay: true, ...options, allowHalfOpen: true, pauseOnConnect: true });
-  if (maxConnections !== undefined) {
-    checkInteger('options.maxConnections', maxConnections, 0);
-    server.maxConnections = maxConnections;
-  }
   const listening = new Listening(server, options, onConnection);
   server.listen(options);
   try {
-    await once(server, 'listening');
+    await once(server, 'listening', signal === undefined ? {} : { signal });
   } catch (error) {
+    // It may be about to listen all the same.
+    server.once('error', ignore).close();
+    signal?.throwIfAborted();
     throw asTransportError(error);
   }
   server.on('error', (error) => options.onError?.(error, undefined));
@@ -97,7 +104,7 @@ class Listening implements ByteServer {
     this.#streamOptions = given({ idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs, readHighWaterMark });
     server.on('connection', (socket) => {
       const { maxConnections } = options;
-      // Node counts the sockets that it has, and the adopted ones are ours.
+      // Here, since Node does not count connections that are native.
       if (maxConnections !== undefined && this.connections.size >= maxConnections) return void socket.destroy();
       const stream = adopt(socket, this.#streamOptions);
       this.connections.add(stream);
@@ -111,7 +118,8 @@ class Listening implements ByteServer {
       const answer = this.#onConnection(stream) as { then?: unknown } | undefined;
       if (typeof answer?.then !== 'function') return;
       answer.then(
-        () => stream.close(),
+        // Whatever was written to a framed stream on it has to leave first.
+        () => closeConversation(stream),
         (error: unknown) => this.#failed(error, stream),
       );
     } catch (error) {
@@ -136,6 +144,12 @@ class Listening implements ByteServer {
   }
 
   close(options: CloseOptions = {}): Promise<void> {
+    try {
+      // Before the promise that is kept: a wrong argument must leave the server to be closed.
+      checkCloseOptions(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     this.#closing ??= drainAll(this.server, this.connections, options);
     return this.#closing;
   }
@@ -158,25 +172,61 @@ class Listening implements ByteServer {
 /**
  * The careful end of a server of Node's, `http` and `https` included, whose connections were adopted: it accepts no
  * more, every adopted connection's output leaves and it is ended, and when all are gone, Node's own included, this
- * resolves. What is left of the adopted ones when the time is over is destroyed. One call on SIGTERM.
+ * resolves. When the time is over it destroys what is left of the adopted ones, and of an HTTP server's own, and
+ * resolves. One call on SIGTERM.
  * @example
  * process.once('SIGTERM', () => drain(httpServer));
  */
-export function drain(server: Server, options: CloseOptions = {}): Promise<void> {
-  return drainAll(server, adoptedFrom(server), options);
+export async function drain(server: Server, options: CloseOptions = {}): Promise<void> {
+  checkCloseOptions(options);
+  await drainAll(server, adoptedFrom(server), options);
+}
+
+/** What HTTP servers have besides. */
+interface HttpConnections {
+  closeIdleConnections?(): void;
+  closeAllConnections?(): void;
 }
 
 async function drainAll(
-  server: Server,
+  server: Server & HttpConnections,
   connections: ReadonlySet<Connection>,
   { timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions,
 ): Promise<void> {
-  checkInteger('options.timeoutMs', timeoutMs, 0, 2 ** 31 - 1);
   const closed = server.listening ? once(server, 'close') : undefined;
   if (server.listening) server.close();
   // An HTTP server keeps idle connections for later requests, and there will be none.
-  (server as { closeIdleConnections?: () => void }).closeIdleConnections?.();
-  const options = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
-  await Promise.all([...connections].map((stream) => stream.close(options)));
+  server.closeIdleConnections?.();
+  const deadline = new Deadline(timeoutMs, signal);
+  const options = { timeoutMs, signal: deadline.signal };
+  // A request that was under way may still become a connection of ours.
+  const adopted = async () => {
+    while (connections.size > 0) await Promise.all([...connections].map((stream) => endWithCare(stream, options)));
+  };
+  try {
+    await Promise.race([Promise.all([adopted(), closed]).then(adopted), aborted(deadline.signal)]);
+  } finally {
+    deadline.clear();
+  }
+  if (!deadline.signal.aborted) return;
+  for (const stream of connections) stream.destroy();
+  server.closeAllConnections?.();
+}
+
+/** Resolves when the connection is closed. */
+async function endWithCare(stream: Connection, options: CloseOptions): Promise<void> {
+  const closed = new Promise<void>((resolve) => stream.whenClosed(resolve));
+  await closeConversation(stream, options);
   await closed;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function ignore(): void {
+  // Whoever called has the reason already.
 }

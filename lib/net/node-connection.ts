@@ -1,10 +1,16 @@
 /** A connection over Node's own socket: what `adopt` gives where a socket cannot be native. */
 import type { Socket } from 'node:net';
+import { inspect } from 'node:util';
 import { channels } from '../diagnostics.js';
 import { type MiniprotoError, UsageError } from '../errors.js';
-import type { SocketCounters } from '../net-interface.js';
+import type { SocketAddresses, SocketCounters } from '../net-interface.js';
 import { DuplexStream } from '../streams/duplex-stream.js';
-import { addressesOf, type Connection, type ReleasedSocket, type SocketAddresses } from './connection.js';
+import {
+  addressesOf,
+  type Connection,
+  describeConnection,
+  type ReleasedSocket,
+} from './connection.js';
 import type { SocketStreamOptions } from './socket-stream.js';
 import { SocketTimeouts, type TimeoutOptions } from './timeouts.js';
 
@@ -12,7 +18,7 @@ import { SocketTimeouts, type TimeoutOptions } from './timeouts.js';
 export class NodeConnection extends DuplexStream implements Connection {
   readonly native = false;
   readonly reason: string;
-  readonly addresses: SocketAddresses;
+  #addresses: SocketAddresses;
   readonly #socket: Socket;
   #timeouts: SocketTimeouts | undefined;
 
@@ -21,7 +27,12 @@ export class NodeConnection extends DuplexStream implements Connection {
     super(socket, options.readHighWaterMark === undefined ? {} : { readHighWaterMark: options.readHighWaterMark });
     this.#socket = socket;
     this.reason = reason;
-    this.addresses = addressesOf(socket);
+    this.#addresses = addressesOf(socket);
+    if (socket.connecting) {
+      socket.once('connect', () => {
+        this.#addresses = addressesOf(socket);
+      });
+    }
     this.setTimeouts(options);
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this });
     socket.once('close', () => {
@@ -30,8 +41,16 @@ export class NodeConnection extends DuplexStream implements Connection {
     });
   }
 
+  get addresses(): SocketAddresses {
+    return this.#addresses;
+  }
+
+  /** Bytes that the system has taken: Node counts those that wait as well, and a peer that reads slowly is no stall. */
   get bytesSent(): number {
-    return this.#socket.bytesWritten;
+    const { bytesWritten, writableLength } = this.#socket;
+    const { _handle: handle } = this.#socket as { _handle?: { bytesWritten?: number; writeQueueSize?: number } | null };
+    if (handle?.bytesWritten === undefined) return bytesWritten - writableLength;
+    return handle.bytesWritten - (handle.writeQueueSize ?? 0);
   }
 
   get stalled(): boolean {
@@ -77,5 +96,10 @@ export class NodeConnection extends DuplexStream implements Connection {
   protected override abandon(error: MiniprotoError | undefined): void {
     this.#timeouts?.stop();
     super.abandon(error);
+  }
+
+  [inspect.custom](): string {
+    const state = this.#socket.destroyed ? 'closed' : this.ended ? 'ended' : 'open';
+    return describeConnection('NodeConnection', this, `over Node: ${this.reason}, ${state}`);
   }
 }

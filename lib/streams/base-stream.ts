@@ -249,7 +249,7 @@ export abstract class BaseStream implements ByteStream {
 }
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE */
-function checkCloseOptions(options: CloseOptions): void {
+export function checkCloseOptions(options: CloseOptions): void {
   checkObject('options', options);
   const { timeoutMs, signal } = options;
   if (timeoutMs !== undefined) checkInteger('options.timeoutMs', timeoutMs, 0, 2 ** 31 - 1);

@@ -18,6 +18,7 @@ const COMMON = [
   'native',
   'native-interface',
   'net-interface',
+  'diagnostics',
 ];
 
 /** Rooms of lib/, and the rooms that each may import besides itself and COMMON. */
