@@ -24,6 +24,7 @@
 #include "arguments.h"
 #include "binding.h"
 #include "framers.h"
+#include "net/addresses.h"
 #include "net/reactor.h"
 
 namespace miniproto::binding {
@@ -330,6 +331,27 @@ Napi::Value counters(const Napi::CallbackInfo& call) {
   return object;
 }
 
+void setAddress(Napi::Object object, int descriptor, SocketEnd end, const char* const (&names)[3]) {
+  SocketAddress address;
+  if (!addressOf(descriptor, end, address)) return;
+  object.Set(names[0], Napi::String::New(object.Env(), address.address));
+  object.Set(names[1], Napi::String::New(object.Env(), address.family));
+  object.Set(names[2], Napi::Number::New(object.Env(), address.port));
+}
+
+/** addresses(id) */
+Napi::Value addresses(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  Net& net = *netOf(env);
+  int32_t id = 0;
+  if (!takeId(env, call[0], net, id)) return Napi::Value();
+  const int descriptor = net.reactor.descriptorOf(id);
+  Napi::Object object = Napi::Object::New(env);
+  setAddress(object, descriptor, SocketEnd::kRemote, {"remoteAddress", "remoteFamily", "remotePort"});
+  setAddress(object, descriptor, SocketEnd::kLocal, {"localAddress", "localFamily", "localPort"});
+  return object;
+}
+
 /** setFaults(kind, steps, repeats), for tests: see FaultPlan. */
 Napi::Value setFaults(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
@@ -363,6 +385,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("addLengthFramer", Napi::Function::New(env, addLengthFramer, "addLengthFramer"));
   exports.Set("addFixedFramer", Napi::Function::New(env, addFixedFramer, "addFixedFramer"));
   exports.Set("counters", Napi::Function::New(env, counters, "counters"));
+  exports.Set("addresses", Napi::Function::New(env, addresses, "addresses"));
   exports.Set("setFaults", Napi::Function::New(env, setFaults, "setFaults"));
   return exports;
 }

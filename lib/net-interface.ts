@@ -74,6 +74,17 @@ export interface ReactorCounters extends SocketCounters {
   readonly connections: number;
 }
 
+/** Where the two ends are. A Unix socket has none of it. */
+export interface SocketAddresses {
+  readonly remoteAddress?: string | undefined;
+  /** 'IPv4' or 'IPv6'. */
+  readonly remoteFamily?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localFamily?: string | undefined;
+  readonly localPort?: number | undefined;
+}
+
 /** The addon. One reactor per thread. */
 export interface NetInterface {
   /** Begins. `onTurn` is called with the count of events in the table. @returns 0 or a negative errno. */
@@ -101,6 +112,7 @@ export interface NetInterface {
   addSeparatorFramer(framing: SeparatorFraming): number;
   addLengthFramer(framing: LengthFraming): number;
   addFixedFramer(size: number): number;
+  addresses(id: number): SocketAddresses;
   /** Of a connection, or of the whole reactor for -1. */
   counters(id: number): ReactorCounters;
   /**

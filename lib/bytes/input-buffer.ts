@@ -52,7 +52,7 @@ export class InputBuffer {
   /** Someone holds offsets into the segments. */
   #pinned = false;
   /** What is to be recycled once nobody does. */
-  #deferred: (() => void)[] = [];
+  #deferred: (() => void)[] | undefined;
 
   /** Bytes at the front that the codec in charge has examined without finding an end. Consuming sets it to 0. */
   searched = 0;
@@ -365,16 +365,17 @@ export class InputBuffer {
 
   unpin(): void {
     this.#pinned = false;
-    if (this.#deferred.length === 0) return;
     const deferred = this.#deferred;
-    this.#deferred = [];
+    if (deferred === undefined) return;
+    this.#deferred = undefined;
     for (const recycle of deferred) recycle();
   }
 
   #recycle(segment: Segment): void {
     if (segment.recycle === undefined) return;
-    if (this.#pinned) this.#deferred.push(segment.recycle);
-    else segment.recycle();
+    if (!this.#pinned) segment.recycle();
+    else if (this.#deferred === undefined) this.#deferred = [segment.recycle];
+    else this.#deferred.push(segment.recycle);
   }
 
   /** Forgets what a codec noted about the front; for switching. Internal. */

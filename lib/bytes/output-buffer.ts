@@ -36,9 +36,12 @@ interface Piece {
 /** Pieces from which lent memory is copied instead: one gather write takes 64. */
 const MOST_LENT_PIECES = 32;
 
+const NO_PIECES: Piece[] = [];
+
 /** The output side of a framed stream: bytes that were encoded and have not left. */
 export class OutputBuffer {
-  #pieces: Piece[] = [];
+  /** Shared while nothing waits: most connections are idle. */
+  #pieces: Piece[] = NO_PIECES;
   /** First piece that has bytes left. */
   #first = 0;
   #length = 0;
@@ -98,7 +101,7 @@ export class OutputBuffer {
     if (count >= MOST_LENT_PIECES) return this.writeCopy(bytes, from, to);
     this.#length += to - from;
     this.#lent ||= lent;
-    pieces.push({ bytes, start: from, end: to, expected: bytes.length, lent });
+    this.#add({ bytes, start: from, end: to, expected: bytes.length, lent });
   }
 
   /** True when what waits may lie in lent memory. Internal. */
@@ -192,14 +195,19 @@ export class OutputBuffer {
         return at;
       }
     }
-    pieces.push({ bytes: page, start: at, end: pageEnd, expected: page.length, lent: false });
+    this.#add({ bytes: page, start: at, end: pageEnd, expected: page.length, lent: false });
     return at;
   }
 
   #queue(bytes: Buffer, from: number, to: number): void {
     if (to === from) return;
     this.#length += to - from;
-    this.#pieces.push({ bytes, start: from, end: to, expected: bytes.length, lent: false });
+    this.#add({ bytes, start: from, end: to, expected: bytes.length, lent: false });
+  }
+
+  #add(piece: Piece): void {
+    if (this.#pieces === NO_PIECES) this.#pieces = [piece];
+    else this.#pieces.push(piece);
   }
 
   /** Notes the end of the queue, for `rollback`. One mark at a time. */
@@ -211,7 +219,7 @@ export class OutputBuffer {
 
   /** Takes back what was written since `mark`. Pre: nothing was consumed in between. */
   rollback(): void {
-    this.#pieces.length = this.#markPieces;
+    if (this.#pieces !== NO_PIECES) this.#pieces.length = this.#markPieces;
     if (this.#markPieces > 0) this.#pieces[this.#markPieces - 1]!.end = this.#markEnd;
     this.#length = this.#markLength;
   }
@@ -259,7 +267,7 @@ export class OutputBuffer {
       this.#first++;
     }
     if (this.#first === this.#pieces.length) {
-      this.#pieces.length = 0;
+      this.#pieces = NO_PIECES;
       this.#first = 0;
     } else if (this.#first >= 64) {
       this.#pieces.splice(0, this.#first);
@@ -270,7 +278,7 @@ export class OutputBuffer {
   /** Drops everything: the stream is gone. */
   clear(): void {
     for (let i = this.#first; i < this.#pieces.length; i++) this.#pieces[i]!.drop?.();
-    this.#pieces = [];
+    this.#pieces = NO_PIECES;
     this.#first = 0;
     this.#length = 0;
     this.#lent = false;

@@ -27,9 +27,9 @@ import {
   EVENT_ARRIVED,
   EVENT_ENDED,
   EVENT_FAILED,
-  EVENT_MORE,
   EVENT_READABLE,
   EVENT_WRITABLE,
+  type SocketAddresses,
   type SocketCounters,
   WANT_FLOW,
   WANT_READ,
@@ -38,7 +38,7 @@ import {
 import { NOT_READY, type NotReady } from '../status.js';
 import { BaseStream } from '../streams/base-stream.js';
 import type { ReadyOptions, Watcher } from '../streams/byte-stream.js';
-import type { Connection, ReleasedSocket, SocketAddresses } from './connection.js';
+import { type Connection, describeConnection, type ReleasedSocket } from './connection.js';
 import { nativeFramer } from './native-framers.js';
 import { leasePage, PAGE_BYTES, returnPage } from './pages.js';
 import { type Reactor, systemError } from './reactor.js';
@@ -52,6 +52,8 @@ const LARGE_REST = 64 * 1024;
 /** Bytes received at the beginning of a record that is probably large; and how often before that is given up. */
 const BITE = 16 * 1024;
 const BITES = 3;
+/** Bytes that one connection receives in one turn at most, where it receives by itself. */
+const TURN_BYTES = 256 * 1024;
 /** Buffers of one gather write; see binding/net.cc. */
 const MOST_PARTS = 64;
 
@@ -72,7 +74,8 @@ export class SocketStream extends BaseStream implements Connection {
   readonly native = true;
   readonly reason = 'the socket is native';
   readonly #reactor: Reactor;
-  #addresses: SocketAddresses;
+  /** Once somebody has asked for them. */
+  #addresses: SocketAddresses | undefined;
   #id = NO_ID;
   /** Node has still to write what it had taken before the connection was adopted. */
   #pending = true;
@@ -82,8 +85,8 @@ export class SocketStream extends BaseStream implements Connection {
   #wants = 0;
   /** Index of the framer that the reactor has for this connection, or -1. */
   #framer = -1;
-  /** All that had come by this turn has been received. */
-  #drained = false;
+  /** Bytes that may still be received in this turn; outside of turns as many as there are. */
+  #mayReceive = Number.POSITIVE_INFINITY;
   /** Small receives still to be made, because what comes is probably the beginning of another large record. */
   #bites = 0;
   /** The system took less than it was given. */
@@ -94,13 +97,12 @@ export class SocketStream extends BaseStream implements Connection {
   /** Bytes sent so far. */
   bytesSent = 0;
   /** Whoever wants to know that the descriptor is closed. */
-  #closeListeners: (() => void)[] = [];
+  #closeListeners: (() => void)[] | undefined;
 
   /** Internal: use `adopt`, `listen` or `connect`. */
-  constructor(reactor: Reactor, addresses: SocketAddresses, options: SocketStreamOptions = {}) {
+  constructor(reactor: Reactor, options: SocketStreamOptions = {}) {
     super(options.readHighWaterMark === undefined ? {} : { readHighWaterMark: options.readHighWaterMark });
     this.#reactor = reactor;
-    this.#addresses = addresses;
     this.setTimeouts(options);
   }
 
@@ -110,16 +112,16 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   get addresses(): SocketAddresses {
-    return this.#addresses;
+    if (this.#id !== NO_ID) this.#addresses ??= this.#reactor.net.addresses(this.#id);
+    return this.#addresses ?? {};
   }
 
   /**
    * Begins with a connection of the reactor's. Internal. What Node had read is in `input` by now.
    * @param finished our side has been ended already.
    */
-  attach(id: number, { addresses, finished }: { addresses: SocketAddresses; finished: boolean }): void {
+  attach(id: number, { finished }: { finished: boolean }): void {
     this.#id = id;
-    this.#addresses = addresses;
     this.#pending = false;
     this.#finished = finished;
     this.#reactor.attach(this);
@@ -135,9 +137,9 @@ export class SocketStream extends BaseStream implements Connection {
   // ---------------------------------------------------------------- reading
 
   protected pull(wanted: number): void {
-    if (this.#id === NO_ID || this.#drained) return;
+    if (this.#id === NO_ID) return;
     const { input } = this;
-    while (input.length < wanted) {
+    while (input.length < wanted && this.#mayReceive > 0) {
       const rest = input.needed - input.length;
       if (!(input.length > 0 && rest >= LARGE_REST ? this.#receiveRest(input.needed) : this.#receivePage())) return;
     }
@@ -168,6 +170,7 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   #came(count: number, asked: number): boolean {
+    this.#mayReceive -= count;
     // A stream socket that gives less than it was asked for has no more.
     if (count > 0) return count === asked;
     this.#stopped(count);
@@ -226,10 +229,12 @@ export class SocketStream extends BaseStream implements Connection {
       this.#full = false;
       this.wakeWriters();
     }
-    if ((flags & EVENT_ARRIVED) !== 0) this.#arrived(reactor, at, (flags & EVENT_MORE) === 0);
+    if ((flags & EVENT_ARRIVED) !== 0) this.#arrived(reactor, at);
     else if ((flags & EVENT_READABLE) !== 0) {
       this.#wants &= ~WANT_READ;
+      this.#mayReceive = TURN_BYTES;
       this.wakeReaders();
+      this.#mayReceive = Number.POSITIVE_INFINITY;
       this.#watchOn();
     } else if ((flags & EVENT_ENDED) !== 0) {
       this.#wants &= WANT_WRITE;
@@ -240,14 +245,15 @@ export class SocketStream extends BaseStream implements Connection {
     }
   }
 
-  #arrived({ arena, table, events }: Reactor, at: number, drained: boolean): void {
+  #arrived({ arena, table, events }: Reactor, at: number): void {
     const { input } = this;
     const framed = input.length === 0 && input.searched === 0 && input.overflow === 0 && this.#framer >= 0;
-    this.#drained = drained;
+    // One receive a turn: a connection that floods must not keep the others waiting, and epoll tells of the rest.
+    this.#mayReceive = 0;
     input.appendBorrowed(arena, events[at + E_START]!, events[at + E_END]!);
     if (this.watcher === undefined) this.wakeReaders();
     else this.watcher.arrived(table, events[at + E_TABLE]!, framed ? events[at + E_ROWS]! : 0);
-    this.#drained = false;
+    this.#mayReceive = Number.POSITIVE_INFINITY;
     if (input.length > 0) {
       if (input.needed - input.length >= LARGE_REST) input.reserve(input.needed, { pooled: true });
       input.keepBorrowed();
@@ -360,12 +366,13 @@ export class SocketStream extends BaseStream implements Connection {
     this.#timeouts?.stop();
     if (opened && channels.close.hasSubscribers) channels.close.publish({ stream: this, error });
     const listeners = this.#closeListeners;
-    this.#closeListeners = [];
-    for (const listener of listeners) listener();
+    this.#closeListeners = undefined;
+    if (listeners !== undefined) for (const listener of listeners) listener();
   }
 
   whenClosed(listener: () => void): void {
     if (this.#id === NO_ID && !this.#pending) listener();
+    else if (this.#closeListeners === undefined) this.#closeListeners = [listener];
     else this.#closeListeners.push(listener);
   }
 
@@ -418,10 +425,7 @@ export class SocketStream extends BaseStream implements Connection {
 
   [inspect.custom](): string {
     const state = this.#pending ? 'adopting' : this.#id === NO_ID ? 'closed' : this.ended ? 'ended' : 'open';
-    const { remoteAddress, remotePort } = this.#addresses;
-    const peer = remoteAddress === undefined ? 'local' : `${remoteAddress}:${remotePort}`;
-    const { bytesReceived, bytesSent } = this.counters();
-    return `SocketStream { native, ${state}, peer: ${peer}, unread: ${this.input.length}, received: ${bytesReceived}, sent: ${bytesSent} }`;
+    return describeConnection('SocketStream', this, `native, ${state}`);
   }
 }
 

@@ -12,10 +12,11 @@ interface Waiter {
 }
 
 export class Waiters {
-  #waiting: Waiter[] = [];
+  /** Undefined while nobody waits: a connection has several of these, and mostly nobody does. */
+  #waiting: Waiter[] | undefined;
 
   get count(): number {
-    return this.#waiting.length;
+    return this.#waiting?.length ?? 0;
   }
 
   /** Resolves at the next `wake`. Rejects with the signal's reason when that comes first; nothing else is touched. */
@@ -23,11 +24,12 @@ export class Waiters {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { resolve, reject, signal, onAbort: undefined };
-      this.#waiting.push(waiter);
+      if (this.#waiting === undefined) this.#waiting = [waiter];
+      else this.#waiting.push(waiter);
       if (signal === undefined) return;
       waiter.onAbort = () => {
-        const at = this.#waiting.indexOf(waiter);
-        if (at >= 0) this.#waiting.splice(at, 1);
+        const waiting = this.#waiting?.filter((other) => other !== waiter);
+        this.#waiting = waiting?.length === 0 ? undefined : waiting;
         reject(signal.reason);
       };
       signal.addEventListener('abort', waiter.onAbort, { once: true });
@@ -35,18 +37,19 @@ export class Waiters {
   }
 
   wake(): void {
-    if (this.#waiting.length === 0) return;
-    for (const waiter of this.#leave()) waiter.resolve();
+    const leaving = this.#leave();
+    if (leaving !== undefined) for (const waiter of leaving) waiter.resolve();
   }
 
   fail(reason: unknown): void {
-    if (this.#waiting.length === 0) return;
-    for (const waiter of this.#leave()) waiter.reject(reason);
+    const leaving = this.#leave();
+    if (leaving !== undefined) for (const waiter of leaving) waiter.reject(reason);
   }
 
-  #leave(): Waiter[] {
+  #leave(): Waiter[] | undefined {
     const leaving = this.#waiting;
-    this.#waiting = [];
+    if (leaving === undefined) return undefined;
+    this.#waiting = undefined;
     for (const { signal, onAbort } of leaving) {
       if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
     }
