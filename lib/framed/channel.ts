@@ -26,8 +26,8 @@ export class Channel {
   readonly endsItself: boolean;
   /** The framed stream in charge: the last one, where the protocol has changed. */
   conversation: { close(options?: CloseOptions): Promise<void> } | undefined;
-  /** Called before the queue is handed over at exit, to add what waits to be encoded. */
-  beforeExit: (() => void) | undefined;
+  /** Who adds what waits to be encoded before the queue is handed over at exit. */
+  waiting: { encodeWaiting(): void } | undefined;
   /** The stream's output failed; it sticks. */
   #failure: MiniprotoError | undefined;
   #scheduled = false;
@@ -233,7 +233,7 @@ export class Channel {
   flushAtExit(): void {
     const { output, stream } = this;
     try {
-      this.beforeExit?.();
+      this.waiting?.encodeWaiting();
       while (output.length > 0) {
         const taken = stream.writeAtExit?.(output.peek()) ?? stream.tryWriteStable(output.peek());
         if (typeof taken !== 'number' || taken === 0) return;

@@ -21,7 +21,7 @@ import type { RecordCursor } from './cursor.js';
 import { Driver } from './driver.js';
 import { BatchIterator, RecordIterator } from './iterators.js';
 import { type PushHandler, pushRecords } from './push.js';
-import { pushHost } from './push-host.js';
+import { PushHost } from './push-host.js';
 import { ReadAttempts } from './read-attempts.js';
 import { RecordDuplex, type RecordDuplexOptions } from './record-duplex.js';
 import { RecordParts, type RecordPieces } from './record-pieces.js';
@@ -127,8 +127,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   }
 
   #tryReadBatch(): Batch<R> | ReadStatus {
-    this.#attempts.checkReadable();
-    return this.#attempts.try(() => this.#reader.nextBatch(this.#driver.ended));
+    return this.#attempts.tryBatch();
   }
 
   /**
@@ -153,17 +152,15 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   onRecord(handler: PushHandler<R, W>, options: ReadyOptions = {}): Promise<void> {
     checkFunction('handler', handler);
     if (options.signal !== undefined) checkSignal('options.signal', options.signal);
-    const host = pushHost({
+    const parts = {
       channel: this.#channel,
       reader: this.#reader,
       driver: this.#driver,
       attempts: this.#attempts,
       writer: this.#writer,
-      signal: options.signal,
-      tryNextBatch: () => this.#tryReadBatch(),
       checkWritable: () => this.#checkWritable(),
-    });
-    return this.#attempts.push(() => pushRecords(handler, host));
+    };
+    return this.#attempts.push(() => pushRecords(handler, new PushHost(parts, options.signal)));
   }
 
   /** Starts to read one record in pieces. Until it has ended, other reads throw ERR_RECORD_UNFINISHED. */
@@ -296,6 +293,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     checkUnread(unread, this.stream, this.#reader, this.#driver.ended);
     this.#writer.encodeAll();
     this.#reader.drop();
+    // In a push handler the rest may lie in memory that others get when the turn ends, and the next reader may hold it.
+    this.stream.input.keepBorrowed();
     const next = new FramedStream(this.#channel, codec);
     this.#attempts.switched = true;
     if (unread === 'discard') discardInput(this.stream, this.#driver.ended);
@@ -360,6 +359,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   async #close({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
     const deadline = new Deadline(timeoutMs, signal);
     // Closing reads on and drops what it reads, so nothing may be looked ahead at.
+    this.#attempts.closing = true;
     this.#reader.drop();
     try {
       const over = this.#attempts.switched || this.#endPromise !== undefined || this.#channel.ended;

@@ -1,60 +1,128 @@
-/** What a push needs of the framed stream that it is on, put together from the parts of one. */
-import type { ReadStatus } from '../status.js';
+/**
+ * What a push needs of the framed stream that it is on: its parts, under the names that the push knows.
+ *
+ * A class without closures, because every connection of a server has one for as long as it lives.
+ */
+import type { Framer } from '../native-interface.js';
+import type { NeedWrite, NotReady, ReadStatus } from '../status.js';
+import type { Watcher } from '../streams/byte-stream.js';
 import type { Batch } from './batch.js';
 import type { Channel } from './channel.js';
+import type { RecordCursor } from './cursor.js';
 import type { Driver } from './driver.js';
-import type { PushHost } from './push.js';
 import type { ReadAttempts } from './read-attempts.js';
 import type { RecordReader } from './record-reader.js';
 import type { RecordWriter } from './record-writer.js';
 
-/** The parts, and what the framed stream itself has a say in. */
+/** The parts of a framed stream. */
 export interface PushParts<R, W> {
   readonly channel: Channel;
   readonly reader: RecordReader<R, W>;
   readonly driver: Driver;
   readonly attempts: ReadAttempts<R, W>;
   readonly writer: RecordWriter<R, W>;
-  readonly signal: AbortSignal | undefined;
-  tryNextBatch(): Batch<R> | ReadStatus;
   /** @throws what forbids writing. */
-  checkWritable(): void;
+  readonly checkWritable: () => void;
 }
 
-export function pushHost<R, W>(parts: PushParts<R, W>): PushHost<R, W> {
-  const { channel, reader, driver, attempts, writer, signal, tryNextBatch, checkWritable } = parts;
-  return {
-    get framer() {
-      return reader.codec.framing?.framer;
-    },
-    signal,
-    tryNextBatch,
-    settle: () => reader.settle('visited'),
-    drop: () => reader.drop(),
-    adoptRows: (table, base, rows) => reader.adoptRows(table, base, rows),
-    stopped: () => {
-      channel.checkFailure();
-      writer.checkPushed();
-      return attempts.switched;
-    },
-    write: (record) => {
-      checkWritable();
-      return writer.push(record);
-    },
-    hold: () => channel.hold(),
-    release: () => channel.release(),
-    returnLent: () => channel.returnLent(),
-    waits: (waiting) => {
-      driver.reading = waiting;
-      if (waiting) driver.waited();
-    },
-    watch: (watcher) => {
-      if (channel.stream.watch === undefined) return false;
-      channel.stream.watch(watcher);
-      return true;
-    },
-    moved: (answer) => driver.readMoved(answer, { signal }),
-    pause: () => driver.pause(),
-    drained: () => (channel.full || writer.queued > 0 ? writer.drained({ signal }) : undefined),
-  };
+export class PushHost<R, W> {
+  readonly signal: AbortSignal | undefined;
+  readonly #channel: Channel;
+  readonly #reader: RecordReader<R, W>;
+  readonly #driver: Driver;
+  readonly #attempts: ReadAttempts<R, W>;
+  readonly #writer: RecordWriter<R, W>;
+  readonly #checkWritable: () => void;
+
+  constructor(parts: PushParts<R, W>, signal: AbortSignal | undefined) {
+    this.signal = signal;
+    this.#channel = parts.channel;
+    this.#reader = parts.reader;
+    this.#driver = parts.driver;
+    this.#attempts = parts.attempts;
+    this.#writer = parts.writer;
+    this.#checkWritable = parts.checkWritable;
+  }
+
+  /** What the stream may frame with before it tells of an arrival. */
+  get framer(): Framer | undefined {
+    return this.#reader.codec.framing?.framer;
+  }
+
+  tryNextBatch(): Batch<R> | ReadStatus {
+    return this.#attempts.tryBatch();
+  }
+
+  /** Ends the batch; what was not visited is unread. */
+  settle(): void {
+    this.#reader.settle('visited');
+  }
+
+  /** Forgets rows that were looked ahead at: their memory may be gone after an arrival. */
+  drop(): void {
+    this.#reader.drop();
+  }
+
+  /** Rows of everything that has just arrived. */
+  adoptRows(table: Int32Array, base: number, rows: number): void {
+    this.#reader.adoptRows(table, base, rows);
+  }
+
+  /** True once another codec has taken over or the stream is closing. @throws what ended the push meanwhile. */
+  stopped(): boolean {
+    this.#channel.checkFailure();
+    this.#writer.checkPushed();
+    this.signal?.throwIfAborted();
+    return this.#attempts.switched || this.#attempts.closing;
+  }
+
+  /** Takes a record, always. @returns false when the queue is over its mark. */
+  write(record: W | RecordCursor<unknown>): boolean {
+    this.#checkWritable();
+    return this.#writer.push(record);
+  }
+
+  /** Output is to leave together, at `release`. */
+  hold(): void {
+    this.#channel.hold();
+  }
+
+  release(): void {
+    this.#channel.release();
+  }
+
+  /** Records that were written as they lay have to leave before their memory is somebody else's. */
+  returnLent(): void {
+    this.#channel.returnLent();
+  }
+
+  /** Says whether the push waits for input: then it counts as a reader. */
+  waits(waiting: boolean): void {
+    this.#driver.reading = waiting;
+    if (waiting) this.#driver.waited();
+  }
+
+  /** Has the watcher told of arrivals. @returns false where the stream cannot: then `moved` is waited for. */
+  watch(watcher: Watcher | undefined): boolean {
+    const { stream } = this.#channel;
+    if (stream.watch === undefined) return false;
+    stream.watch(watcher);
+    return true;
+  }
+
+  /** Resolves when reading again gets further. */
+  moved(answer: NotReady | NeedWrite): Promise<void> {
+    return this.#driver.readMoved(answer, { signal: this.signal });
+  }
+
+  /** A promise where others have to have their turn first. */
+  pause(): Promise<void> | undefined {
+    return this.#driver.pause();
+  }
+
+  /** A promise where output has to leave first. */
+  drained(): Promise<void> | undefined {
+    const full = this.#channel.full || this.#writer.queued > 0;
+    return full ? this.#writer.drained({ signal: this.signal }) : undefined;
+  }
 }

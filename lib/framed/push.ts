@@ -16,10 +16,11 @@
 import { AsyncResource } from 'node:async_hooks';
 import { invalidArgValue } from '../arguments.js';
 import type { Framer } from '../native-interface.js';
-import { EOF, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady, type ReadStatus } from '../status.js';
+import { EOF, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import type { Watcher } from '../streams/byte-stream.js';
 import type { Batch } from './batch.js';
 import type { RecordCursor } from './cursor.js';
+import type { PushHost } from './push-host.js';
 
 /** Where a push handler writes its answers. */
 export interface PushOutput<W> {
@@ -37,37 +38,6 @@ export interface PushOutput<W> {
  */
 export type PushHandler<R, W> = (record: RecordCursor<R>, out: PushOutput<W>) => void;
 
-/** What a push needs of the framed stream. */
-export interface PushHost<R, W> {
-  /** What the stream may frame with before it tells of an arrival. */
-  readonly framer: Framer | undefined;
-  readonly signal: AbortSignal | undefined;
-  tryNextBatch(): Batch<R> | ReadStatus;
-  settle(): void;
-  /** Forgets rows that were looked ahead at: their memory may be gone after an arrival. */
-  drop(): void;
-  /** Rows of everything that has just arrived. */
-  adoptRows(table: Int32Array, base: number, rows: number): void;
-  /** True once another codec has taken over. @throws what ended the stream meanwhile. */
-  stopped(): boolean;
-  write(record: W | RecordCursor<unknown>): boolean;
-  /** Output is to leave together, at `release`. */
-  hold(): void;
-  release(): void;
-  /** Records that were written as they lay have to leave before their memory is somebody else's. */
-  returnLent(): void;
-  /** Says whether the push waits for input: then it counts as a reader. */
-  waits(waiting: boolean): void;
-  /** Has the watcher told of arrivals. @returns false where the stream cannot: then `moved` is waited for. */
-  watch(watcher: Watcher | undefined): boolean;
-  /** Resolves when reading again gets further. */
-  moved(answer: NotReady | NeedWrite): Promise<void>;
-  /** A promise where others have to have their turn first. */
-  pause(): Promise<void> | undefined;
-  /** A promise where output has to leave first. */
-  drained(): Promise<void> | undefined;
-}
-
 /** @returns a promise for the end of the push. */
 export function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHost<R, W>): Promise<void> {
   return new Promise((resolve, reject) => new Push(handler, host, resolve, reject).start());
@@ -81,6 +51,7 @@ class Push<R, W> extends AsyncResource implements Watcher {
   readonly #reject: (reason: unknown) => void;
   #state: 'running' | 'waiting' | 'blocked' | 'over' = 'blocked';
   #watching = false;
+  #onAbort: (() => void) | undefined;
 
   constructor(
     handler: PushHandler<R, W>,
@@ -91,7 +62,7 @@ class Push<R, W> extends AsyncResource implements Watcher {
     super('MINIPROTO_PUSH');
     this.#handler = handler;
     this.#host = host;
-    this.#out = { write: host.write };
+    this.#out = { write: (record) => host.write(record) };
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -103,23 +74,26 @@ class Push<R, W> extends AsyncResource implements Watcher {
   start(): void {
     const { signal } = this.#host;
     if (signal?.aborted) return this.#end(signal.reason);
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal !== undefined) {
+      this.#onAbort = () => this.#aborted();
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
     // Not within the call that begins the push: the caller has not got its promise yet.
     this.#block(Promise.resolve());
   }
 
-  /** A listener, and therefore a field: aborting a running push ends it behind the record that is being handled. */
-  readonly #onAbort = (): void => {
+  /** Aborting a running push ends it behind the batch that is being handed out. */
+  #aborted(): void {
     if (this.#state !== 'running') this.#end(this.#host.signal!.reason);
-  };
+  }
 
   arrived(table: Int32Array, base: number, rows: number): void {
     if (this.#state !== 'waiting') return;
     if (rows > 0) this.#host.adoptRows(table, base, rows);
     // The callback came from the reactor, or from whoever wrote; the handler belongs to whoever began the push.
     this.runInAsyncScope(this.#run, this);
-    // What was framed for us lies in memory that others get next.
-    if (rows > 0) this.#host.drop();
+    // What was looked at and not handed out lies in memory that others get next.
+    this.#host.drop();
   }
 
   #run(): void {
@@ -208,7 +182,7 @@ class Push<R, W> extends AsyncResource implements Watcher {
     this.#state = 'over';
     this.#unwatch();
     this.#host.waits(false);
-    this.#host.signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#onAbort !== undefined) this.#host.signal!.removeEventListener('abort', this.#onAbort);
     if (failure.length === 0) this.#resolve();
     else this.#reject(failure[0]);
   }

@@ -16,6 +16,7 @@ import { checkSignal } from '../arguments.js';
 import { UsageError } from '../errors.js';
 import { EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady, type ReadStatus } from '../status.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
+import type { Batch } from './batch.js';
 import type { Channel } from './channel.js';
 import type { Driver } from './driver.js';
 import { type PieceHost, RecordPieces } from './record-pieces.js';
@@ -24,6 +25,8 @@ import type { RecordReader } from './record-reader.js';
 export class ReadAttempts<R, W> {
   /** Another codec has taken over. */
   switched = false;
+  /** `close` was called: what comes is dropped. */
+  closing = false;
   readonly #channel: Channel;
   readonly #reader: RecordReader<R, W>;
   readonly #driver: Driver;
@@ -67,6 +70,13 @@ export class ReadAttempts<R, W> {
   /** The same, now or never. @throws UsageError ERR_RECORD_UNFINISHED */
   skipWhole(): void {
     if (this.#skipLeft() !== true) this.#refuse('ERR_RECORD_UNFINISHED');
+  }
+
+  /** Everything that is there, as a batch. */
+  tryBatch(): Batch<R> | ReadStatus {
+    this.checkReadable();
+    const [reader, driver] = [this.#reader, this.#driver];
+    return this.try(() => reader.nextBatch(driver.ended));
   }
 
   /** Tries, fills, tries again, until there is a value or nothing more can be done now. */

@@ -28,6 +28,9 @@ const FIRST_AHEAD = 2;
 /** Rows of a batch of a codec without a framer: each is an object already. */
 const VALUE_BATCH = 256;
 
+/** Shared by all that have decoded nothing ahead: those with a framer never do. */
+const NONE: never[] = [];
+
 export class RecordReader<R, W> {
   readonly #input: InputBuffer;
   readonly #output: OutputBuffer;
@@ -41,7 +44,7 @@ export class RecordReader<R, W> {
   /** Its cursor, where it is one over rows. */
   #cursor: SpanCursor<R> | undefined;
   /** Records of the batch that were decoded and not given; only without a framer. */
-  #values: R[] = [];
+  #values: R[] = NONE;
   /** Offset in the stream where the oldest decoded record began. */
   #decodedFrom = 0;
   #failure: unknown;
@@ -292,7 +295,7 @@ export class RecordReader<R, W> {
         throw error;
       }
       if (record === NOT_READY || record === NEED_WRITE || record === EOF) return record as NotReady;
-      this.#values.push(record as R);
+      this.#keep(record as R);
       // The successor may have a framer; its records are read that way.
       if (this.#codec.framing !== undefined) return NOT_READY;
     }
@@ -308,8 +311,13 @@ export class RecordReader<R, W> {
     if (this.#values.length === 0) this.#decodedFrom = this.#input.offset;
     const record = this.#decode(ended);
     if (record === NOT_READY || record === NEED_WRITE || record === EOF) return record as NotReady;
-    this.#values.push(record as R);
+    this.#keep(record as R);
     return true;
+  }
+
+  #keep(record: R): void {
+    if (this.#values === NONE) this.#values = [record];
+    else this.#values.push(record);
   }
 
   #decode(ended: boolean): R | NotReady | NeedWrite | Eof {

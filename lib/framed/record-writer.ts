@@ -14,14 +14,14 @@ import { isCursor, type RecordCursor, SpanCursor } from './cursor.js';
 import type { Driver } from './driver.js';
 import { RecordParts } from './record-pieces.js';
 import type { RecordReader } from './record-reader.js';
-import { type QueuedWrite, WriteQueue } from './write-queue.js';
+import { type QueuedWrite, type QueueServer, WriteQueue } from './write-queue.js';
 
-export class RecordWriter<R, W> {
+export class RecordWriter<R, W> implements QueueServer {
   readonly #channel: Channel;
   /** Knows the codec in charge. */
   readonly #reader: RecordReader<R, W>;
   readonly #driver: Driver;
-  readonly #queue = new WriteQueue<W>(() => this.#serveQueue());
+  readonly #queue = new WriteQueue<W>(this);
   #parts: RecordParts | undefined;
   /** A record that a push handler wrote could not be encoded when its turn came. */
   #pushFailure: unknown;
@@ -30,7 +30,7 @@ export class RecordWriter<R, W> {
     this.#channel = channel;
     this.#reader = reader;
     this.#driver = driver;
-    channel.beforeExit = () => this.encodeWaiting();
+    channel.waiting = this;
   }
 
   /** Records that wait to be taken. */
@@ -134,7 +134,8 @@ export class RecordWriter<R, W> {
 
   // ---------------------------------------------------------------- the queue
 
-  async #serveQueue(): Promise<void> {
+  /** Serves the queue. Internal. */
+  async serveQueue(): Promise<void> {
     const queue = this.#queue;
     for (let entry = queue.first(); entry !== undefined; entry = queue.first()) {
       try {

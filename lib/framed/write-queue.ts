@@ -15,16 +15,24 @@ export interface QueuedWrite<W> {
   readonly onAbort: () => void;
 }
 
+/** Whoever takes from the front of a queue. */
+export interface QueueServer {
+  /** The loop that takes from the front until nothing is left; it does not reject. */
+  serveQueue(): Promise<void>;
+}
+
+/** Shared by all queues that nobody has waited in: most never are. */
+const NOBODY: QueuedWrite<never>[] = [];
+
 export class WriteQueue<W> {
-  #waiting: QueuedWrite<W>[] = [];
+  #waiting: QueuedWrite<W>[] = NOBODY;
   #serving = false;
   /** Those who wait for the queue to become empty. */
   readonly #watchers = new Waiters();
-  readonly #serve: () => Promise<void>;
+  readonly #server: QueueServer;
 
-  /** @param serve the loop that takes from the front until nothing is left; it does not reject. */
-  constructor(serve: () => Promise<void>) {
-    this.#serve = serve;
+  constructor(server: QueueServer) {
+    this.#server = server;
   }
 
   get length(): number {
@@ -43,7 +51,8 @@ export class WriteQueue<W> {
       };
       const entry: QueuedWrite<W> = { record, resolve, reject, signal, onAbort };
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.push(entry);
+      if (this.#waiting === NOBODY) this.#waiting = [entry];
+      else this.#waiting.push(entry);
       if (!this.#serving) void this.#run();
     });
   }
@@ -51,7 +60,7 @@ export class WriteQueue<W> {
   async #run(): Promise<void> {
     this.#serving = true;
     // A loop that finds the queue empty ends at its next step; what came in the meantime needs another.
-    while (this.#waiting.length > 0) await this.#serve();
+    while (this.#waiting.length > 0) await this.#server.serveQueue();
     this.#serving = false;
   }
 

@@ -5,12 +5,7 @@ import { channels } from '../diagnostics.js';
 import { type MiniprotoError, UsageError } from '../errors.js';
 import type { SocketAddresses, SocketCounters } from '../net-interface.js';
 import { DuplexStream } from '../streams/duplex-stream.js';
-import {
-  addressesOf,
-  type Connection,
-  describeConnection,
-  type ReleasedSocket,
-} from './connection.js';
+import { addressesOf, type Connection, describeConnection, type ReleasedSocket } from './connection.js';
 import type { SocketStreamOptions } from './socket-stream.js';
 import { SocketTimeouts, type TimeoutOptions } from './timeouts.js';
 

@@ -195,7 +195,8 @@ export class SocketStream extends BaseStream implements Connection {
   /** Internal, see Watcher. */
   watch(watcher: Watcher | undefined): void {
     this.watcher = watcher;
-    if (watcher === undefined) this.#want(this.#wants & WANT_WRITE);
+    // Whoever waits without watching still does.
+    if (watcher === undefined) this.#want((this.#wants & WANT_WRITE) | (this.awaited ? WANT_READ : 0));
     else this.#watchOn();
   }
 
@@ -251,9 +252,12 @@ export class SocketStream extends BaseStream implements Connection {
     // One receive a turn: a connection that floods must not keep the others waiting, and epoll tells of the rest.
     this.#mayReceive = 0;
     input.appendBorrowed(arena, events[at + E_START]!, events[at + E_END]!);
-    if (this.watcher === undefined) this.wakeReaders();
-    else this.watcher.arrived(table, events[at + E_TABLE]!, framed ? events[at + E_ROWS]! : 0);
-    this.#mayReceive = Number.POSITIVE_INFINITY;
+    try {
+      this.wakeWaiting();
+      this.watcher?.arrived(table, events[at + E_TABLE]!, framed ? events[at + E_ROWS]! : 0);
+    } finally {
+      this.#mayReceive = Number.POSITIVE_INFINITY;
+    }
     if (input.length > 0) {
       if (input.needed - input.length >= LARGE_REST) input.reserve(input.needed, { pooled: true });
       input.keepBorrowed();

@@ -220,8 +220,18 @@ export abstract class BaseStream implements ByteStream {
   }
 
   protected wakeReaders(): void {
-    this.#readers.wake();
+    this.wakeWaiting();
     this.watcher?.arrived(NO_TABLE, 0, 0);
+  }
+
+  /** Wakes those who wait in `ready`, for a stream that tells its watcher itself. */
+  protected wakeWaiting(): void {
+    this.#readers.wake();
+  }
+
+  /** True while somebody waits in `ready('read')`. */
+  protected get awaited(): boolean {
+    return this.#readers.count > 0;
   }
 
   protected wakeWriters(): void {
