@@ -127,6 +127,8 @@ void varintFaults() {
   checkFault(settings, std::string("\x81\x00", 2), FrameFault::kLengthOverlong, 2);
   checkFault(settings, std::string("\x80\x80\x00", 3), FrameFault::kLengthOverlong, 3);
   checkFault(settings, "\x65", FrameFault::kRecordTooLarge, 101);
+  settings.lengthBytes = 1;
+  checkFault(settings, "\x80\x01", FrameFault::kLengthTooLong, 1);
   settings.lengthBytes = 10;
   checkFault(settings, "\xff\xff\xff\xff\xff\xff\xff\x0f", FrameFault::kRecordTooLarge, kSafe);
   checkFault(settings, "\xff\xff\xff\xff\xff\xff\xff\x10", FrameFault::kLengthOverflow, 0);
