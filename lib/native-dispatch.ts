@@ -32,10 +32,7 @@ const FIRST_GUESS = 64;
 export function dispatch(addon: NativeInterface, reference: NativeInterface): NativeInterface {
   return {
     ...dispatchScan(addon, reference),
-    mask: (bytes, from, to, key, phase) =>
-      (to - from < MASK_ADDON_FROM ? reference : addon).mask(bytes, from, to, key, phase),
-    maskCopy: (source, from, to, target, at, key, phase) =>
-      (to - from < MASK_ADDON_FROM ? reference : addon).maskCopy(source, from, to, target, at, key, phase),
+    ...dispatchMask(addon, reference),
     createSeparatorFramer: (framing) =>
       new SeparatorDispatch(addon.createSeparatorFramer(framing), reference.createSeparatorFramer(framing)),
     createLengthFramer: (framing) =>
@@ -57,34 +54,63 @@ export function dispatch(addon: NativeInterface, reference: NativeInterface): Na
 
 type ScanFunctions = Pick<NativeInterface, 'indexOfByte' | 'indexOfAny' | 'indexOfSequence' | 'indexAll'>;
 
+/**
+ * Each call stands by itself and names its function: `(small ? reference : addon).f(…)` has two targets, and what has
+ * two is not inlined, which costs a short search more than the search.
+ */
 function dispatchScan(addon: NativeInterface, reference: NativeInterface): ScanFunctions {
+  const { indexOfByte: findByte, indexOfAny: findAny, indexOfSequence: findSequence, indexAll: findAll } = reference;
+
   /** The reference's memchr is Node's, which is cheaper to reach than the addon unless it takes a view. */
   function indexOfByte(bytes: Uint8Array, from: number, to: number, byte: number): number {
-    if (to - from < SCAN_ADDON_FROM || bytes.length - to <= MEMCHR_SLACK) {
-      return reference.indexOfByte(bytes, from, to, byte);
-    }
-    const near = reference.indexOfByte(bytes, from, from + SCAN_NEAR, byte);
+    if (to - from < SCAN_ADDON_FROM || bytes.length - to <= MEMCHR_SLACK) return findByte(bytes, from, to, byte);
+    const near = findByte(bytes, from, from + SCAN_NEAR, byte);
     return near >= 0 ? near : addon.indexOfByte(bytes, from + SCAN_NEAR, to, byte);
   }
+
+  function indexOfSequence(bytes: Uint8Array, from: number, to: number, sequence: Uint8Array): number {
+    if (to - from < SCAN_ADDON_FROM) return findSequence(bytes, from, to, sequence);
+    return indexOfFarSequence(bytes, from, to, sequence);
+  }
+
+  function indexOfFarSequence(bytes: Uint8Array, from: number, to: number, sequence: Uint8Array): number {
+    let at = from;
+    // Where the first byte is rare, searching for it alone is all it takes; where it is not, the addon gains most.
+    for (let tries = 0; tries < SEQUENCE_TRIES && to - at >= SCAN_ADDON_FROM + sequence.length; tries++) {
+      at = indexOfByte(bytes, at, to - sequence.length + 1, sequence[0]);
+      if (at < 0 || matchesAt(bytes, at, sequence, sequence.length)) return at;
+      at++;
+    }
+    if (to - at < SCAN_ADDON_FROM) return findSequence(bytes, at, to, sequence);
+    return addon.indexOfSequence(bytes, at, to, sequence);
+  }
+
   return {
     indexOfByte,
     indexOfAny(bytes, from, to, a, b, c) {
-      if (to - from < SCAN_ADDON_FROM) return reference.indexOfAny(bytes, from, to, a, b, c);
-      const near = reference.indexOfAny(bytes, from, from + SCAN_NEAR, a, b, c);
+      if (to - from < SCAN_ADDON_FROM) return findAny(bytes, from, to, a, b, c);
+      const near = findAny(bytes, from, from + SCAN_NEAR, a, b, c);
       return near >= 0 ? near : addon.indexOfAny(bytes, from + SCAN_NEAR, to, a, b, c);
     },
-    indexOfSequence(bytes, from, to, sequence) {
-      let at = from;
-      // Where the first byte is rare, searching for it alone is all it takes; where it is not, the addon gains most.
-      for (let tries = 0; tries < SEQUENCE_TRIES && to - at >= SCAN_ADDON_FROM + sequence.length; tries++) {
-        at = indexOfByte(bytes, at, to - sequence.length + 1, sequence[0]);
-        if (at < 0 || matchesAt(bytes, at, sequence, sequence.length)) return at;
-        at++;
-      }
-      return (to - at < SCAN_ADDON_FROM ? reference : addon).indexOfSequence(bytes, at, to, sequence);
+    indexOfSequence,
+    indexAll(bytes, from, to, byte, positions) {
+      if (to - from < INDEX_ADDON_FROM) return findAll(bytes, from, to, byte, positions);
+      return addon.indexAll(bytes, from, to, byte, positions);
     },
-    indexAll: (bytes, from, to, byte, positions) =>
-      (to - from < INDEX_ADDON_FROM ? reference : addon).indexAll(bytes, from, to, byte, positions),
+  };
+}
+
+function dispatchMask(addon: NativeInterface, reference: NativeInterface): Pick<NativeInterface, 'mask' | 'maskCopy'> {
+  const { mask, maskCopy } = reference;
+  return {
+    mask(bytes, from, to, key, phase) {
+      if (to - from < MASK_ADDON_FROM) return mask(bytes, from, to, key, phase);
+      return addon.mask(bytes, from, to, key, phase);
+    },
+    maskCopy(source, from, to, target, at, key, phase) {
+      if (to - from < MASK_ADDON_FROM) return maskCopy(source, from, to, target, at, key, phase);
+      return addon.maskCopy(source, from, to, target, at, key, phase);
+    },
   };
 }
 

@@ -30,8 +30,18 @@ export function indexOfAny(bytes: Uint8Array, from: number, to: number, a: numbe
 
 export function indexOfSequence(bytes: Uint8Array, from: number, to: number, sequence: Uint8Array): number {
   const end = to - sequence.length + 1;
+  const near = end - from > NEAR ? from + NEAR : end;
   const first = sequence[0];
-  let misses = 0;
+  for (let i = from; i < near; i++) {
+    if (bytes[i] === first && matchesAt(bytes, i, sequence, sequence.length)) return i;
+  }
+  return near < end ? indexOfFarSequence(bytes, near, end, sequence) : -1;
+}
+
+/** First place in [from, end) where the sequence begins; what keeps missing its first byte is searched by memchr. */
+function indexOfFarSequence(bytes: Uint8Array, from: number, end: number, sequence: Uint8Array): number {
+  const first = sequence[0];
+  let misses = NEAR;
   for (let i = from; i < end; i++) {
     if (bytes[i] !== first) {
       if (++misses < NEAR) continue;
