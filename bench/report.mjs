@@ -96,14 +96,15 @@ function memory({ results }) {
       mb(one.earlyRssMb),
       mb(one.mostRssMb),
       mb(one.lastRssMb),
+      mb(one.aliveMb),
+      mb(one.aliveMb + one.grownAliveMb),
       one.flat ? 'flat' : '**grows**',
     ]);
   const slow = results.find(({ mostHeldBytes }) => mostHeldBytes !== undefined);
   const text =
     slow && `A slow reader held at most ${slow.mostHeldBytes} bytes of input; allowed are ${slow.allowedBytes}.`;
-  return [markdown([['', 'read', 'RSS in the first GB', 'highest after it', 'at the end', ''], ...rows]), text]
-    .filter(Boolean)
-    .join('\n\n');
+  const head = ['', 'read', 'RSS in the first GB', 'highest after it', 'at the end', 'alive at 1 GB', 'at the end', ''];
+  return [markdown([head, ...rows]), text].filter(Boolean).join('\n\n');
 }
 
 function sockets(record) {
