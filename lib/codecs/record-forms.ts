@@ -6,6 +6,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { checkOneOf } from '../arguments.js';
+import { viewOf } from '../bytes/view.js';
 import { ProtocolError, UsageError } from '../errors.js';
 import type { Memory, TextForm } from './codec.js';
 
@@ -60,7 +61,7 @@ export interface SliceBuffer extends Buffer {
 /** Bytes [from, to) as memory of the user's own. */
 export function ownedBytes(bytes: Buffer, from: number, to: number, memory: Memory): Buffer {
   const size = to - from;
-  if (memory === 'owned') return bytes.subarray(from, to);
+  if (memory === 'owned') return viewOf(bytes, from, to);
   // A view may keep alive at most four times its size.
   if (memory === 'kept' && size >= VIEW_FROM && size * 4 >= bytes.buffer.byteLength) return bytes.subarray(from, to);
   const owned = size < VIEW_FROM ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);

@@ -1,0 +1,29 @@
+/**
+ * Views of memory as Buffers, at less than half of what `subarray` costs.
+ *
+ * `subarray` clamps its arguments and asks the species for the class to make; here the class is asked for once, and the
+ * range is known to be right. Where there is no such class (another runtime), `subarray` does it.
+ */
+
+/** Makes the view bytes[from, to). Pre: 0 <= from <= to <= bytes.length. */
+export const viewOf: (bytes: Buffer, from: number, to: number) => Buffer = direct() ?? viaSubarray;
+
+type BufferClass = new (memory: ArrayBufferLike, offset: number, length: number) => Buffer;
+
+/** Node's own class, which `Buffer` as a function does not make directly: what `subarray` asks for each time. */
+function direct(): typeof viaSubarray | undefined {
+  const Class = (Buffer as unknown as { [Symbol.species]?: BufferClass })[Symbol.species];
+  try {
+    const sample = Buffer.from('abc');
+    const view = new Class!(sample.buffer, sample.byteOffset + 1, 2);
+    if (Object.getPrototypeOf(view) !== Buffer.prototype || view.toString() !== 'bc') return undefined;
+  } catch {
+    // Not a class that makes views: an answer, not a failure.
+    return undefined;
+  }
+  return (bytes, from, to) => new Class!(bytes.buffer, bytes.byteOffset + from, to - from);
+}
+
+function viaSubarray(bytes: Buffer, from: number, to: number): Buffer {
+  return bytes.subarray(from, to);
+}
