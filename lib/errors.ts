@@ -43,6 +43,7 @@ export const ERROR_MESSAGES = {
   ERR_CODEC_NO_PROGRESS: 'the codec consumed nothing and asks to go on',
   ERR_STREAM_ENDED: 'write after end',
   ERR_STREAM_IN_USE: 'the stream is read by someone else',
+  ERR_EXACT_UNSUPPORTED: 'the stream cannot leave bytes with the system',
   ERR_NOT_NATIVE: 'the connection is a socket of Node, which keeps its descriptor',
   ERR_PAYLOAD_DETACHED: 'a payload was detached or resized before it was sent',
   // TransportError

@@ -280,6 +280,28 @@ export class InputBuffer {
     this.#length += byteCount;
   }
 
+  /** Takes the last `byteCount` bytes away again. Internal. Pre: they were appended together, nobody holds offsets. */
+  truncate(byteCount: number): void {
+    if (byteCount === 0) return;
+    this.#length -= byteCount;
+    const head = this.#head!;
+    const tail = this.#tail!;
+    tail.end -= byteCount;
+    if (tail !== head && head.mirrored > tail.end - tail.start) {
+      // What was gathered from the tail goes with it.
+      head.end -= head.mirrored - (tail.end - tail.start);
+      head.mirrored = tail.end - tail.start;
+    }
+    if (this.#length === 0) {
+      this.#head = undefined;
+      this.#tail = undefined;
+    } else if (tail !== head && tail.end - tail.start <= head.mirrored) {
+      head.next = undefined;
+      head.mirrored = 0;
+      this.#tail = head;
+    }
+  }
+
   #coalesce(tail: Segment, chunk: Uint8Array): void {
     let page = tail;
     if (!tail.own || tail.bytes.length - tail.end < chunk.length) {

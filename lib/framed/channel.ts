@@ -5,6 +5,7 @@
  * does not take is moved on in the background as soon as it does. What is still queued when the process exits is
  * handed to the stream in the 'exit' event.
  */
+import { checkBoolean } from '../arguments.js';
 import { OutputBuffer } from '../bytes/output-buffer.js';
 import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { NEED_READ, type NeedRead, type NotReady } from '../status.js';
@@ -43,6 +44,17 @@ export class Channel {
     this.stream = stream;
     this.highWaterMark = highWaterMark;
     this.endsItself = stream.keepOpen?.() ?? false;
+  }
+
+  /** Whether records take no byte from the system that is not theirs. */
+  exact = false;
+
+  /** @throws ERR_INVALID_ARG_TYPE; UsageError ERR_EXACT_UNSUPPORTED where the stream cannot. */
+  readExactly(exact: boolean): void {
+    checkBoolean('options.exact', exact);
+    if (exact === this.exact) return;
+    if (this.stream.readExactly?.(exact) !== true) throw new UsageError('ERR_EXACT_UNSUPPORTED');
+    this.exact = exact;
   }
 
   /** True when the queue is at its high mark. */

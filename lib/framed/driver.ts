@@ -239,10 +239,14 @@ async function firstOf(
   start: (either: AbortSignal) => Promise<void>[],
 ): Promise<number> {
   const leave = new AbortController();
-  const either = signal === undefined ? leave.signal : AbortSignal.any([signal, leave.signal]);
+  // A listener, not AbortSignal.any: an AbortSignal.timeout that only a composed signal knows of may be collected.
+  const onAbort = () => leave.abort(signal!.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
   try {
-    return await Promise.race(start(either).map((wait, index) => wait.then(() => index)));
+    return await Promise.race(start(leave.signal).map((wait, index) => wait.then(() => index)));
   } finally {
+    signal?.removeEventListener('abort', onAbort);
     leave.abort();
   }
 }

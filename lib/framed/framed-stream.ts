@@ -48,7 +48,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     bindCodec(codec);
     this.#channel = channel;
     channel.conversation = this;
-    this.#reader = new RecordReader(codec, channel.stream.input, channel.output, channel.stream);
+    this.#reader = new RecordReader(codec, channel.stream.input, channel.output, channel);
     this.#driver = new Driver(channel, this.#reader);
     this.#attempts = new ReadAttempts(channel, this.#reader, this.#driver, () => this.#sawEnd());
     this.#writer = new RecordWriter(channel, this.#reader, this.#driver);

@@ -15,6 +15,11 @@ export interface FramedOptions {
   writeHighWaterMark?: number;
   /** Bytes read ahead of the reader, where `source` is a Node or Web stream. Default 64 KiB. */
   readHighWaterMark?: number;
+  /**
+   * True: no byte past a record is taken from the system, so that the descriptor can go to somebody else between two
+   * records. Only on native sockets; a system call more per read, and batches are of one record. Default false.
+   */
+  exact?: boolean;
 }
 
 /** What `framed` can put a codec on. */
@@ -24,7 +29,7 @@ export type FramedSource = ByteStream | NodeStreamLike | WebStreamPair;
  * Reads and writes records on a byte stream.
  * @param source a byte stream; a Node Duplex, Readable or Writable, or `{ readable, writable }`; a pair of Web streams.
  * @param codec the protocol it begins with.
- * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; UsageError ERR_STREAM_IN_USE, ERR_CODEC_IN_USE
+ * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; UsageError ERR_STREAM_IN_USE, ERR_CODEC_IN_USE, ERR_EXACT_UNSUPPORTED
  * @example
  * for await (const line of framed(socket, lines())) console.log(line);
  */
@@ -43,6 +48,7 @@ export function framed<R, W = R>(
     throw new UsageError('ERR_STREAM_IN_USE', { message });
   }
   const channel = new Channel(stream, writeHighWaterMark);
+  if (options.exact !== undefined) channel.readExactly(options.exact);
   const conversation = new FramedStream(channel, codec);
   conversations.set(stream, channel);
   return conversation;

@@ -178,6 +178,10 @@ export class ReadAttempts<R, W> {
     reader.checkFailure();
     const { pieces, name } = reader.codec;
     if (pieces === undefined) throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: name });
+    if (this.#channel.exact) {
+      const message = 'a stream that reads exactly gives whole records only';
+      throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: name, message });
+    }
     reader.drop();
     const { input } = this.#channel.stream;
     const driver = this.#driver;

@@ -35,6 +35,8 @@ export class RecordReader<R, W> {
   readonly #input: InputBuffer;
   readonly #output: OutputBuffer;
   readonly #stream: ByteStream | undefined;
+  /** Records take nothing from the system that is not theirs. */
+  readonly #exact: boolean;
   #codec: Codec<R, W>;
   #span: Span | undefined;
   /** Rows to look ahead for when single records are read; what a switch soon after would have framed in vain. */
@@ -52,9 +54,18 @@ export class RecordReader<R, W> {
   /** Answers in a row that took no byte. */
   #emptyProgress = 0;
 
-  /** @param stream what the input belongs to, for whoever subscribes to `miniproto:limit`. */
-  constructor(codec: Codec<R, W>, input: InputBuffer, output: OutputBuffer, stream?: ByteStream) {
+  /**
+   * @param stream what the input belongs to, where it belongs to one.
+   * @param exact the stream is told where each record ends, see `readExactly`.
+   */
+  constructor(
+    codec: Codec<R, W>,
+    input: InputBuffer,
+    output: OutputBuffer,
+    { stream, exact = false }: { stream?: ByteStream; exact?: boolean } = {},
+  ) {
     this.#stream = stream;
+    this.#exact = exact;
     this.#codec = codec;
     this.#input = input;
     this.#output = output;
@@ -142,7 +153,7 @@ export class RecordReader<R, W> {
     const table = leaseTable();
     let rows = 0;
     try {
-      rows = frameFront(this.#input, framing, table, most, ended);
+      rows = frameFront(this.#input, framing, table, this.#exact ? 1 : most, ended);
     } catch (error) {
       throw this.#fail(error);
     } finally {
@@ -150,6 +161,7 @@ export class RecordReader<R, W> {
     }
     if (rows === 0) return false;
     const { bytes, start } = this.#input.front()!;
+    if (this.#exact) this.#stream!.settlePeeked!(table[HEADER_WORDS + R_END]! - start);
     this.#input.pin();
     const memory = memoryOf(this.#input);
     const { offset } = this.#input;
@@ -332,7 +344,10 @@ export class RecordReader<R, W> {
         if (answer === NOT_READY && switched) return this.next(ended);
         if (answer === NOT_READY || answer === NEED_WRITE) return answer as NotReady;
         if (answer !== CONTINUE || !progress) this.#countProgress(progress || switched);
-        if (answer !== CONTINUE) return answer as R;
+        if (answer !== CONTINUE) {
+          if (this.#exact) this.#stream!.settlePeeked!(0);
+          return answer as R;
+        }
         if (switched && this.#codec.framing !== undefined) return this.next(ended);
       }
     } catch (error) {

@@ -12,6 +12,8 @@ export interface SwitchOptions {
    * (STARTTLS, RFC 3207 §4.2: what came before must not be taken for what comes after). 'discard': they are dropped.
    */
   unread?: 'carry' | 'refuse' | 'discard';
+  /** As for `framed`; by default as it was. */
+  exact?: boolean;
 }
 
 /** @throws UsageError ERR_UNREAD_INPUT where there is input that must not, or cannot, be another codec's. */

@@ -39,6 +39,7 @@ import { NOT_READY, type NotReady } from '../status.js';
 import { BaseStream } from '../streams/base-stream.js';
 import type { ReadyOptions, Watcher } from '../streams/byte-stream.js';
 import { type Connection, describeConnection, type ReleasedSocket } from './connection.js';
+import { ExactReads } from './exact-reads.js';
 import { nativeFramer } from './native-framers.js';
 import { leasePage, PAGE_BYTES, returnPage } from './pages.js';
 import { type Reactor, systemError } from './reactor.js';
@@ -87,6 +88,9 @@ export class SocketStream extends BaseStream implements Connection {
   #framer = -1;
   /** Bytes that may still be received in this turn; outside of turns as many as there are. */
   #mayReceive = Number.POSITIVE_INFINITY;
+  /** Nothing is to be received but what records need. */
+  #wantsExact = false;
+  #exact: ExactReads | undefined;
   /** Small receives still to be made, because what comes is probably the beginning of another large record. */
   #bites = 0;
   /** The system took less than it was given. */
@@ -127,6 +131,7 @@ export class SocketStream extends BaseStream implements Connection {
     this.#reactor.attach(this);
     if (!this.#referenced) this.#reactor.net.setReferenced(id, 0);
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this });
+    this.#beginExact();
     if (this.#wants !== 0) this.#want(this.#wants, true);
     this.#watchOn();
     this.wakeWriters();
@@ -138,11 +143,32 @@ export class SocketStream extends BaseStream implements Connection {
 
   protected pull(wanted: number): void {
     if (this.#id === NO_ID) return;
+    if (this.#exact !== undefined) return void this.#came(this.#exact.receive(), PAGE_BYTES);
     const { input } = this;
     while (input.length < wanted && this.#mayReceive > 0) {
       const rest = input.needed - input.length;
       if (!(input.length > 0 && rest >= LARGE_REST ? this.#receiveRest(input.needed) : this.#receivePage())) return;
     }
+  }
+
+  /** Internal: from now on, or no longer, reads no byte from the system that a record does not need. */
+  readExactly(exact: boolean): boolean {
+    this.#exact?.leave();
+    this.#wantsExact = exact;
+    this.#exact = undefined;
+    this.#beginExact();
+    return true;
+  }
+
+  #beginExact(): void {
+    if (this.#wantsExact && this.#id !== NO_ID) {
+      this.#exact = new ExactReads(this.#reactor.net, this.#id, this.input);
+    }
+  }
+
+  /** Internal: the first `keep` bytes of the input are a record's, and nothing behind them is. */
+  settlePeeked(keep: number): void {
+    this.#exact?.settle(keep);
   }
 
   /** @returns true when as much came as was asked for: there is probably more. */
@@ -204,7 +230,8 @@ export class SocketStream extends BaseStream implements Connection {
   #watchOn(): void {
     if (this.watcher === undefined || this.ended || this.destroyed || this.#id === NO_ID) return;
     const { input } = this;
-    const large = this.#bites > 0 || (input.length > 0 && input.needed - input.length >= LARGE_REST);
+    const large =
+      this.#exact !== undefined || this.#bites > 0 || (input.length > 0 && input.needed - input.length >= LARGE_REST);
     this.#want((this.#wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
     // What follows an unfinished record cannot be framed without it.
     const framer = input.length > 0 ? -1 : nativeFramer(this.#reactor.net, this.watcher.framer);
@@ -270,6 +297,11 @@ export class SocketStream extends BaseStream implements Connection {
   /** Bytes that were written and have not been handed to the system: none, what it does not take is not taken here. */
   get pendingOutput(): number {
     return 0;
+  }
+
+  /** What was written and has not been taken is the caller's again. Internal. */
+  get freesWritten(): boolean {
+    return true;
   }
 
   override get pendingWrite(): NotReady | undefined {
@@ -420,6 +452,7 @@ export class SocketStream extends BaseStream implements Connection {
 
   releaseDescriptor(): { descriptor: number; unread: Buffer } {
     if (this.#id === NO_ID) throw systemError('release', EBADF);
+    this.#exact?.leave();
     const unread = this.input.take(this.input.length);
     const descriptor = this.#reactor.net.detach(this.#forget());
     this.#closed(undefined);

@@ -56,6 +56,15 @@ export interface ByteStream extends AsyncDisposable {
   /** `tryWriteStable` of bytes[from, to), which is not empty, without a view. For streams that can; internal. */
   tryWriteRange?(bytes: Buffer, from: number, to: number): number | NotReady | NeedRead;
 
+  /**
+   * Has the stream take no byte from the layer below that a record does not need. For streams that can; internal.
+   * @returns true.
+   */
+  readExactly?(exact: boolean): boolean;
+
+  /** While it reads exactly: the first `keep` bytes of `input` are a record's, the rest is taken out of it again. */
+  settlePeeked?(keep: number): void;
+
   /** The same at the exit of the process, when marks mean nothing any more. A stream without it is asked the usual way. */
   writeAtExit?(bytes: readonly Uint8Array[]): number;
 
