@@ -331,9 +331,9 @@ Napi::Value counters(const Napi::CallbackInfo& call) {
   return object;
 }
 
-void setAddress(Napi::Object object, int descriptor, SocketEnd end, const char* const (&names)[3]) {
+void setAddress(Napi::Object object, const RawAddress& raw, const char* const (&names)[3]) {
   SocketAddress address;
-  if (!addressOf(descriptor, end, address)) return;
+  if (!addressOf(raw, address)) return;
   object.Set(names[0], Napi::String::New(object.Env(), address.address));
   object.Set(names[1], Napi::String::New(object.Env(), address.family));
   object.Set(names[2], Napi::Number::New(object.Env(), address.port));
@@ -345,10 +345,10 @@ Napi::Value addresses(const Napi::CallbackInfo& call) {
   Net& net = *netOf(env);
   int32_t id = 0;
   if (!takeId(env, call[0], net, id)) return Napi::Value();
-  const int descriptor = net.reactor.descriptorOf(id);
+  const RawAddress local = rawAddressOf(net.reactor.descriptorOf(id), SocketEnd::kLocal);
   Napi::Object object = Napi::Object::New(env);
-  setAddress(object, descriptor, SocketEnd::kRemote, {"remoteAddress", "remoteFamily", "remotePort"});
-  setAddress(object, descriptor, SocketEnd::kLocal, {"localAddress", "localFamily", "localPort"});
+  setAddress(object, net.reactor.peerOf(id), {"remoteAddress", "remoteFamily", "remotePort"});
+  setAddress(object, local, {"localAddress", "localFamily", "localPort"});
   return object;
 }
 

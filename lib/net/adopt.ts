@@ -187,8 +187,10 @@ class Takeover {
   readonly #onError = (error: Error): void => this.#stream.destroy(error);
   readonly #onClose = (): void => this.#stream.destroy();
 
-  readonly #onWritten = (): void => {
+  readonly #onWritten = (error?: Error | null): void => {
     const socket = this.#socket;
+    // Told before the socket is destroyed, and the system says it only once.
+    if (error != null) return this.#onError(error);
     if (this.#over || socket.destroyed) return;
     // What was written behind us has to leave first as well.
     if (isBusy(socket)) return void socket.write(EMPTY, this.#onWritten);

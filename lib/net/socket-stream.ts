@@ -416,6 +416,7 @@ export class SocketStream extends BaseStream implements Connection {
   #forget(): number {
     const id = this.#id;
     this.#counted = this.#reactor.net.counters(id);
+    this.#addresses ??= this.#reactor.net.addresses(id);
     this.#reactor.detach(id);
     this.#id = NO_ID;
     this.#wants = 0;

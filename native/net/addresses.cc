@@ -8,26 +8,35 @@
 
 namespace miniproto {
 
-bool addressOf(int descriptor, SocketEnd end, SocketAddress& address) {
+RawAddress rawAddressOf(int descriptor, SocketEnd end) {
+  RawAddress raw;
   sockaddr_storage storage{};
   socklen_t length = sizeof(storage);
   auto* generic = reinterpret_cast<sockaddr*>(&storage);
   const int result = end == SocketEnd::kLocal ? ::getsockname(descriptor, generic, &length)
                                               : ::getpeername(descriptor, generic, &length);
-  if (result != 0) return false;
-  char text[INET6_ADDRSTRLEN] = {};
+  if (result != 0) return raw;
   if (storage.ss_family == AF_INET) {
     sockaddr_in four{};
     std::memcpy(&four, &storage, sizeof(four));
-    ::inet_ntop(AF_INET, &four.sin_addr, text, sizeof(text));
-    address = SocketAddress{"IPv4", text, ntohs(four.sin_port)};
-    return true;
+    std::memcpy(raw.bytes, &four.sin_addr, sizeof(four.sin_addr));
+    raw.port = ntohs(four.sin_port);
+    raw.version = 4;
+  } else if (storage.ss_family == AF_INET6) {
+    sockaddr_in6 six{};
+    std::memcpy(&six, &storage, sizeof(six));
+    std::memcpy(raw.bytes, &six.sin6_addr, sizeof(six.sin6_addr));
+    raw.port = ntohs(six.sin6_port);
+    raw.version = 6;
   }
-  if (storage.ss_family != AF_INET6) return false;
-  sockaddr_in6 six{};
-  std::memcpy(&six, &storage, sizeof(six));
-  ::inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof(text));
-  address = SocketAddress{"IPv6", text, ntohs(six.sin6_port)};
+  return raw;
+}
+
+bool addressOf(const RawAddress& raw, SocketAddress& address) {
+  if (raw.version == 0) return false;
+  char text[INET6_ADDRSTRLEN] = {};
+  ::inet_ntop(raw.version == 4 ? AF_INET : AF_INET6, raw.bytes, text, sizeof(text));
+  address = SocketAddress{raw.version == 4 ? "IPv4" : "IPv6", text, raw.port};
   return true;
 }
 

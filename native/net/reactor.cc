@@ -88,6 +88,7 @@ int32_t Reactor::add(int descriptor) {
   connection.descriptor = copy;
   connection.generation = generation;
   connection.receiveSize = kFirstReceive;
+  connection.peer = rawAddressOf(copy, SocketEnd::kRemote);
   counters_.connections++;
   return static_cast<int32_t>(slot | static_cast<uint32_t>(generation) << kSlotBits);
 }

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "framing/framer.h"
+#include "net/addresses.h"
 #include "net/system_calls.h"
 
 namespace miniproto {
@@ -108,6 +109,8 @@ class Reactor {
   int detach(int32_t id);
   /** The connection's descriptor, still the reactor's. Pre: has(id). */
   int descriptorOf(int32_t id) const { return find(id)->descriptor; }
+  /** Where the other end is, as it was when the connection was added. Pre: has(id). */
+  const RawAddress& peerOf(int32_t id) const { return find(id)->peer; }
 
   /** Sets the interests. Pre: has(id). @returns 0 or a negative errno, and then nothing is watched. */
   int want(int32_t id, uint8_t wants);
@@ -149,6 +152,7 @@ class Reactor {
     bool referenced = true;
     /** Bytes asked for at once: grows where large records fill it, so that bulk takes few calls. */
     uint32_t receiveSize = 0;
+    RawAddress peer;
     const Framer* framer = nullptr;
     SocketCounters counters;
   };
