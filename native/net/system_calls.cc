@@ -36,7 +36,7 @@ int64_t SystemCalls::receive(int descriptor, uint8_t* bytes, size_t size, bool p
     if (fault == -EINTR) continue;
     if (fault < 0) return fault;
     const size_t most = fault > 0 ? std::min(size, static_cast<size_t>(fault)) : size;
-    const ssize_t count = ::recv(descriptor, bytes, most, peek ? MSG_PEEK : 0);
+    const ssize_t count = ::recv(descriptor, bytes, most, MSG_DONTWAIT | (peek ? MSG_PEEK : 0));
     if (count >= 0) return count;
     if (errno != EINTR) return -errno;
   }
