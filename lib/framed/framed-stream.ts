@@ -365,17 +365,18 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       const over = this.#attempts.switched || this.#endPromise !== undefined || this.#channel.ended;
       if (!over && !this.#writer.unfinished) {
         // Not the public form: what leaves at once leaves also where no time is given.
-        await this.#writer.flush(deadline.signal);
+        if (this.#writer.tryFlush() !== true) await this.#writer.flush(deadline.signal);
         this.codec.end?.(this.#channel.output);
       }
-      await this.#channel.flush(deadline.signal);
+      if (this.#channel.tryFlush() !== true) await this.#channel.flush(deadline.signal);
     } catch {
       // The output failed or the time is over; closing goes on either way.
     }
     // One deadline for all of it: the stream gets what is left.
-    await this.#channel.stream.close({ timeoutMs, signal: deadline.signal });
+    await this.#channel.stream.close({ timeoutMs: deadline.leftMs, signal });
     deadline.clear();
-    this.#writer.fail(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));
+    // An error costs its stack, and mostly nobody waits.
+    if (this.#writer.queued > 0) this.#writer.fail(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));
   }
 
   /** The abrupt end: output that waits is dropped, whoever waits is rejected with `error` or ERR_STREAM_DESTROYED. */

@@ -318,6 +318,10 @@ export class SocketStream extends BaseStream implements Connection {
     return this.#full && (this.#wants & WANT_WRITE) !== 0;
   }
 
+  protected override endsAtOnce(): boolean {
+    return !this.#pending;
+  }
+
   protected flushed(): boolean {
     return !this.#pending;
   }

@@ -30,7 +30,7 @@ export abstract class BaseStream implements ByteStream {
   #readers = new Waiters();
   #writers = new Waiters();
   /** The first error; it sticks. */
-  #failure: MiniprotoError | undefined;
+  #error: MiniprotoError | undefined;
   /** The first error of the output alone: reading goes on. */
   #outputFailure: MiniprotoError | undefined;
   #abandoned = false;
@@ -67,14 +67,19 @@ export abstract class BaseStream implements ByteStream {
     return true;
   }
 
+  /** True when `end` waits for nothing. */
+  protected endsAtOnce(): boolean {
+    return false;
+  }
+
   get pendingRead(): NotReady | NeedWrite | Eof | undefined {
-    if (this.#failure !== undefined) return undefined;
+    if (this.destroyed) return undefined;
     if (this.#inputEnded) return EOF;
     return this.mayPull() ? undefined : NOT_READY;
   }
 
   get pendingWrite(): NotReady | NeedRead | undefined {
-    return this.#failure === undefined && this.blocked() ? NOT_READY : undefined;
+    return !this.destroyed && this.blocked() ? NOT_READY : undefined;
   }
 
   /** True when the layer below is known to hold bytes. */
@@ -86,7 +91,7 @@ export abstract class BaseStream implements ByteStream {
     const input = this.input;
     if (!(Number.isSafeInteger(atLeast) && atLeast >= 0)) checkInteger('atLeast', atLeast, 0);
     if (input.length >= atLeast) return input.length;
-    if (this.#failure === undefined && !this.#inputEnded) {
+    if (!this.destroyed && !this.#inputEnded) {
       this.pull(Math.max(atLeast, this.readHighWaterMark));
       if (input.length >= atLeast) return input.length;
     }
@@ -117,6 +122,12 @@ export abstract class BaseStream implements ByteStream {
   /** @throws what keeps the stream from taking output. */
   protected checkWritable(): void {
     this.#mayWrite();
+  }
+
+  /** What ended the stream. Made when somebody asks: most streams are destroyed after their end, and nobody does. */
+  get #failure(): MiniprotoError | undefined {
+    if (this.#error === undefined && this.#abandoned) this.#error = new TransportError('ERR_STREAM_DESTROYED');
+    return this.#error;
   }
 
   #mayWrite(): true {
@@ -171,8 +182,9 @@ export abstract class BaseStream implements ByteStream {
     const deadline = new Deadline(timeoutMs, signal);
     try {
       // `end` has no deadline of its own: a peer that never reads must not hold us.
-      await Promise.race([this.end(), new Waiters().wait(deadline.signal)]);
-      if (this.hasWritableSide()) await this.#discardInput(deadline.signal);
+      if (this.endsAtOnce()) await this.end();
+      else await Promise.race([this.end(), new Waiters().wait(deadline.signal)]);
+      if (this.hasWritableSide()) await this.#discardInput(deadline);
     } catch {
       // The peer, or the deadline: either way nothing more can be done for the last bytes.
     } finally {
@@ -182,26 +194,26 @@ export abstract class BaseStream implements ByteStream {
   }
 
   /** Reads to the peer's end, so that the kernel has no unread input to answer with a reset. */
-  async #discardInput(signal: AbortSignal): Promise<void> {
+  async #discardInput(deadline: Deadline): Promise<void> {
     let left = CLOSE_DISCARD_BYTES;
     while (left > 0) {
       left -= this.input.length;
       this.input.consume(this.input.length);
       const answer = this.tryFill(1);
       if (answer === EOF) return;
-      if (answer === NOT_READY) await this.ready('read', { signal });
+      if (answer === NOT_READY) await this.ready('read', { signal: deadline.signal });
     }
   }
 
   destroy(error?: Error): void {
     if (this.#abandoned) return;
     this.#abandoned = true;
-    const reason = error === undefined ? new TransportError('ERR_STREAM_DESTROYED') : asTransportError(error);
-    this.#failure ??= reason;
+    const reason = error === undefined ? undefined : asTransportError(error);
+    this.#error ??= reason;
     // A stream that has failed on its own still has a layer below to let go of.
-    this.abandon(error === undefined ? undefined : reason);
-    this.#readers.fail(reason);
-    this.#writers.fail(reason);
+    this.abandon(reason);
+    if (this.#readers.count > 0) this.#readers.fail(reason ?? this.#failure);
+    if (this.#writers.count > 0) this.#writers.fail(reason ?? this.#failure);
     this.watcher?.arrived(NO_TABLE, 0, 0);
   }
 
@@ -211,7 +223,7 @@ export abstract class BaseStream implements ByteStream {
 
   /** True once the stream has failed or was destroyed. */
   get destroyed(): boolean {
-    return this.#failure !== undefined;
+    return this.#abandoned || this.#error !== undefined;
   }
 
   /** True once the peer has ended its side; `input` may hold bytes all the same. */
@@ -245,9 +257,9 @@ export abstract class BaseStream implements ByteStream {
 
   /** The layer below failed: what is in `input` can still be read, then `error` is thrown. */
   protected fail(error: unknown): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = asTransportError(error);
-    this.#writers.fail(this.#failure);
+    if (this.destroyed) return;
+    this.#error = asTransportError(error);
+    this.#writers.fail(this.#error);
     this.wakeReaders();
   }
 
@@ -266,29 +278,43 @@ export function checkCloseOptions(options: CloseOptions): void {
   checkSignal('options.signal', signal);
 }
 
-/** A signal for a time that is up. AbortSignal.timeout lets the process end meanwhile, and cannot be taken back. */
+/**
+ * A time that will be up, and a signal for it, made when somebody has to wait. AbortSignal.timeout lets the process end
+ * meanwhile, and cannot be taken back.
+ */
 export class Deadline {
-  readonly signal: AbortSignal;
-  readonly #timer: NodeJS.Timeout;
+  readonly #endsAt: number;
   readonly #outer: AbortSignal | undefined;
-  readonly #end: () => void;
+  #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   /** @param outer a signal that ends the time early */
   constructor(timeoutMs: number, outer: AbortSignal | undefined) {
     checkInteger('options.timeoutMs', timeoutMs, 0, 2 ** 31 - 1);
-    const controller = new AbortController();
-    this.#end = () => controller.abort(outer?.aborted ? outer.reason : undefined);
-    this.#timer = setTimeout(this.#end, timeoutMs);
-    this.signal = controller.signal;
-    // A listener, not AbortSignal.any: an AbortSignal.timeout that only a composed signal knows of may be collected.
+    this.#endsAt = performance.now() + timeoutMs;
     this.#outer = outer;
-    outer?.addEventListener('abort', this.#end, { once: true });
-    if (outer?.aborted) this.#end();
   }
+
+  /** Milliseconds that are left. */
+  get leftMs(): number {
+    return this.#outer?.aborted ? 0 : Math.max(0, Math.round(this.#endsAt - performance.now()));
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller !== undefined) return this.#controller.signal;
+    this.#controller = new AbortController();
+    this.#timer = setTimeout(this.#end, this.leftMs);
+    // A listener, not AbortSignal.any: an AbortSignal.timeout that only a composed signal knows of may be collected.
+    this.#outer?.addEventListener('abort', this.#end, { once: true });
+    if (this.#outer?.aborted) this.#end();
+    return this.#controller.signal;
+  }
+
+  readonly #end = (): void => this.#controller!.abort(this.#outer?.aborted ? this.#outer.reason : undefined);
 
   clear(): void {
     clearTimeout(this.#timer);
-    this.#outer?.removeEventListener('abort', this.#end);
+    if (this.#controller !== undefined) this.#outer?.removeEventListener('abort', this.#end);
   }
 }
 

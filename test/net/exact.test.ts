@@ -79,7 +79,7 @@ describe('framed with exact', () => {
   it('reads a record that comes byte by byte, and a large one', async () => {
     const records = framed(stream, lines(), { exact: true });
     const large = 'x'.repeat(300_000);
-    const reading = [];
+    const reading: unknown[] = [];
     for (let i = 0; i < 2; i++) reading.push(await readWhile(records, i === 0 ? 'slow' : large));
     assert.deepEqual(reading, ['slow', large]);
     client.end('behind');
