@@ -23,6 +23,8 @@ export class Channel {
   readonly output = new OutputBuffer();
   /** Bytes. From here on writes are refused. */
   readonly highWaterMark: number;
+  /** Bytes. Writes that were refused are taken again from here down. */
+  readonly lowWaterMark: number;
   /** Our side has to be ended here after the peer's, as the stream below would have done. */
   readonly endsItself: boolean;
   /** The framed stream in charge: the last one, where the protocol has changed. */
@@ -34,15 +36,20 @@ export class Channel {
   #scheduled = false;
   #pumping = false;
   #held = false;
+  /** The high mark was reached, and the low one has not been since. */
+  #full = false;
+  /** Calls of `cork` without their `uncork`. */
+  #corks = 0;
   #ended: Promise<void> | undefined;
   /** Everything has been handed over, and the stream was told to end. */
   #finished = false;
   /** Those who wait for room, or for everything to have left. */
   readonly #waiters = new Waiters();
 
-  constructor(stream: ByteStream, highWaterMark: number) {
+  constructor(stream: ByteStream, highWaterMark: number, lowWaterMark = highWaterMark) {
     this.stream = stream;
     this.highWaterMark = highWaterMark;
+    this.lowWaterMark = lowWaterMark;
     this.endsItself = stream.keepOpen?.() ?? false;
   }
 
@@ -57,9 +64,13 @@ export class Channel {
     this.exact = exact;
   }
 
-  /** True when the queue is at its high mark. */
+  /** True from the queue's high mark on, until it is at its low mark. */
   get full(): boolean {
-    return this.output.length >= this.highWaterMark;
+    const { length } = this.output;
+    if (length >= this.highWaterMark) this.#full = this.lowWaterMark < this.highWaterMark;
+    else if (!this.#full) return false;
+    else if (length <= this.lowWaterMark) this.#full = false;
+    return this.#full || length >= this.highWaterMark;
   }
 
   get ended(): boolean {
@@ -104,12 +115,25 @@ export class Channel {
   release(): void {
     this.#held = false;
     held = undefined;
-    if (this.output.length > 0) this.pushOn();
+    if (this.output.length > 0 && (this.#corks === 0 || this.full)) this.pushOn();
+  }
+
+  /** Keeps what is written, across turns, until `uncork`, a flush, or the high mark. */
+  cork(): void {
+    this.#corks++;
+    this.#noteForExit();
+  }
+
+  /** Takes one `cork` back; with the last, what was kept leaves at the end of the turn. */
+  uncork(): void {
+    if (this.#corks === 0) return;
+    this.#corks--;
+    this.schedule();
   }
 
   /** Lets what was written leave before the event loop next polls. */
   schedule(): void {
-    if (this.#held || this.#scheduled || this.#pumping || this.output.length === 0) return;
+    if (this.#held || this.#scheduled || this.#pumping || this.#corks > 0 || this.output.length === 0) return;
     this.#scheduled = true;
     this.#noteForExit();
     // nextTick runs after the promises of this turn, so that their writes leave in the same gather write.

@@ -260,6 +260,19 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     }
   }
 
+  /**
+   * Keeps what is written until `uncork`, so that it leaves in one piece although it is written over several turns.
+   * `flush` and the high mark send it all the same. Calls nest.
+   */
+  cork(): void {
+    this.#channel.cork();
+  }
+
+  /** Takes one `cork` back; with the last, what was kept leaves at the end of the turn. */
+  uncork(): void {
+    this.#channel.uncork();
+  }
+
   /** Sends what was written now, as far as it goes. @returns true when everything has left. */
   tryFlush(): true | NotReady | NeedRead {
     return this.#writer.tryFlush();

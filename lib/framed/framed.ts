@@ -13,6 +13,8 @@ import { checkCodec, FramedStream } from './framed-stream.js';
 export interface FramedOptions {
   /** Bytes of output queued before writes are refused. Default 64 KiB. */
   writeHighWaterMark?: number;
+  /** Bytes of output that have to be left before refused writes are taken again. Default: the high mark. */
+  writeLowWaterMark?: number;
   /** Bytes read ahead of the reader, where `source` is a Node or Web stream. Default 64 KiB. */
   readHighWaterMark?: number;
   /**
@@ -42,12 +44,14 @@ export function framed<R, W = R>(
   checkObject('options', options);
   const { writeHighWaterMark = DEFAULT_WRITE_HIGH_WATER_MARK } = options;
   checkInteger('options.writeHighWaterMark', writeHighWaterMark, 1, LARGEST_MAX_LENGTH);
+  const { writeLowWaterMark = writeHighWaterMark } = options;
+  checkInteger('options.writeLowWaterMark', writeLowWaterMark, 0, writeHighWaterMark);
   const stream = asByteStream(source, options);
   if (conversations.has(stream)) {
     const message = 'the byte stream has a framed stream already: use its switchTo';
     throw new UsageError('ERR_STREAM_IN_USE', { message });
   }
-  const channel = new Channel(stream, writeHighWaterMark);
+  const channel = new Channel(stream, writeHighWaterMark, writeLowWaterMark);
   if (options.exact !== undefined) channel.readExactly(options.exact);
   const conversation = new FramedStream(channel, codec);
   conversations.set(stream, channel);
