@@ -182,6 +182,9 @@ export async function drain(server: Server, options: CloseOptions = {}): Promise
   await drainAll(server, adoptedFrom(server), options);
 }
 
+/** Milliseconds. How often a server of HTTP that is drained is asked to close what has become idle. */
+const CLOSE_IDLE_EVERY_MS = 50;
+
 /** What HTTP servers have besides. */
 interface HttpConnections {
   closeIdleConnections?(): void;
@@ -195,8 +198,10 @@ async function drainAll(
 ): Promise<void> {
   const closed = server.listening ? once(server, 'close') : undefined;
   if (server.listening) server.close();
-  // An HTTP server keeps idle connections for later requests, and there will be none.
-  server.closeIdleConnections?.();
+  // An HTTP server keeps connections for later requests, also those whose last answer is still to come.
+  const closeIdle = () => server.closeIdleConnections?.();
+  closeIdle();
+  const idle = server.closeIdleConnections === undefined ? undefined : setInterval(closeIdle, CLOSE_IDLE_EVERY_MS);
   const deadline = new Deadline(timeoutMs, signal);
   const options = { timeoutMs, signal: deadline.signal };
   // A request that was under way may still become a connection of ours.
@@ -207,10 +212,13 @@ async function drainAll(
     await Promise.race([Promise.all([adopted(), closed]).then(adopted), aborted(deadline.signal)]);
   } finally {
     deadline.clear();
+    clearInterval(idle);
   }
   if (!deadline.signal.aborted) return;
-  for (const stream of connections) stream.destroy();
   server.closeAllConnections?.();
+  const left = [...connections].map((stream) => new Promise<void>((resolve) => stream.whenClosed(resolve)));
+  for (const stream of connections) stream.destroy();
+  await Promise.all(left);
 }
 
 /** Resolves when the connection is closed. */

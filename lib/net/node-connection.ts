@@ -16,6 +16,9 @@ export class NodeConnection extends DuplexStream implements Connection {
   #addresses: SocketAddresses;
   readonly #socket: Socket;
   #timeouts: SocketTimeouts | undefined;
+  /** The socket is closed, or released. */
+  #closed = false;
+  readonly #closeListeners: (() => void)[] = [];
 
   /** Internal: use `adopt`. @param reason why it is not native. */
   constructor(socket: Socket, reason: string, options: SocketStreamOptions) {
@@ -30,10 +33,8 @@ export class NodeConnection extends DuplexStream implements Connection {
     }
     this.setTimeouts(options);
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this });
-    socket.once('close', () => {
-      this.#timeouts?.stop();
-      if (channels.close.hasSubscribers) channels.close.publish({ stream: this, error: socket.errored ?? undefined });
-    });
+    this.#closed = socket.closed;
+    if (!this.#closed) socket.once('close', this.#onClose);
   }
 
   get addresses(): SocketAddresses {
@@ -68,9 +69,18 @@ export class NodeConnection extends DuplexStream implements Connection {
   }
 
   whenClosed(listener: () => void): void {
-    if (this.#socket.closed) listener();
-    else this.#socket.once('close', listener);
+    if (this.#closed) listener();
+    else this.#closeListeners.push(listener);
   }
+
+  readonly #onClose = (): void => {
+    this.#closed = true;
+    this.#timeouts?.stop();
+    if (channels.close.hasSubscribers) {
+      channels.close.publish({ stream: this, error: this.#socket.errored ?? undefined });
+    }
+    for (const listener of this.#closeListeners.splice(0)) listener();
+  };
 
   setTimeouts(options: TimeoutOptions): void {
     this.#timeouts?.stop();
@@ -79,8 +89,9 @@ export class NodeConnection extends DuplexStream implements Connection {
 
   override release(): ReleasedSocket {
     super.release();
-    this.#timeouts?.stop();
     const socket = this.#socket;
+    socket.off('close', this.#onClose);
+    this.#onClose();
     return { socket, readable: socket, writable: socket };
   }
 
