@@ -97,6 +97,8 @@ export interface Framing<R> {
    * rows without flags whose end is as said. Undefined where it does not hold.
    */
   readonly verbatim?: { readonly before: number; readonly after: number } | undefined;
+  /** True: a record is its bytes, as `ownedBytes` makes them, so a batch may make them all without calling `record`. */
+  readonly bytesThemselves?: boolean;
   /** True: strings must not share the memory of their chunk, so nothing is sliced. */
   readonly detached?: boolean;
   /** Makes the error for a FrameFault. */

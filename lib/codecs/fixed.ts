@@ -36,6 +36,7 @@ export class FixedCodec extends FramedCodec<Buffer, Uint8Array> {
       framer: fixedFramer(size),
       least: size,
       text: undefined,
+      bytesThemselves: true,
       record: (bytes, from, to, _flags, memory) => ownedBytes(bytes, from, to, memory),
       fault: (fault, detail, offset) => faultError(context, fault, detail, offset),
     };

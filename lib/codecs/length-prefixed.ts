@@ -207,6 +207,7 @@ function lengthFraming(name: string, config: LengthFraming, encoding: RecordEnco
     text: textFormOf(encoding),
     fromText: textItself,
     verbatim: verbatimOf(config),
+    bytesThemselves: encoding === 'buffer',
     record: (bytes, from, to, _flags, memory, offset) => make(bytes, from, to, memory, offset),
     fault: (fault, detail, offset) => faultError(context, fault, detail, offset),
   };

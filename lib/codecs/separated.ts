@@ -178,6 +178,7 @@ function separatorFraming(
     text: flagged || (!ascii && encoding !== 'latin1') ? undefined : textFormOf(encoding),
     fromText: textItself,
     verbatim: config.keep ? undefined : { before: 0, after: config.separators[0].length },
+    bytesThemselves: encoding === 'buffer' && !flagged,
     detached,
     record: flagged
       ? (bytes, from, to, flags, memory, offset) => ({

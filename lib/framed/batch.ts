@@ -69,24 +69,37 @@ abstract class BaseBatch<R> implements LiveBatch<R> {
   fault: unknown;
   protected readonly cursor: MovingCursor<R> & { expire(): void };
   protected readonly first: number;
+  /** Rows that a loop may visit without a further look: all of them, up to a fault, none once the batch has ended. */
+  #open: number;
   #expired = false;
 
   constructor(cursor: MovingCursor<R> & { expire(): void }, first: number, length: number) {
     this.cursor = cursor;
     this.first = first;
     this.length = length;
+    this.#open = length;
   }
 
   abstract values(): R[];
 
   /** Moves the cursor to a row, counted from the batch's first. @returns false behind the last that is given. Internal. */
   visit(row: number): boolean {
-    if (row >= this.length) return false;
-    if (this.fault !== undefined && row >= this.visited) return false;
-    if (this.#expired) throw new UsageError('ERR_RECORD_EXPIRED');
+    if (row >= this.#open) return this.#visitNone(row);
     if (row >= this.visited) this.visited = row + 1;
     this.cursor.moveTo(this.first + row);
     return true;
+  }
+
+  #visitNone(row: number): false {
+    if (row < this.length && !(this.fault !== undefined && row >= this.visited)) this.checkLive();
+    return false;
+  }
+
+  /** Nothing is given from this row on. */
+  protected failAt(row: number, error: unknown): void {
+    this.fault = error;
+    this.visited = row;
+    this.#open = Math.min(this.#open, row);
   }
 
   [Symbol.iterator](): IterableIterator<RecordCursor<R>> {
@@ -95,6 +108,7 @@ abstract class BaseBatch<R> implements LiveBatch<R> {
 
   expire(): void {
     this.#expired = true;
+    this.#open = 0;
     this.cursor.expire();
   }
 
@@ -116,10 +130,7 @@ export class SpanBatch<R> extends BaseBatch<R> {
     const texts = new SpanText(span, framing.text, framing.detached ?? false);
     const cursor = new SpanCursor(framing, span, texts);
     super(cursor, span.row, span.rows - span.row);
-    cursor.watch((error, row) => {
-      this.fault = error;
-      this.visited = row - this.first;
-    });
+    cursor.watch((error, row) => this.failAt(row - this.first, error));
     this.rows = cursor;
     this.#framing = framing;
     this.#span = span;
@@ -135,6 +146,7 @@ export class SpanBatch<R> extends BaseBatch<R> {
       if (texts !== undefined) return texts as unknown as R[];
     }
     if (this.#framing.text === undefined) this.#slabs ??= new SpanSlabs(this.#span);
+    if (this.#framing.bytesThemselves) return this.#slabs!.all(this.first) as unknown as R[];
     const records: R[] = [];
     for (let row = 0; row < this.length; row++) {
       try {

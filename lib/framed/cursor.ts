@@ -5,6 +5,7 @@
  * viewed only on request. After its batch or turn every access throws ERR_RECORD_EXPIRED.
  */
 import type { OutputBuffer } from '../bytes/output-buffer.js';
+import { viewOf } from '../bytes/view.js';
 import type { Framing, Memory } from '../codecs/codec.js';
 import { ownedBytes } from '../codecs/record-forms.js';
 import { pieceOf } from '../codecs/separated.js';
@@ -54,7 +55,12 @@ export class SpanCursor<R> implements RecordCursor<R> {
   /** The batch's bytes; undefined once it has ended. */
   #bytes: Buffer | undefined;
   #table: Int32Array;
+  /** Index in the table of the row's words. */
   #row = HEADER_WORDS;
+  /** Where the row's payload starts in `bytes`. */
+  #from = 0;
+  /** The row's payload in bytes; -1 once the batch has ended, so that one look tells both. */
+  #length = -1;
   #memory: Memory;
   #texts: SpanText;
   /** Where the span starts in `bytes`, and in the stream. */
@@ -75,9 +81,13 @@ export class SpanCursor<R> implements RecordCursor<R> {
     this.#texts = texts;
   }
 
-  /** Moves to a row. Internal. */
+  /** Moves to a row. Internal. Pre: the batch has not ended. */
   moveTo(row: number): this {
-    this.#row = HEADER_WORDS + row * ROW_WORDS;
+    const table = this.#table;
+    const words = HEADER_WORDS + row * ROW_WORDS;
+    this.#row = words;
+    this.#from = table[words + R_OFFSET]!;
+    this.#length = table[words + R_LENGTH]!;
     return this;
   }
 
@@ -89,6 +99,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
   /** Ends the cursor's life. Internal. */
   expire(): void {
     this.#bytes = undefined;
+    this.#length = -1;
   }
 
   #rowIndex(): number {
@@ -102,8 +113,8 @@ export class SpanCursor<R> implements RecordCursor<R> {
   }
 
   get length(): number {
-    this.#live();
-    return this.#table[this.#row + R_LENGTH]!;
+    if (this.#length < 0) this.#live();
+    return this.#length;
   }
 
   get piece(): 'whole' | 'part' | 'last' {
@@ -122,16 +133,16 @@ export class SpanCursor<R> implements RecordCursor<R> {
   }
 
   byteAt(index: number): number | undefined {
-    const bytes = this.#live();
-    const inside = index >= 0 && index < this.#table[this.#row + R_LENGTH]!;
-    return inside ? bytes[this.#table[this.#row + R_OFFSET]! + index] : undefined;
+    if (index >= 0 && index < this.#length) return this.#bytes![this.#from + index];
+    this.#live();
+    return undefined;
   }
 
   /** @param slabs where records are copied together, when all of them are wanted. Internal. */
   value(slabs?: SpanSlabs): R {
     const bytes = this.#live();
-    const from = this.#table[this.#row + R_OFFSET]!;
-    const to = from + this.#table[this.#row + R_LENGTH]!;
+    const from = this.#from;
+    const to = from + this.#length;
     const flags = this.#table[this.#row + R_FLAGS]!;
     const { fromText } = this.#framing;
     try {
@@ -159,14 +170,12 @@ export class SpanCursor<R> implements RecordCursor<R> {
 
   bytes(): Buffer {
     const bytes = this.#live();
-    const from = this.#table[this.#row + R_OFFSET]!;
-    return ownedBytes(bytes, from, from + this.#table[this.#row + R_LENGTH]!, 'reused');
+    return ownedBytes(bytes, this.#from, this.#from + this.#length, 'reused');
   }
 
   borrow(): Buffer {
     const bytes = this.#live();
-    const from = this.#table[this.#row + R_OFFSET]!;
-    return bytes.subarray(from, from + this.#table[this.#row + R_LENGTH]!);
+    return viewOf(bytes, this.#from, this.#from + this.#length);
   }
 
   /**
@@ -189,8 +198,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
   /** Where the payload lies, for writing it on without an object. Internal. */
   range(take: (bytes: Buffer, from: number, to: number, stable: boolean) => void): void {
     const bytes = this.#live();
-    const from = this.#table[this.#row + R_OFFSET]!;
-    take(bytes, from, from + this.#table[this.#row + R_LENGTH]!, this.#memory !== 'reused');
+    take(bytes, this.#from, this.#from + this.#length, this.#memory !== 'reused');
   }
 }
 

@@ -5,8 +5,9 @@
  * and a call; instead a stretch of the span is copied once and the records are views of that: what Node's own Buffer
  * pool does, with slabs of the same size. A record of some size, and one that is alone, is made as it is.
  */
+import { viewOf } from '../bytes/view.js';
 import type { Framing } from '../codecs/codec.js';
-import { VIEW_FROM } from '../codecs/record-forms.js';
+import { ownedBytes, VIEW_FROM } from '../codecs/record-forms.js';
 import { HEADER_WORDS, R_END, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
 import type { Span } from './span.js';
 
@@ -39,6 +40,34 @@ export class SpanSlabs {
     const slab = this.#slab;
     if (slab === undefined) return framing.record(bytes, from, to, flags, memory, offset);
     return framing.record(slab, from - this.#origin, to - this.#origin, flags, 'owned', offset);
+  }
+
+  /** The bytes of the rows from `first` on. */
+  all(first: number): Buffer[] {
+    const { bytes, table, rows, memory } = this.#span;
+    const records: Buffer[] = new Array(rows - first);
+    let words = HEADER_WORDS + first * ROW_WORDS;
+    for (let row = first; row < rows; ) {
+      const from = table[words + R_OFFSET]!;
+      const to = from + table[words + R_LENGTH]!;
+      if (to - from < VIEW_FROM) this.#copy(row, from, to);
+      else this.#slab = undefined;
+      const slab = this.#slab;
+      if (slab === undefined) {
+        records[row - first] = ownedBytes(bytes, from, to, memory);
+        row++;
+        words += ROW_WORDS;
+        continue;
+      }
+      for (; row < this.#end; row++, words += ROW_WORDS) {
+        const at = table[words + R_OFFSET]! - from;
+        records[row - first] = viewOf(slab, at, at + table[words + R_LENGTH]!);
+      }
+    }
+    // Given out whole: nothing here may be given out again.
+    this.#end = 0;
+    this.#slab = undefined;
+    return records;
   }
 
   /** Copies the stretch from this row on that fits in a slab; no slab where that is this row alone. */
