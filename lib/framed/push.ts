@@ -116,7 +116,12 @@ class Push<R, W> extends AsyncResource implements Watcher {
     for (;;) {
       host.signal?.throwIfAborted();
       const batch = host.tryNextBatch();
-      if (batch === EOF) return this.#end();
+      if (batch === EOF) {
+        // Answers that cannot leave are an error, and not an end.
+        host.release();
+        host.stopped();
+        return this.#end();
+      }
       if (batch === NOT_READY || batch === NEED_WRITE) return this.#wait(batch as NotReady);
       if (this.#visit(batch as Batch<R>)) return this.#end();
       const others = host.drained() ?? host.pause();

@@ -15,15 +15,12 @@ import {
   type RecordCursor,
   separated,
 } from 'miniproto';
+import { bytePair } from '../support/pairs.js';
 
 const expired = { name: 'UsageError', code: 'ERR_RECORD_EXPIRED' };
 
-function fed<R, W>(
-  codec: Parameters<typeof framed<R, W>>[1],
-  text: string,
-  options?: Parameters<typeof memoryPair>[0],
-) {
-  const [near, far] = memoryPair(options);
+function fed<R, W>(codec: Parameters<typeof framed<R, W>>[1], text: string, options?: Parameters<typeof bytePair>[0]) {
+  const [near, far] = bytePair(options);
   const bytes = Buffer.from(text, 'latin1');
   assert.equal(far.tryWrite(bytes), bytes.length);
   return { far, stream: framed(near, codec) };
@@ -141,6 +138,47 @@ describe('Batch', () => {
       assert.equal(stream.tryRead(), NOT_READY);
     });
   }
+
+  it('values of bytes are those of the cursor and of single reads, small and large, and do not overlap', () => {
+    const sizes = [0, 1, 64, 4095, 4096, 5000, 0, 8191, 8192, 3, 3000, 3000, 3000, 20_000, 1, 0];
+    const text = sizes.map((size, i) => String.fromCharCode(97 + i).repeat(size));
+    const input = text.map((one) => `${one.length}:${one}`).join('');
+    const codec = () => lengthPrefixed({ bytes: 'decimal' });
+    for (const skipped of [0, 1, 5]) {
+      const { stream } = fed(codec(), input, { capacity: 1 << 20 });
+      for (let i = 0; i < skipped; i++) stream.tryRead();
+      const given: Buffer[] = [];
+      for (let batch = stream.tryReadBatch(); batch !== NOT_READY; batch = stream.tryReadBatch()) {
+        const live = batch as Batch<Buffer>;
+        const copies: string[] = [];
+        for (const record of live) copies.push(record.bytes().toString());
+        const [first, second] = [live.values(), live.values()];
+        assert.ok(first.every((record, i) => record.toString() === copies[i]));
+        assert.ok(first.every((record) => Object.getPrototypeOf(record) === Buffer.prototype));
+        given.push(...second.map((record) => Buffer.from(record)));
+        // Whoever writes to a record changes no neighbour; only large ones may be views of what arrived.
+        for (const [i, record] of first.entries()) record.fill(i);
+        assert.ok(first.every((record, i) => record.every((byte) => byte === i)));
+        assert.ok(second.every((record, i) => record.length >= 4096 || record.toString() === copies[i]));
+      }
+      assert.equal(given.length, text.length - skipped);
+      assert.ok(given.every((record, i) => record.toString() === text[skipped + i]));
+    }
+  });
+
+  it('a cursor out of its batch throws from every field, also where the record was empty', () => {
+    for (const text of ['a\n', '\n']) {
+      const { stream } = fed(lines({ encoding: 'buffer' }), text);
+      const [record] = batchOf(stream) as unknown as RecordCursor<Buffer>[] & Iterable<RecordCursor<Buffer>>;
+      assert.equal(record!.byteAt(1), undefined);
+      assert.equal(stream.tryRead(), NOT_READY);
+      assert.throws(() => record!.length, expired);
+      assert.throws(() => record!.byteAt(0), expired);
+      assert.throws(() => record!.byteAt(7), expired);
+      assert.throws(() => record!.borrow(), expired);
+      assert.throws(() => record!.bytes(), expired);
+    }
+  });
 
   for (const [name, codec] of [
     ['a codec with a framer', () => lines()],
@@ -279,7 +317,7 @@ function noFramer() {
 describe('idea: verbatim records pass as they are', () => {
   it('a cursor is written to another stream, framed anew', async () => {
     const { stream } = fed(lines(), 'one\ntwo\n');
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const out = framed(near, lengthPrefixed({ bytes: 1 }));
     for (const cursor of batchOf(stream)) assert.equal(out.tryWrite(cursor), true);
     out.tryFlush();
@@ -301,7 +339,7 @@ describe('idea: verbatim records pass as they are', () => {
 
   it('a cursor that has to wait is copied, and sent although its batch has ended', async () => {
     const { stream } = fed(lines(), `${'x'.repeat(30_000)}\nshort\n`);
-    const [near, far] = memoryPair({ capacity: 100 });
+    const [near, far] = bytePair({ capacity: 100 });
     const out = framed(near, lines(), { writeHighWaterMark: 1 });
     const writes: Promise<void>[] = [];
     for (const cursor of batchOf(stream)) writes.push(out.write(cursor));
@@ -439,7 +477,7 @@ describe('idea: push for application data', () => {
     const { far, stream } = fed(lines(), 'a\nb\n');
     far.destroy();
     const done = stream.onRecord((record, out) => void out.write(record));
-    await assert.rejects(done, { code: 'ERR_STREAM_PREMATURE_CLOSE' });
+    await assert.rejects(done, { name: 'TransportError' });
   });
 });
 

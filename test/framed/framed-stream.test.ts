@@ -5,12 +5,13 @@ import { Duplex } from 'node:stream';
 import { inspect } from 'node:util';
 import { EOF, framed, isStatus, jsonLines, lengthPrefixed, lines, memoryPair, NOT_READY } from 'miniproto';
 import { pattern } from '../support/byte-stream-contract.js';
+import { bytePair } from '../support/pairs.js';
 
-type Options = Parameters<typeof memoryPair>[0];
+type Options = Parameters<typeof bytePair>[0];
 
 /** Two framed streams of lines, connected. */
 function talk(options?: Options) {
-  const [near, far] = memoryPair(options);
+  const [near, far] = bytePair(options);
   return { near, far, one: framed(near, lines()), other: framed(far, lines()) };
 }
 
@@ -26,8 +27,8 @@ describe('FramedStream reading', () => {
     assert.equal(one.tryRead(), NOT_READY);
     assert.equal(one.pendingRead, NOT_READY);
     far.tryWrite(Buffer.from('a\nb\nc'));
-    assert.equal(one.pendingRead, undefined);
     assert.equal(one.tryRead(), 'a');
+    assert.equal(one.pendingRead, undefined);
     assert.equal(one.tryRead(), 'b');
     assert.equal(one.tryRead(), NOT_READY);
     await far.end();
@@ -37,6 +38,14 @@ describe('FramedStream reading', () => {
     assert.equal(await one.read(), EOF);
     assert.ok(isStatus(one.tryReadBatch()));
     for await (const _ of one) assert.fail('nothing is left');
+  });
+
+  it('pendingRead knows of what a pair in memory holds, without an attempt', () => {
+    const [near, far] = memoryPair();
+    const one = framed(near, lines());
+    assert.equal(one.pendingRead, NOT_READY);
+    far.tryWrite(Buffer.from('a\n'));
+    assert.equal(one.pendingRead, undefined);
   });
 
   it('writing goes on after the peer has ended', async () => {
@@ -135,7 +144,7 @@ describe('FramedStream reading', () => {
   });
 
   it('ends an iteration with the error, behind the records before it, and neighbours go on', async () => {
-    const bad = memoryPair();
+    const bad = bytePair();
     const neighbour = talk();
     const stream = framed(bad[0], lines({ maxLength: 3 }));
     bad[1].tryWrite(Buffer.from('ok\ntoolong\nok\n'));
@@ -243,7 +252,7 @@ describe('FramedStream writing', () => {
   });
 
   it('a queued record that cannot be encoded fails alone', async () => {
-    const [near, far] = memoryPair({ capacity: 1 });
+    const [near, far] = bytePair({ capacity: 1 });
     const stream = framed(near, lines(), { writeHighWaterMark: 1 });
     const writes = ['a', 'b\nc', 5 as never, 'd'].map((record) => stream.write(record));
     const failing = [
@@ -256,7 +265,7 @@ describe('FramedStream writing', () => {
   });
 
   it('copies a small payload before write returns, even when it has to wait', async () => {
-    const [near, far] = memoryPair({ capacity: 1 });
+    const [near, far] = bytePair({ capacity: 1 });
     const stream = framed(near, lengthPrefixed({ bytes: 1 }), { writeHighWaterMark: 1 });
     const payload = Buffer.from('one');
     const writes = [stream.write('first')];
@@ -268,7 +277,7 @@ describe('FramedStream writing', () => {
   });
 
   it('sends a large payload from where it lies, and write resolves when it has left', async () => {
-    const [near, far] = memoryPair({ capacity: 1000 });
+    const [near, far] = bytePair({ capacity: 1000 });
     const stream = framed(near, lengthPrefixed());
     const payload = pattern(50_000);
     const write = stream.write(payload).then(() => payload.fill(0));
@@ -279,7 +288,7 @@ describe('FramedStream writing', () => {
 
   for (const arrived of [0, 1, 4, 5, 1000, 30_000, 50_004]) {
     it(`an abort gives the memory of a record back that was taken, which is sent, ${arrived} bytes of it before`, async () => {
-      const [near, far] = memoryPair({ capacity: 1000 });
+      const [near, far] = bytePair({ capacity: 1000 });
       const stream = framed(near, lengthPrefixed());
       const payload = pattern(50_000);
       const controller = new AbortController();
@@ -313,7 +322,7 @@ describe('FramedStream writing', () => {
   });
 
   it('an abort leaves alone what others sent from the same memory', async () => {
-    const [near, far] = memoryPair({ capacity: 1000 });
+    const [near, far] = bytePair({ capacity: 1000 });
     const stream = framed(near, lengthPrefixed());
     const memory = pattern(60_000);
     const halves = [memory.subarray(0, 30_000), memory.subarray(30_000)] as const;
@@ -353,7 +362,7 @@ describe('FramedStream writing', () => {
   });
 
   it('a stream that fails rejects the write of a large record, signal or not', async () => {
-    const [near] = memoryPair({ capacity: 1000 });
+    const [near] = bytePair({ capacity: 1000 });
     const stream = framed(near, lengthPrefixed());
     const controller = new AbortController();
     const write = stream.write(pattern(50_000), { signal: controller.signal });
@@ -376,7 +385,7 @@ describe('FramedStream writing', () => {
   });
 
   it('refuses a detached payload instead of sending an empty record', async () => {
-    const stream = framed(memoryPair()[0], lengthPrefixed());
+    const stream = framed(bytePair()[0], lengthPrefixed());
     const payload = new Uint8Array(5);
     structuredClone(payload.buffer, { transfer: [payload.buffer] });
     assert.throws(() => stream.tryWrite(payload), { code: 'ERR_PAYLOAD_DETACHED' });
@@ -423,7 +432,7 @@ describe('FramedStream ending', () => {
 
   for (const what of ['nothing', 'a record in the queue', 'a record half written']) {
     it(`close is over at its deadline with a peer that never reads, and ${what}`, async () => {
-      const [near] = memoryPair({ capacity: 1 });
+      const [near] = bytePair({ capacity: 1 });
       const stream = framed(near, lengthPrefixed(), { writeHighWaterMark: 1 });
       const writes = what === 'nothing' ? [] : [stream.write('x'.repeat(100)), stream.write('y')];
       if (what === 'a record half written')
@@ -451,7 +460,7 @@ describe('FramedStream ending', () => {
   });
 
   it('reports a half written record when it is ended, and can be ended after it', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lengthPrefixed({ bytes: 1 }));
     const parts = await stream.begin(2);
     await assert.rejects(stream.end(), { name: 'UsageError', code: 'ERR_RECORD_UNFINISHED' });
@@ -505,7 +514,8 @@ describe('idea: all hands are full', () => {
 
 describe('idea: many small records', () => {
   it('come in one batch each turn, and their bytes were copied together', async () => {
-    const { far, one } = talk();
+    const [near, far] = memoryPair();
+    const one = framed(near, lines());
     for (let i = 0; i < 5000; i++) far.tryWrite(Buffer.from(`${i % 10}\n`));
     let batches = 0;
     let records = 0;
@@ -521,7 +531,7 @@ describe('idea: many small records', () => {
 
 describe('JSON lines through a framed stream', () => {
   it('have values that are any, and come back as they were', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const [one, other] = [framed(near, jsonLines<{ id: number }>()), framed(far, jsonLines<{ id: number }>())];
     await one.write({ id: 1 });
     assert.deepEqual(await other.read(), { id: 1 });

@@ -5,10 +5,11 @@
 import assert from 'node:assert/strict';
 import { type Codec, framed, lengthPrefixed, lines, mapped, memoryPair, NOT_READY } from 'miniproto';
 import { pattern } from '../support/byte-stream-contract.js';
+import { bytePair } from '../support/pairs.js';
 
 describe('idea: a miniprotocol is one behaviour, and real protocols compose them', () => {
   it('a header of lines, then a body by its length, then the next message', () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     far.tryWrite(Buffer.from('POST\r\nsize: 5\r\n\r\n\x05helloGET\r\n\r\n'));
     const read = (stream = framed(near, lines())): { header: string[]; lines: typeof stream } => {
       const header: string[] = [];
@@ -25,7 +26,7 @@ describe('idea: a miniprotocol is one behaviour, and real protocols compose them
 
 describe('idea: lengths say exactly what they need, separators are searched once', () => {
   it('a length-delimited record asks for its header, then for all of itself', () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lengthPrefixed({ bytes: 4 }));
     assert.equal(stream.tryRead(), NOT_READY);
     assert.equal(near.input.needed, 4);
@@ -38,7 +39,7 @@ describe('idea: lengths say exactly what they need, separators are searched once
   });
 
   it('a separator-delimited record remembers how far it was searched', () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lines());
     far.tryWrite(Buffer.from('x'.repeat(1000)));
     assert.equal(stream.tryRead(), NOT_READY);
@@ -50,7 +51,7 @@ describe('idea: lengths say exactly what they need, separators are searched once
 
 describe('idea: no buffer is held that nobody needs', () => {
   it('an idle stream holds no input and no output, whatever protocols it has spoken', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const [one, other] = [framed(near, lines()), framed(far, lines())];
     await Promise.all([one.write('x'.repeat(1024)), other.read()]);
     const [blocks, back] = [one.switchTo(lengthPrefixed()), other.switchTo(lengthPrefixed())];
@@ -89,7 +90,7 @@ describe('idea: no meta-interface is forced on all', () => {
         return true;
       },
     };
-    const [near, far] = memoryPair({ capacity: 1 });
+    const [near, far] = bytePair({ capacity: 1 });
     const flags = () => mapped({ ...bits }, { decode: (bit) => bit === 1, encode: Number });
     const [one, other] = [framed(near, flags()), framed(far, flags())];
     const writing = Promise.all([one.write(true), one.write(false), one.end()]);

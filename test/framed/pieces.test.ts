@@ -17,6 +17,7 @@ import {
   separated,
 } from 'miniproto';
 import { pattern } from '../support/byte-stream-contract.js';
+import { bytePair } from '../support/pairs.js';
 import { seeded } from '../support/random.js';
 
 const unfinished = { name: 'UsageError', code: 'ERR_RECORD_UNFINISHED' };
@@ -45,7 +46,7 @@ describe('idea: a record is sent piecewise around the data of the user', () => {
   for (const [name, codec] of Object.entries(CODECS)) {
     for (const capacity of [1, 3, 1000]) {
       seeded(`reads and writes it in any pieces: ${name}, capacity ${capacity}`, async (random) => {
-        const [near, far] = memoryPair({ capacity });
+        const [near, far] = bytePair({ capacity });
         const [writer, reader] = [framed(near, codec()), framed(far, codec())] as FramedStream<Buffer, Uint8Array>[];
         const records = [0, 1, 2, 63, 200].map((size) => Buffer.from(random.bytes(size, Buffer.from('abc -'))));
         const clean = records.map((record) => Buffer.from(record.toString().replaceAll('--', '++').replace(/-$/, '+')));
@@ -75,7 +76,7 @@ describe('idea: a record is sent piecewise around the data of the user', () => {
 
   it('moves 64 MiB through a pair of 64 KiB with bounded memory', async function () {
     this.timeout(60_000);
-    const [near, far] = memoryPair({ capacity: 64 * 1024 });
+    const [near, far] = bytePair({ capacity: 64 * 1024 });
     const [writer, reader] = [framed(near, lengthPrefixed()), framed(far, lengthPrefixed())];
     const [total, size] = [64 * 1024 * 1024, 48 * 1024];
     const part = pattern(size);
@@ -103,7 +104,7 @@ describe('idea: a record is sent piecewise around the data of the user', () => {
   });
 
   it('finds separators over the borders of pieces, and gives what only began like one', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, separated('END', { encoding: 'buffer' }));
     const pieces = async () => collect(await stream.readPieces());
     const reading = pieces();
@@ -118,7 +119,7 @@ describe('idea: a record is sent piecewise around the data of the user', () => {
   });
 
   it('a CR that ends a piece waits for the LF that may follow', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lines());
     far.tryWrite(Buffer.from('ab\r'));
     const pieces = stream.tryReadPieces() as RecordPieces;
@@ -131,7 +132,7 @@ describe('idea: a record is sent piecewise around the data of the user', () => {
   });
 
   it('gives the header with the first piece where it is kept', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lengthPrefixed({ bytes: 2, header: 'keep' }));
     far.tryWrite(Buffer.from('\0\x02ab\0\0'));
     const pieces = stream.tryReadPieces() as RecordPieces;
@@ -141,7 +142,7 @@ describe('idea: a record is sent piecewise around the data of the user', () => {
   });
 
   it('is not bound by maxLength, which bounds what is held', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lengthPrefixed({ bytes: 2, maxLength: 3 }));
     far.tryWrite(Buffer.from('\0\x05hello\0\x05hello'));
     assert.equal(String(await collect(await stream.readPieces())), 'hello');
@@ -151,7 +152,7 @@ describe('idea: a record is sent piecewise around the data of the user', () => {
 
 describe('a record that is read in pieces', () => {
   it('is skipped to its end when the iteration is left early', async () => {
-    const [near, far] = memoryPair({ capacity: 4 });
+    const [near, far] = bytePair({ capacity: 4 });
     const stream = framed(near, lengthPrefixed({ bytes: 1, encoding: 'latin1' }));
     const writer = framed(far, lengthPrefixed({ bytes: 1 }));
     const writing = Promise.all([writer.write('x'.repeat(100)), writer.write('next')]);
@@ -173,7 +174,7 @@ describe('a record that is read in pieces', () => {
     ],
   ] as const) {
     it(`is left at once by ${way}, and its rest is dropped by the next read as it arrives`, async () => {
-      const [near, far] = memoryPair();
+      const [near, far] = bytePair();
       const stream = framed(near, lengthPrefixed({ bytes: 1, encoding: 'latin1' }));
       far.tryWrite(Buffer.from('\x06ab'));
       const pieces = stream.tryReadPieces() as RecordPieces;
@@ -201,7 +202,7 @@ describe('a record that is read in pieces', () => {
 
   it('is dropped before a batch, a push, other pieces, a Duplex and a switch too', async () => {
     const left = async () => {
-      const [near, far] = memoryPair();
+      const [near, far] = bytePair();
       const stream = framed(near, lengthPrefixed({ bytes: 1, encoding: 'latin1' }));
       far.tryWrite(Buffer.from('\x04ab'));
       for await (const _ of stream.tryReadPieces() as RecordPieces) break;
@@ -221,7 +222,7 @@ describe('a record that is read in pieces', () => {
   });
 
   it('fails the next read when its rest, which nobody wants, is wrong', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lengthPrefixed({ bytes: 1 }));
     far.tryWrite(Buffer.from('\x04ab'));
     for await (const _ of stream.tryReadPieces() as RecordPieces) break;
@@ -231,7 +232,7 @@ describe('a record that is read in pieces', () => {
   });
 
   it('discard resolves when all of it has arrived, and may be aborted', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lengthPrefixed({ bytes: 1, encoding: 'latin1' }));
     far.tryWrite(Buffer.from('\x04ab'));
     const pieces = stream.tryReadPieces() as RecordPieces;
@@ -243,7 +244,7 @@ describe('a record that is read in pieces', () => {
   });
 
   it('an aborted signal refuses pieces and parts, and nothing is taken', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const [stream, writer] = [framed(near, lengthPrefixed()), framed(far, lengthPrefixed())];
     const reason = new Error('no');
     const options = { signal: AbortSignal.abort(reason) };
@@ -261,7 +262,7 @@ describe('a record that is read in pieces', () => {
   });
 
   it('has every other read refused meanwhile', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lengthPrefixed({ bytes: 1, encoding: 'latin1' }));
     far.tryWrite(Buffer.from('\x02abz'));
     const pieces = stream.tryReadPieces() as RecordPieces;
@@ -295,7 +296,7 @@ describe('a record that is read in pieces', () => {
   ];
   for (const [title, codec, input, code] of wrong) {
     it(`fails with ${code} when ${title}, and that sticks`, async () => {
-      const [near, far] = memoryPair();
+      const [near, far] = bytePair();
       const stream = framed(near, codec);
       far.tryWrite(Buffer.from(input, 'latin1'));
       await far.end();
@@ -317,7 +318,7 @@ describe('a record that is read in pieces', () => {
   for (const [name, codec] of Object.entries(skippers)) {
     it(`begins behind a record that is being skipped, wherever that was cut: ${name}`, async () => {
       for (let cut = 4; cut <= long.length + 1; cut++) {
-        const [near, far] = memoryPair();
+        const [near, far] = bytePair();
         const stream = framed(near, codec);
         const input = Buffer.from(`${long}\r\nas long too\r\nat\r\n`);
         far.tryWrite(input.subarray(0, cut));
@@ -331,7 +332,7 @@ describe('a record that is read in pieces', () => {
 
     it(`ends with the stream that ends in a record that is being skipped: ${name}`, async () => {
       for (const rest of ['', 'er', '\r']) {
-        const [near, far] = memoryPair();
+        const [near, far] = bytePair();
         const stream = framed(near, codec);
         far.tryWrite(Buffer.from(long));
         assert.equal(stream.tryRead(), NOT_READY);
@@ -345,7 +346,7 @@ describe('a record that is read in pieces', () => {
   }
 
   it('takes what is left of a record that was being cut, and what follows is no part of it', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lines({ encoding: 'latin1', maxLength: 2, overflow: 'pieces' }));
     far.tryWrite(Buffer.from('abcde'));
     assert.deepEqual(stream.tryRead(), { data: 'ab', piece: 'part' });
@@ -356,7 +357,7 @@ describe('a record that is read in pieces', () => {
   });
 
   it('an aborted wait loses nothing of it', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lengthPrefixed({ bytes: 1 }));
     far.tryWrite(Buffer.from('\x04ab'));
     const pieces = stream.tryReadPieces() as RecordPieces;
@@ -368,7 +369,7 @@ describe('a record that is read in pieces', () => {
   });
 
   it('is not offered by a codec whose records are values', async () => {
-    const stream = framed(memoryPair()[0], jsonLines());
+    const stream = framed(bytePair()[0], jsonLines());
     assert.throws(() => stream.tryReadPieces(), { code: 'ERR_PIECES_UNSUPPORTED' });
     assert.throws(() => stream.tryBegin(), { code: 'ERR_PIECES_UNSUPPORTED' });
     await assert.rejects(stream.begin(), { code: 'ERR_PIECES_UNSUPPORTED' });
@@ -395,7 +396,7 @@ describe('a record that is written in pieces', () => {
   });
 
   it('has every other write refused meanwhile', async () => {
-    const stream = framed(memoryPair()[0], lengthPrefixed());
+    const stream = framed(bytePair()[0], lengthPrefixed());
     const parts = await stream.begin(3);
     assert.throws(() => stream.tryWrite('x'), unfinished);
     assert.throws(() => stream.tryBegin(1), unfinished);
@@ -407,7 +408,7 @@ describe('a record that is written in pieces', () => {
   });
 
   it('must have the length that was announced, neither more nor less', async () => {
-    const stream = framed(memoryPair()[0], lengthPrefixed());
+    const stream = framed(bytePair()[0], lengthPrefixed());
     const parts = await stream.begin(3);
     assert.equal(parts.tryWrite(pattern(2)), 2);
     assert.throws(() => parts.tryWrite(pattern(2)), { name: 'UsageError', code: 'ERR_RECORD_LENGTH' });
@@ -417,7 +418,7 @@ describe('a record that is written in pieces', () => {
   });
 
   it('must announce a length where the protocol needs one, that fits its field', async () => {
-    const stream = framed(memoryPair()[0], lengthPrefixed({ bytes: 1 }));
+    const stream = framed(bytePair()[0], lengthPrefixed({ bytes: 1 }));
     await assert.rejects(stream.begin(), { code: 'ERR_INVALID_ARG_TYPE' });
     await assert.rejects(stream.begin(-1), { code: 'ERR_OUT_OF_RANGE' });
     await assert.rejects(stream.begin(256), { code: 'ERR_RECORD_NOT_ENCODABLE' });
@@ -426,7 +427,7 @@ describe('a record that is written in pieces', () => {
   });
 
   it('may not hold a separator, not over the border of two parts either', async () => {
-    const stream = framed(memoryPair()[0], separated('--'));
+    const stream = framed(bytePair()[0], separated('--'));
     const parts = await stream.begin();
     const refused = { name: 'UsageError', code: 'ERR_RECORD_CONTAINS_SEPARATOR' };
     assert.throws(() => parts.tryWrite(Buffer.from('a--b')), refused);
@@ -468,7 +469,7 @@ describe('a record that is written in pieces', () => {
   });
 
   it('refuses parts that are no bytes', async () => {
-    const parts = await framed(memoryPair()[0], lengthPrefixed()).begin(3);
+    const parts = await framed(bytePair()[0], lengthPrefixed()).begin(3);
     assert.throws(() => parts.tryWrite('abc' as never), { code: 'ERR_INVALID_ARG_TYPE' });
   });
 });

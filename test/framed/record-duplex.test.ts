@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net';
 import { Duplex, PassThrough, Readable, Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { EOF, framed, jsonLines, lengthPrefixed, lines, mapped, memoryPair, NOT_READY } from 'miniproto';
+import { bytePair } from '../support/pairs.js';
 
 /** Lets everything happen that is going to happen without more input. */
 async function settle(): Promise<void> {
@@ -24,14 +25,14 @@ function collect<T>(records: T[], highWaterMark = 16): Writable {
 
 describe('RecordDuplex', () => {
   it('is a Duplex in object mode on both sides', () => {
-    const duplex = framed(memoryPair()[0], lines()).toDuplex();
+    const duplex = framed(bytePair()[0], lines()).toDuplex();
     assert.ok(duplex instanceof Duplex);
     assert.equal(duplex.readableObjectMode, true);
     assert.equal(duplex.writableObjectMode, true);
   });
 
   it('gives records and takes records', async () => {
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     const duplex = framed(one, lines()).toDuplex();
     const peer = framed(other, lines());
     duplex.write('hello');
@@ -64,7 +65,7 @@ describe('RecordDuplex', () => {
   });
 
   it('reads no further than its mark and one record while nobody reads', async () => {
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     let decoded = 0;
     const count = (line: string) => {
       decoded++;
@@ -86,7 +87,7 @@ describe('RecordDuplex', () => {
   });
 
   it('holds a peer that sends to a reader that does not read', async () => {
-    const [one, other] = memoryPair({ capacity: 1024 });
+    const [one, other] = bytePair({ capacity: 1024 });
     const duplex = framed(one, lines(), { readHighWaterMark: 1024 }).toDuplex({ readableHighWaterMark: 1 });
     duplex.on('readable', () => {});
     const peer = framed(other, lines(), { writeHighWaterMark: 1024 });
@@ -118,7 +119,7 @@ describe('RecordDuplex', () => {
   });
 
   it('lets the memory of a large record be used again after its callback', async () => {
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     const duplex = framed(one, lengthPrefixed({ bytes: 4 })).toDuplex();
     const peer = framed(other, lengthPrefixed({ bytes: 4 }));
     const payload = Buffer.alloc(40_000, 1);
@@ -130,20 +131,21 @@ describe('RecordDuplex', () => {
   });
 
   it('ends its readable side at EOF and goes on writing, with allowHalfOpen', async () => {
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     const duplex = framed(one, lines()).toDuplex();
     const peer = framed(other, lines());
     await peer.end();
     duplex.resume();
     await once(duplex, 'end');
+    const closed = once(duplex, 'close');
     duplex.end('after');
     assert.equal(await peer.read(), 'after');
     assert.equal(await peer.read(), EOF);
-    await once(duplex, 'close');
+    await closed;
   });
 
   it('ends its writable side at EOF without allowHalfOpen', async () => {
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     const duplex = framed(one, lines()).toDuplex({ allowHalfOpen: false });
     const peer = framed(other, lines());
     await peer.end();
@@ -154,7 +156,7 @@ describe('RecordDuplex', () => {
   });
 
   it('closes by itself when both sides have ended', async () => {
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     const duplex = framed(one, lines()).toDuplex();
     const peer = framed(other, lines());
     duplex.end('a');
@@ -166,7 +168,7 @@ describe('RecordDuplex', () => {
   });
 
   it("writes a codec's farewell at its end", async () => {
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     const codec = {
       ...plainCodec(),
       end: (output: { write(bytes: Uint8Array): void }) => output.write(Buffer.from('bye\n')),
@@ -198,7 +200,7 @@ describe('RecordDuplex', () => {
       'a slow pipeline': (duplex, got) => pipeline(duplex, collect(got, 1)),
     };
     for (const [name, read] of Object.entries(readers)) {
-      const [one, other] = memoryPair();
+      const [one, other] = bytePair();
       const duplex = framed(one, jsonLines()).toDuplex();
       const sent = framed(other, lines());
       for (const line of ['1', '2', '3', 'nonsense', '5']) await sent.write(line);
@@ -213,7 +215,7 @@ describe('RecordDuplex', () => {
 
   it('refuses records that are null or undefined, after those before them', async () => {
     for (const nothing of [null, undefined]) {
-      const [one, other] = memoryPair();
+      const [one, other] = bytePair();
       const codec = mapped(lines(), { decode: (line: string) => (line === '' ? nothing : line), encode: String });
       const duplex = framed(one, codec).toDuplex();
       const peer = framed(other, lines());
@@ -228,7 +230,7 @@ describe('RecordDuplex', () => {
   });
 
   it('fails with what a record that cannot be written throws', async () => {
-    const [one] = memoryPair();
+    const [one] = bytePair();
     const duplex = framed(one, lines()).toDuplex();
     duplex.write('two\nlines');
     const [error] = await once(duplex, 'error');
@@ -260,7 +262,7 @@ describe('RecordDuplex', () => {
 
   it('ends by its AbortSignal', async () => {
     const abort = new AbortController();
-    const duplex = framed(memoryPair()[0], lines()).toDuplex({ signal: abort.signal });
+    const duplex = framed(bytePair()[0], lines()).toDuplex({ signal: abort.signal });
     const reading = assert.rejects(duplex.toArray(), { name: 'AbortError' });
     abort.abort();
     await reading;
@@ -268,7 +270,7 @@ describe('RecordDuplex', () => {
   });
 
   it('leaves the successor alone when the framed stream was switched', async () => {
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     const talk = framed(one, lines());
     const duplex = talk.toDuplex();
     const next = talk.switchTo(lengthPrefixed({ bytes: 1 }));
@@ -296,7 +298,7 @@ describe('RecordDuplex', () => {
   });
 
   it('feeds a Transform of records', async () => {
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     const upper = new Transform({
       objectMode: true,
       transform: (line, _encoding, callback) => callback(null, line.toUpperCase()),
@@ -312,7 +314,7 @@ describe('RecordDuplex', () => {
   });
 
   it('checks its options, and that nobody else reads', async () => {
-    const talk = framed(memoryPair()[0], lines());
+    const talk = framed(bytePair()[0], lines());
     assert.throws(() => talk.toDuplex(5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
     const abort = new AbortController();
     const reading = talk.read({ signal: abort.signal });

@@ -5,14 +5,15 @@ import { connect, createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { ReadableStream, TransformStream, WritableStream } from 'node:stream/web';
 import { EOF, framed, jsonLines, lines, mapped, memoryPair } from 'miniproto';
+import { bytePair } from '../support/pairs.js';
 
 /** Lets everything happen that is going to happen without more input. */
 async function settle(): Promise<void> {
   for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate);
 }
 
-function pairOfLines(capacity = 65_536) {
-  const [one, other] = memoryPair({ capacity });
+function pairOfLines(capacity = 65_536, makePair = bytePair) {
+  const [one, other] = makePair({ capacity });
   return { talk: framed(one, lines()), peer: framed(other, lines()) };
 }
 
@@ -63,7 +64,7 @@ describe('toWeb', () => {
   });
 
   it('reads a record when it is asked for, and not before', async () => {
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     let decoded = 0;
     const count = (line: string) => {
       decoded++;
@@ -84,7 +85,7 @@ describe('toWeb', () => {
   it('reads ahead as many records as it is told to', async () => {
     const { talk, peer } = pairOfLines();
     let decoded = 0;
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     const count = (line: string) => {
       decoded++;
       return line;
@@ -178,7 +179,7 @@ describe('toWeb', () => {
   });
 
   it('destroys everything when aborted', async () => {
-    const { talk, peer } = pairOfLines();
+    const { talk, peer } = pairOfLines(65_536, memoryPair);
     const { readable, writable } = talk.toWeb();
     const reason = new Error('no more');
     const reading = assert.rejects(readable.getReader().read(), reason);
@@ -200,7 +201,7 @@ describe('toWeb', () => {
   });
 
   it('gives null and undefined as records, which Web streams allow', async () => {
-    const [one, other] = memoryPair();
+    const [one, other] = bytePair();
     const codec = mapped(lines(), {
       decode: (line: string) => (line === '' ? undefined : JSON.parse(line)),
       encode: String,

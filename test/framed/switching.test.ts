@@ -1,13 +1,14 @@
 /** switchTo: the only way to change the protocol, at the first byte that the last one did not give out. */
 import assert from 'node:assert/strict';
-import { EOF, fixed, framed, lengthPrefixed, lines, memoryPair, NOT_READY, separated } from 'miniproto';
+import { EOF, fixed, framed, lengthPrefixed, lines, NOT_READY, separated } from 'miniproto';
 import { pattern } from '../support/byte-stream-contract.js';
+import { bytePair } from '../support/pairs.js';
 import { RekeyCodec } from '../support/rekey-codec.js';
 
 const switched = { name: 'UsageError', code: 'ERR_STREAM_SWITCHED' };
 
 function fed(bytes: string | Buffer) {
-  const [near, far] = memoryPair();
+  const [near, far] = bytePair();
   far.tryWrite(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
   return { near, far, stream: framed(near, lines()) };
 }
@@ -15,7 +16,7 @@ function fed(bytes: string | Buffer) {
 describe('idea: over-read bytes reach the next protocol', () => {
   for (const capacity of [1, 7, 64 * 1024]) {
     it(`composes lines, lengths, blocks and lines again in mid-segment, at capacity ${capacity}`, async () => {
-      const [near, far] = memoryPair({ capacity });
+      const [near, far] = bytePair({ capacity });
       const client = framed(near, lines());
       const server = framed(far, lines());
       const talking = (async () => {
@@ -52,7 +53,7 @@ describe('idea: over-read bytes reach the next protocol', () => {
 
   it('carries what a batch has not visited', async () => {
     const { stream } = fed('a\nb\nc\n');
-    let next = framed(memoryPair()[0], fixed(1));
+    let next = framed(bytePair()[0], fixed(1));
     for await (const batch of stream.batches()) {
       for (const cursor of batch) {
         if (cursor.text() !== 'b') continue;
@@ -83,7 +84,7 @@ describe('idea: over-read bytes reach the next protocol', () => {
   });
 
   it('forgets that the last codec was skipping a record', () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, lines({ maxLength: 2, overflow: 'skip' }));
     far.tryWrite(Buffer.from('much too long'));
     assert.equal(stream.tryRead(), NOT_READY);
@@ -141,7 +142,7 @@ describe('switchTo', () => {
   });
 
   it('puts queued writes ahead of those of the next codec', async () => {
-    const [near, far] = memoryPair({ capacity: 1 });
+    const [near, far] = bytePair({ capacity: 1 });
     const stream = framed(near, lines(), { writeHighWaterMark: 1 });
     const writes = ['a', 'b', 'c'].map((text) => stream.write(text));
     const next = stream.switchTo(lengthPrefixed({ bytes: 1 }));
@@ -154,7 +155,7 @@ describe('switchTo', () => {
   });
 
   it('rejects a queued record that cannot be encoded, and switches all the same', async () => {
-    const [near] = memoryPair({ capacity: 1 });
+    const [near] = bytePair({ capacity: 1 });
     const stream = framed(near, lines(), { writeHighWaterMark: 1 });
     const writes = [stream.write('a'), assert.rejects(stream.write('b\nc'), { code: 'ERR_RECORD_CONTAINS_SEPARATOR' })];
     stream.switchTo(fixed(1));
@@ -162,13 +163,13 @@ describe('switchTo', () => {
   });
 
   it('is refused while a write waits for the peer, and while a record is in pieces', async () => {
-    const [near] = memoryPair();
+    const [near] = bytePair();
     const waiting = framed(near, new RekeyCodec(1, 5));
     const write = waiting.write('x');
     assert.throws(() => waiting.switchTo(lines()), { code: 'ERR_RECORD_UNFINISHED' });
     waiting.destroy();
     await assert.rejects(write, { code: 'ERR_STREAM_DESTROYED' });
-    const [one] = memoryPair();
+    const [one] = bytePair();
     const writing = framed(one, lengthPrefixed());
     const parts = await writing.begin(1);
     assert.throws(() => writing.switchTo(lines()), { code: 'ERR_RECORD_UNFINISHED' });

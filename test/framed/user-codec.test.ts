@@ -17,6 +17,7 @@ import {
   NOT_READY,
   type Status,
 } from 'miniproto';
+import { bytePair } from '../support/pairs.js';
 import { HandshakeCodec, RekeyCodec } from '../support/rekey-codec.js';
 
 const texts = Array.from({ length: 40 }, (_, i) => `record ${i}`);
@@ -29,7 +30,7 @@ function codecOf(parts: Partial<Codec<string>>): Codec<string> {
 describe('idea: handshakes, at the start and again at any time', () => {
   for (const capacity of [1, 2, 7, 64 * 1024]) {
     it(`re-keys in mid-stream in both directions at capacity ${capacity}, and loses nothing`, async () => {
-      const pair = memoryPair({ capacity });
+      const pair = bytePair({ capacity });
       const codecs = [new RekeyCodec(11, 3), new RekeyCodec(200, 5)];
       const [one, other] = pair.map((stream, i) => framed(stream, codecs[i]!));
       const collect = async (stream: AsyncIterable<string>) => {
@@ -56,7 +57,7 @@ describe('idea: handshakes, at the start and again at any time', () => {
   }
 
   it('writes wait for the peer although nobody reads, and the records met meanwhile are kept for the reader', async () => {
-    const pair = memoryPair({ capacity: 1 });
+    const pair = bytePair({ capacity: 1 });
     const [one, other] = pair.map((stream, i) => framed(stream, new RekeyCodec(i, 4)));
     await Promise.all([...texts.map((text) => one!.write(text)), ...texts.map((text) => other!.write(text))]);
     for (const text of texts) {
@@ -103,7 +104,7 @@ describe('idea: separate codes for not ready, need read and need write', () => {
   });
 
   it('a refused write takes nothing, however often it is tried', () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const one = framed(near, new RekeyCodec(1, 100));
     for (let i = 0; i < 300; i++) assert.equal(one.tryWrite('x'), NEED_READ);
     one.tryFlush();
@@ -112,7 +113,7 @@ describe('idea: separate codes for not ready, need read and need write', () => {
   });
 
   it('a refused read may be tried again at once any number of times', () => {
-    const [near, far] = memoryPair({ capacity: 1 });
+    const [near, far] = bytePair({ capacity: 1 });
     const stream = framed(
       near,
       codecOf({
@@ -130,7 +131,7 @@ describe('idea: separate codes for not ready, need read and need write', () => {
 
 describe('a write that waits for the peer', () => {
   it('rejects with ERR_UNEXPECTED_EOF when the peer ends instead of answering', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, new RekeyCodec(1, 3));
     const write = stream.write('never');
     await far.end();
@@ -138,7 +139,7 @@ describe('a write that waits for the peer', () => {
   });
 
   it('rejects when the stream is destroyed', async () => {
-    const stream = framed(memoryPair()[0], new RekeyCodec(1, 3));
+    const stream = framed(bytePair()[0], new RekeyCodec(1, 3));
     const writes = [stream.write('a'), stream.write('b'), stream.flush()];
     const results = Promise.allSettled(writes);
     stream.destroy();
@@ -149,7 +150,7 @@ describe('a write that waits for the peer', () => {
   });
 
   it('can be aborted, and is never sent then', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const one = framed(near, new RekeyCodec(1, 100));
     const controller = new AbortController();
     const write = one.write('aborted', { signal: controller.signal });
@@ -162,7 +163,7 @@ describe('a write that waits for the peer', () => {
   });
 
   it('does not hold a reader that waits at the same time', async () => {
-    const [near, far] = memoryPair({ capacity: 1 });
+    const [near, far] = bytePair({ capacity: 1 });
     const [one, other] = [framed(near, new RekeyCodec(1, 2)), framed(far, new RekeyCodec(2, 2))];
     const reads = [one.read(), other.read()];
     await Promise.all([one.write('to other'), other.write('to one')]);
@@ -173,7 +174,7 @@ describe('a write that waits for the peer', () => {
 describe('a codec that names its successor', () => {
   for (const capacity of [1, 64 * 1024]) {
     it(`hands over to a codec with a framer, at capacity ${capacity}`, async () => {
-      const pair = memoryPair({ capacity });
+      const pair = bytePair({ capacity });
       const [one, other] = pair.map((stream) => framed(stream, new HandshakeCodec('shake', lines())));
       const writing = Promise.all([one!.write('first'), one!.write('second'), one!.end()]);
       assert.equal(await other!.read(), 'first');
@@ -185,7 +186,7 @@ describe('a codec that names its successor', () => {
   }
 
   it('hands over through a mapping', async () => {
-    const pair = memoryPair();
+    const pair = bytePair();
     const numbers = () => mapped(new HandshakeCodec('go', lines()), { decode: Number, encode: String });
     const [one, other] = pair.map((stream) => framed(stream, numbers()));
     await Promise.all([one!.write(5), one!.write(7)]);
@@ -194,7 +195,7 @@ describe('a codec that names its successor', () => {
   });
 
   it('ends with an error when the handshake is wrong', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, new HandshakeCodec('shake', lines()));
     far.tryWrite(Buffer.from('quake\nline\n'));
     await assert.rejects(stream.read(), { code: 'ERR_INVALID_RECORD', protocol: 'handshake', offset: 0 });
@@ -203,7 +204,7 @@ describe('a codec that names its successor', () => {
 
 describe('a codec that goes wrong', () => {
   it('gets ERR_CODEC_NO_PROGRESS when it asks to go on without taking a byte', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, codecOf({ decode: () => CONTINUE }));
     far.tryWrite(Buffer.from('x'));
     const error = { name: 'UsageError', code: 'ERR_CODEC_NO_PROGRESS', protocol: 'custom' };
@@ -212,7 +213,7 @@ describe('a codec that goes wrong', () => {
   });
 
   it('gets ERR_CODEC_NO_PROGRESS when it gives records without end out of nothing', () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(near, codecOf({ decode: () => 'again' }));
     far.tryWrite(Buffer.from('x'));
     assert.throws(
@@ -224,28 +225,28 @@ describe('a codec that goes wrong', () => {
   });
 
   it('gets ERR_CODEC_NO_PROGRESS when it waits for output that it never wrote', () => {
-    const stream = framed(memoryPair()[0], codecOf({ decode: () => NEED_WRITE }));
+    const stream = framed(bytePair()[0], codecOf({ decode: () => NEED_WRITE }));
     assert.throws(() => stream.tryRead(), { code: 'ERR_CODEC_NO_PROGRESS' });
   });
 
   it('gets ERR_CODEC_IN_USE when it keeps state and is bound twice; a switch then changes nothing', () => {
     const codec = new RekeyCodec(1, 1);
-    framed(memoryPair()[0], codec);
+    framed(bytePair()[0], codec);
     const error = { name: 'UsageError', code: 'ERR_CODEC_IN_USE', protocol: 'rekey' };
-    assert.throws(() => framed(memoryPair()[0], codec), error);
-    const [near, far] = memoryPair();
+    assert.throws(() => framed(bytePair()[0], codec), error);
+    const [near, far] = bytePair();
     const stream = framed(near, lines());
     far.tryWrite(Buffer.from('still\n'));
     assert.throws(() => stream.switchTo(codec), error);
     assert.equal(stream.tryRead(), 'still');
     const shared = lengthPrefixed();
-    framed(memoryPair()[0], shared);
-    framed(memoryPair()[0], shared);
+    framed(bytePair()[0], shared);
+    framed(bytePair()[0], shared);
   });
 
   it('throws its own error to the reader, which sticks', () => {
     const boom = new Error('bug in the codec');
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const stream = framed(
       near,
       codecOf({
@@ -260,7 +261,7 @@ describe('a codec that goes wrong', () => {
   });
 
   it('has what it wrote of a record taken back when it cannot be expressed', async () => {
-    const [near, far] = memoryPair();
+    const [near, far] = bytePair();
     const boom = new Error('no');
     const encode: Codec<string>['encode'] = (record, output) => {
       output.writeText('half');
@@ -280,7 +281,7 @@ describe('a codec that goes wrong', () => {
     const decode: Codec<string>['decode'] = (input) => (input.length < 2 ? input.need(2) : input.take(2).toString());
     const codecs = [codecOf({ decode }), mapped(codecOf({ decode }), { decode: (x) => x, encode: (x: string) => x })];
     for (const codec of codecs) {
-      const [near, far] = memoryPair();
+      const [near, far] = bytePair();
       const stream = framed(near, codec);
       far.tryWrite(Buffer.from('abc'));
       await far.end();
@@ -291,8 +292,8 @@ describe('a codec that goes wrong', () => {
 
   it('that is none is refused', () => {
     for (const codec of [undefined, null, {}, 'lines', { decode: () => 1 }, lines]) {
-      assert.throws(() => framed(memoryPair()[0], codec as never), { code: 'ERR_INVALID_ARG_TYPE' });
-      assert.throws(() => framed(memoryPair()[0], fixed(1)).switchTo(codec as never), { code: 'ERR_INVALID_ARG_TYPE' });
+      assert.throws(() => framed(bytePair()[0], codec as never), { code: 'ERR_INVALID_ARG_TYPE' });
+      assert.throws(() => framed(bytePair()[0], fixed(1)).switchTo(codec as never), { code: 'ERR_INVALID_ARG_TYPE' });
     }
   });
 });
