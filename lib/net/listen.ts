@@ -13,11 +13,12 @@ import { closeConversation } from '../framed/framed.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { checkCloseOptions, Deadline } from '../streams/base-stream.js';
 import type { CloseOptions } from '../streams/byte-stream.js';
+import { acceptNatively } from './accept.js';
 import { adopt } from './adopt.js';
 import { given } from './connect.js';
 import type { Connection } from './connection.js';
 import { adoptedFrom } from './origins.js';
-import type { SocketStreamOptions } from './socket-stream.js';
+import type { SocketStream, SocketStreamOptions } from './socket-stream.js';
 
 /** Where to listen, as for `net.Server` (`port`, `host`, `path`, `backlog`, `signal`, `keepAlive`, …), and how. */
 export interface ServerOptions extends ListenOptions, Omit<ServerOpts, 'pauseOnConnect'>, SocketStreamOptions {
@@ -85,6 +86,7 @@ export async function listen(options: ServerOptions, onConnection: ConnectionHan
     throw asTransportError(error);
   }
   server.on('error', (error) => options.onError?.(error, undefined));
+  listening.begin();
   return listening;
 }
 
@@ -111,6 +113,20 @@ class Listening implements ByteServer {
       stream.whenClosed(() => this.connections.delete(stream));
       this.#handle(stream);
     });
+  }
+
+  /** The server listens: from now on connections are taken before Node makes sockets of them, where that is possible. */
+  begin(): void {
+    // Who is on a list is Node's to say.
+    if ((this.#options as { blockList?: unknown }).blockList !== undefined) return;
+    acceptNatively(this.server, this.#options, this.#streamOptions, (stream) => this.#accept(stream));
+  }
+
+  #accept(stream: SocketStream): void {
+    const { maxConnections } = this.#options;
+    if (maxConnections !== undefined && this.connections.size >= maxConnections) return stream.destroy();
+    stream.joins(this.connections);
+    this.#handle(stream);
   }
 
   #handle(stream: Connection): void {

@@ -102,6 +102,8 @@ export class SocketStream extends BaseStream implements Connection {
   bytesSent = 0;
   /** Whoever wants to know that the descriptor is closed. */
   #closeListeners: (() => void)[] | undefined;
+  /** The connections of its server. */
+  #among: Set<Connection> | undefined;
 
   /** Internal: use `adopt`, `listen` or `connect`. */
   constructor(reactor: Reactor, options: SocketStreamOptions = {}) {
@@ -405,9 +407,16 @@ export class SocketStream extends BaseStream implements Connection {
     this.#pending = false;
     this.#timeouts?.stop();
     if (opened && channels.close.hasSubscribers) channels.close.publish({ stream: this, error });
+    this.#among?.delete(this);
     const listeners = this.#closeListeners;
     this.#closeListeners = undefined;
     if (listeners !== undefined) for (const listener of listeners) listener();
+  }
+
+  /** Is in the set until it is closed. Internal; one set. */
+  joins(connections: Set<Connection>): void {
+    connections.add(this);
+    this.#among = connections;
   }
 
   whenClosed(listener: () => void): void {
