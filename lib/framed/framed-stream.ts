@@ -50,7 +50,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     channel.conversation = this;
     this.#reader = new RecordReader(codec, channel.stream.input, channel.output, channel);
     this.#driver = new Driver(channel, this.#reader);
-    this.#attempts = new ReadAttempts(channel, this.#reader, this.#driver, () => this.#sawEnd());
+    this.#attempts = new ReadAttempts(channel, this.#reader, this.#driver, this);
     this.#writer = new RecordWriter(channel, this.#reader, this.#driver);
     channel.schedule();
   }
@@ -158,7 +158,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       driver: this.#driver,
       attempts: this.#attempts,
       writer: this.#writer,
-      checkWritable: () => this.#checkWritable(),
+      face: this,
     };
     return this.#attempts.push(() => pushRecords(handler, new PushHost(parts, options.signal)));
   }
@@ -179,8 +179,11 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     return this.#attempts.wait(() => this.#tryReadPieces(), options);
   }
 
-  /** The reader knows of the peer's end: one turn for its answer, then our side ends where the stream's own would. */
-  #sawEnd(): void {
+  /**
+   * The reader knows of the peer's end: one turn for its answer, then our side ends where the stream's own would.
+   * @internal
+   */
+  sawEnd(): void {
     if (!this.#channel.endsItself || this.#endPromise !== undefined) return;
     setImmediate(() => {
       if (this.#attempts.switched || this.#closePromise !== undefined || this.#channel.failed) return;
@@ -211,7 +214,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @throws UsageError when the protocol cannot express the record or the stream has ended; the stream's failure.
    */
   tryWrite(record: W | RecordCursor<unknown>): true | WriteStatus {
-    this.#checkWritable();
+    this.checkWritable();
     return this.#writer.tryWrite(record);
   }
 
@@ -224,14 +227,15 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     try {
       if (options.signal !== undefined) checkSignal('options.signal', options.signal);
       options.signal?.throwIfAborted();
-      this.#checkWritable();
+      this.checkWritable();
       return this.#writer.write(record, options);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #checkWritable(): void {
+  /** @internal */
+  checkWritable(): void {
     if (this.#attempts.switched) throw new UsageError('ERR_STREAM_SWITCHED');
     this.#channel.checkWritable();
     if (this.#endPromise !== undefined || this.#closePromise !== undefined)
@@ -244,7 +248,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @param length payload bytes, where the protocol must say so in advance.
    */
   tryBegin(length?: number): RecordParts | WriteStatus {
-    this.#checkWritable();
+    this.checkWritable();
     return this.#writer.tryBegin(length);
   }
 

@@ -14,6 +14,14 @@ import type { ReadAttempts } from './read-attempts.js';
 import type { RecordReader } from './record-reader.js';
 import type { RecordWriter } from './record-writer.js';
 
+/** What parts ask of the framed stream that they are of. */
+export interface FramedFace {
+  /** @throws what forbids writing. */
+  checkWritable(): void;
+  /** An attempt to read has found the peer's end. */
+  sawEnd(): void;
+}
+
 /** The parts of a framed stream. */
 export interface PushParts<R, W> {
   readonly channel: Channel;
@@ -21,8 +29,8 @@ export interface PushParts<R, W> {
   readonly driver: Driver;
   readonly attempts: ReadAttempts<R, W>;
   readonly writer: RecordWriter<R, W>;
-  /** @throws what forbids writing. */
-  readonly checkWritable: () => void;
+  /** The framed stream itself. */
+  readonly face: FramedFace;
 }
 
 export class PushHost<R, W> {
@@ -32,7 +40,7 @@ export class PushHost<R, W> {
   readonly #driver: Driver;
   readonly #attempts: ReadAttempts<R, W>;
   readonly #writer: RecordWriter<R, W>;
-  readonly #checkWritable: () => void;
+  readonly #face: FramedFace;
 
   constructor(parts: PushParts<R, W>, signal: AbortSignal | undefined) {
     this.signal = signal;
@@ -41,7 +49,7 @@ export class PushHost<R, W> {
     this.#driver = parts.driver;
     this.#attempts = parts.attempts;
     this.#writer = parts.writer;
-    this.#checkWritable = parts.checkWritable;
+    this.#face = parts.face;
   }
 
   /** What the stream may frame with before it tells of an arrival. */
@@ -78,7 +86,7 @@ export class PushHost<R, W> {
 
   /** Takes a record, always. @returns false when the queue is over its mark. */
   write(record: W | RecordCursor<unknown>): boolean {
-    this.#checkWritable();
+    this.#face.checkWritable();
     return this.#writer.push(record);
   }
 
@@ -108,6 +116,11 @@ export class PushHost<R, W> {
     if (stream.watch === undefined) return false;
     stream.watch(watcher);
     return true;
+  }
+
+  /** The push has ended: others may read. */
+  over(): void {
+    this.#attempts.pushing = false;
   }
 
   /** Resolves when reading again gets further. */

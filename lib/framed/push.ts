@@ -43,6 +43,19 @@ export function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHost<R, 
   return new Promise((resolve, reject) => new Push(handler, host, resolve, reject).start());
 }
 
+/** The output that a handler sees. */
+class Answers<R, W> implements PushOutput<W> {
+  readonly #host: PushHost<R, W>;
+
+  constructor(host: PushHost<R, W>) {
+    this.#host = host;
+  }
+
+  write(record: W | RecordCursor<unknown>): boolean {
+    return this.#host.write(record);
+  }
+}
+
 class Push<R, W> extends AsyncResource implements Watcher {
   readonly #handler: PushHandler<R, W>;
   readonly #host: PushHost<R, W>;
@@ -62,7 +75,7 @@ class Push<R, W> extends AsyncResource implements Watcher {
     super('MINIPROTO_PUSH');
     this.#handler = handler;
     this.#host = host;
-    this.#out = { write: (record) => host.write(record) };
+    this.#out = new Answers(host);
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -187,6 +200,7 @@ class Push<R, W> extends AsyncResource implements Watcher {
     this.#state = 'over';
     this.#unwatch();
     this.#host.waits(false);
+    this.#host.over();
     if (this.#onAbort !== undefined) this.#host.signal!.removeEventListener('abort', this.#onAbort);
     if (failure.length === 0) this.#resolve();
     else this.#reject(failure[0]);

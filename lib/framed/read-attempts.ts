@@ -19,6 +19,7 @@ import type { ReadyOptions } from '../streams/byte-stream.js';
 import type { Batch } from './batch.js';
 import type { Channel } from './channel.js';
 import type { Driver } from './driver.js';
+import type { FramedFace } from './push-host.js';
 import { type PieceHost, RecordPieces } from './record-pieces.js';
 import type { RecordReader } from './record-reader.js';
 
@@ -30,25 +31,24 @@ export class ReadAttempts<R, W> {
   readonly #channel: Channel;
   readonly #reader: RecordReader<R, W>;
   readonly #driver: Driver;
-  readonly #sawEnd: () => void;
+  readonly #face: FramedFace;
   #pieces: RecordPieces | undefined;
   /** A push hands out records; between its batches it may wait for output, and nobody else may read then. */
-  #pushing = false;
+  pushing = false;
   /** Waits so far: one that was aborted must not end the next one's turn. */
   #waits = 0;
 
-  /** @param sawEnd called when an attempt has found the peer's end. */
-  constructor(channel: Channel, reader: RecordReader<R, W>, driver: Driver, sawEnd: () => void) {
+  constructor(channel: Channel, reader: RecordReader<R, W>, driver: Driver, face: FramedFace) {
     this.#channel = channel;
     this.#reader = reader;
     this.#driver = driver;
-    this.#sawEnd = sawEnd;
+    this.#face = face;
   }
 
   /** @throws UsageError ERR_READ_IN_PROGRESS: two readers would take turns at random; ERR_STREAM_SWITCHED. */
   checkIdle(): void {
     if (this.switched) throw new UsageError('ERR_STREAM_SWITCHED');
-    if (this.#driver.reading || this.#pushing) this.#refuse('ERR_READ_IN_PROGRESS');
+    if (this.#driver.reading || this.pushing) this.#refuse('ERR_READ_IN_PROGRESS');
   }
 
   /** @throws UsageError ERR_RECORD_UNFINISHED while a record in pieces has a reader; ERR_STREAM_SWITCHED. */
@@ -105,7 +105,7 @@ export class ReadAttempts<R, W> {
         return NEED_WRITE;
       } else {
         this.#channel.schedule();
-        if (answer === EOF) this.#sawEnd();
+        if (answer === EOF) this.#face.sawEnd();
         return answer as T | Eof;
       }
     }
@@ -159,17 +159,15 @@ export class ReadAttempts<R, W> {
     }
   }
 
-  /** Runs a push, which is the only reader until its promise settles. */
+  /** Runs a push, which is the only reader until it says that it is over. */
   push(run: () => Promise<void>): Promise<void> {
     try {
       this.checkIdle();
     } catch (error) {
       return Promise.reject(error);
     }
-    this.#pushing = true;
-    return run().finally(() => {
-      this.#pushing = false;
-    });
+    this.pushing = true;
+    return run();
   }
 
   /** Starts to read one record in pieces. @throws UsageError ERR_PIECES_UNSUPPORTED */

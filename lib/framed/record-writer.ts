@@ -16,12 +16,16 @@ import { RecordParts } from './record-pieces.js';
 import type { RecordReader } from './record-reader.js';
 import { type QueuedWrite, type QueueServer, WriteQueue } from './write-queue.js';
 
+/** The queue of all in which nobody has waited. */
+const NO_QUEUE = new WriteQueue<never>({ serveQueue: () => Promise.resolve() });
+
 export class RecordWriter<R, W> implements QueueServer {
   readonly #channel: Channel;
   /** Knows the codec in charge. */
   readonly #reader: RecordReader<R, W>;
   readonly #driver: Driver;
-  readonly #queue = new WriteQueue<W>(this);
+  /** Of its own once something has to wait: mostly nothing ever does. */
+  #queue: WriteQueue<W> = NO_QUEUE;
   #parts: RecordParts | undefined;
   /** A record that a push handler wrote could not be encoded when its turn came. */
   #pushFailure: unknown;
@@ -72,7 +76,7 @@ export class RecordWriter<R, W> implements QueueServer {
 
   /** Takes one record. Aborting that takes nothing. */
   #take(record: W | RecordCursor<unknown>, options: ReadyOptions): Promise<void> {
-    return this.tryWrite(record) === true ? Promise.resolve() : this.#queue.add(this.#owned(record), options);
+    return this.tryWrite(record) === true ? Promise.resolve() : this.#ownQueue().add(this.#owned(record), options);
   }
 
   /** Takes a record although the queue may be full: from inside a push, which stops reading instead. */
@@ -84,9 +88,11 @@ export class RecordWriter<R, W> implements QueueServer {
     // A push takes always, so those that wait for room need not wait any longer.
     this.encodeWaiting();
     if (this.#queue.length > 0 || this.#encode(record) !== true) {
-      this.#queue.add(this.#owned(record), {}).catch((error) => {
-        this.#pushFailure ??= error;
-      });
+      this.#ownQueue()
+        .add(this.#owned(record), {})
+        .catch((error) => {
+          this.#pushFailure ??= error;
+        });
     }
     return !this.#channel.full;
   }
@@ -94,6 +100,11 @@ export class RecordWriter<R, W> implements QueueServer {
   /** @throws what became of a record that a push wrote. */
   checkPushed(): void {
     if (this.#pushFailure !== undefined) throw this.#pushFailure;
+  }
+
+  #ownQueue(): WriteQueue<W> {
+    if (this.#queue === NO_QUEUE) this.#queue = new WriteQueue<W>(this);
+    return this.#queue;
   }
 
   #hasRoom(): boolean {
