@@ -13,6 +13,7 @@ import {
   connect,
   drain,
   EOF,
+  type FramedStream,
   framed,
   lengthPrefixed,
   lines,
@@ -97,7 +98,7 @@ describe('listen', () => {
 
   it('closes what is more than maxConnections', async () => {
     await using server = await listen({ ...HERE, maxConnections: 2 }, echo);
-    const talks = [];
+    const talks: FramedStream<string>[] = [];
     for (let i = 0; i < 2; i++) {
       const talk = framed(await connect({ port: server.port }), lines());
       await talk.write('x');

@@ -73,6 +73,7 @@ export async function buffered(socket: net.Socket, count: number): Promise<void>
 export async function closed(socket: net.Socket): Promise<void> {
   await until(() => socket.closed);
   await turn();
+  await turn();
 }
 
 /** Lets the event loop turn once. */

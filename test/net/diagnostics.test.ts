@@ -1,0 +1,211 @@
+/** Seeing inside: counters, diagnostics channels, and what inspect shows. */
+import assert from 'node:assert/strict';
+import { type ChannelListener, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { Readable } from 'node:stream';
+import { inspect } from 'node:util';
+import {
+  adopt,
+  decodeTransform,
+  framed,
+  LimitError,
+  lengthPrefixed,
+  lines,
+  type MiniprotoError,
+  memoryPair,
+  NOT_READY,
+  socketCounters,
+} from 'miniproto';
+import { nativeInfo } from '#lib/native';
+import { readExactly, writeAll } from '../support/byte-stream-contract.js';
+import { closed, NATIVE, nodePair, until } from '../support/node-sockets.js';
+
+/** Collects what is published while `work` runs. */
+async function published(name: string, work: () => unknown): Promise<Record<string, unknown>[]> {
+  const messages: Record<string, unknown>[] = [];
+  const listener: ChannelListener = (message) => void messages.push(message as Record<string, unknown>);
+  subscribe(`miniproto:${name}`, listener);
+  try {
+    await work();
+  } finally {
+    unsubscribe(`miniproto:${name}`, listener);
+  }
+  return messages;
+}
+
+describe('diagnostics channels', () => {
+  it('tell of connections that open and close, and why', async () => {
+    const { accepted, connected } = await nodePair();
+    let stream: ReturnType<typeof adopt> | undefined;
+    const opened = await published('open', () => {
+      stream = adopt(accepted);
+    });
+    assert.deepEqual(opened, [{ stream }]);
+    const ended = await published('close', async () => {
+      connected.end();
+      await stream!.close();
+      await closed(accepted);
+    });
+    assert.deepEqual(ended, [{ stream, error: undefined }]);
+    const second = await nodePair();
+    const failing = adopt(second.accepted);
+    const failed = await published('close', async () => {
+      failing.destroy(new RangeError('on purpose'));
+      await closed(second.accepted);
+    });
+    assert.equal(failed.length, 1);
+    assert.match(String(failed[0]!.error), /on purpose/);
+    second.connected.destroy();
+  });
+
+  it('tell of a release as of a close', async () => {
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted);
+    const messages = await published('close', () => stream.release().socket.destroy());
+    assert.deepEqual(messages, [{ stream, error: undefined }]);
+    connected.destroy();
+  });
+
+  it('tell of a switch, with the names of the codecs', async () => {
+    const [one] = memoryPair();
+    const talk = framed(one, lines());
+    const messages = await published('switch', () => talk.switchTo(lengthPrefixed()));
+    assert.deepEqual(messages, [{ stream: one, from: 'lines', to: lengthPrefixed().name }]);
+    const refused = await published('switch', () => assert.throws(() => talk.switchTo(lines())));
+    assert.deepEqual(refused, []);
+  });
+
+  it('tell once of a peer that goes over a limit, and not of other errors', async () => {
+    const [one, other] = memoryPair();
+    other.tryWrite(Buffer.from('far too long\n'));
+    const talk = framed(one, lines({ maxLength: 4 }));
+    const messages = await published('limit', () => {
+      for (let i = 0; i < 3; i++) assert.throws(() => talk.tryRead(), LimitError);
+    });
+    assert.equal(messages.length, 1);
+    assert.equal(messages[0]!.stream, one);
+    assert.equal((messages[0]!.error as MiniprotoError).code, 'ERR_RECORD_TOO_LARGE');
+    const others = await published('limit', async () => {
+      const [near, far] = memoryPair();
+      far.tryWrite(Buffer.from([0, 0]));
+      void far.end();
+      await assert.rejects(framed(near, lengthPrefixed()).read(), { code: 'ERR_UNEXPECTED_EOF' });
+    });
+    assert.deepEqual(others, []);
+  });
+
+  it('tell of a limit in a Transform and in a batch as well', async () => {
+    const inTransform = await published('limit', async () => {
+      const source = Readable.from([Buffer.from('far too long\n')], { objectMode: false });
+      await assert.rejects(async () => {
+        for await (const _ of source.pipe(decodeTransform(lines({ maxLength: 4 })))) assert.fail();
+      }, LimitError);
+    });
+    assert.deepEqual(
+      inTransform.map(({ stream }) => stream),
+      [undefined],
+    );
+    const [one, other] = memoryPair();
+    other.tryWrite(Buffer.from('ok\nfar too long\n'));
+    const inBatch = await published('limit', async () => {
+      await assert.rejects(async () => {
+        for await (const batch of framed(one, lines({ maxLength: 4 })).batches()) {
+          for (const record of batch) assert.equal(record.text(), 'ok');
+        }
+      }, LimitError);
+    });
+    assert.equal(inBatch.length, 1);
+  });
+
+  it('tell of a timeout, which is a limit', async () => {
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted, { idleTimeoutMs: 20 });
+    const messages = await published('limit', () => new Promise<void>((resolve) => stream.whenClosed(resolve)));
+    assert.equal(messages.length, 1);
+    assert.equal(messages[0]!.stream, stream);
+    assert.equal((messages[0]!.error as MiniprotoError).code, 'ERR_IDLE_TIMEOUT');
+    connected.destroy();
+  });
+
+  it('tell when the system takes less than it is given', async function () {
+    if (!NATIVE) this.skip();
+    const { accepted, connected } = await nodePair();
+    connected.pause();
+    const stream = adopt(accepted);
+    const messages = await published('stall', () => {
+      while (stream.tryWrite(Buffer.alloc(1 << 20)) !== NOT_READY);
+    });
+    assert.ok(messages.length > 0 && messages.every((message) => message.stream === stream));
+    assert.equal(stream.counters().stalls, messages.length);
+    stream.destroy();
+    connected.destroy();
+  });
+});
+
+describe('counters', () => {
+  it('count bytes, calls and records of a connection, and are there when it is gone', async () => {
+    const before = socketCounters();
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted);
+    assert.deepEqual(Object.values(stream.counters()), [0, 0, 0, 0, 0, 0]);
+    connected.write('one\ntwo\n');
+    assert.equal((await readExactly(stream, 8)).length, 8);
+    await writeAll(stream, Buffer.from('answer'));
+    const counters = stream.counters();
+    assert.deepEqual([counters.bytesReceived, counters.bytesSent], [8, 6]);
+    if (NATIVE) {
+      assert.ok(counters.receives >= 1);
+      assert.equal(counters.sends, 1);
+      const after = socketCounters()!;
+      assert.equal(after.bytesReceived - (before?.bytesReceived ?? 0), 8);
+      assert.equal(after.connections - (before?.connections ?? 0), 1);
+    } else assert.equal(socketCounters(), undefined);
+    stream.destroy();
+    await closed(accepted);
+    assert.deepEqual([stream.counters().bytesReceived, stream.counters().bytesSent], [8, 6]);
+    if (NATIVE) assert.equal(socketCounters()!.connections, before?.connections ?? 0);
+    connected.destroy();
+  });
+
+  it('count the records that were framed where they arrived, and the turns that handed them out', async function () {
+    if (!NATIVE) this.skip();
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted);
+    let count = 0;
+    const before = socketCounters()!.turns;
+    const push = framed(stream, lines()).onRecord(() => void count++);
+    // The push waits by now, and what comes is framed by the reactor.
+    await new Promise((resolve) => setImmediate(resolve));
+    connected.write('one\ntwo\nthree\n');
+    await until(() => count === 3);
+    assert.equal(stream.counters().rows, 3);
+    assert.ok(socketCounters()!.turns > before);
+    connected.end();
+    await push;
+    stream.destroy();
+  });
+});
+
+describe('inspect', () => {
+  it('shows a connection in a line', async () => {
+    const { accepted, connected } = await nodePair();
+    const { remotePort } = accepted;
+    const stream = adopt(accepted);
+    connected.write('hello');
+    await until(() => stream.tryFill(5) === 5);
+    await writeAll(stream, Buffer.from('abc'));
+    const state = NATIVE ? 'native, open' : `over Node: ${nativeInfo().sockets.reason}, open`;
+    assert.equal(
+      inspect(stream),
+      `${NATIVE ? 'SocketStream' : 'NodeConnection'} { ${state}, peer: 127.0.0.1:${remotePort}, unread: 5, received: 5, sent: 3 }`,
+    );
+    stream.destroy();
+    await closed(accepted);
+    assert.match(inspect(stream), /closed, peer: 127\.0\.0\.1:\d+, unread: 5, received: 5, sent: 3/);
+    connected.destroy();
+    const unix = await nodePair('unix');
+    const local = adopt(unix.accepted);
+    assert.match(inspect(local), /peer: local/);
+    local.destroy();
+    unix.connected.destroy();
+  });
+});
