@@ -43,6 +43,7 @@ struct Net {
   uv_poll_t poll{};
   bool started = false;
   bool referenced = true;
+  uint64_t calls = 0;
   std::vector<std::unique_ptr<Framer>> framers;
   Napi::FunctionReference onTurn;
   Napi::ObjectReference arena;
@@ -52,10 +53,13 @@ struct Net {
   napi_async_cleanup_hook_handle cleanup = nullptr;
 };
 
+/** Every call from JavaScript begins here, and is counted. */
 Net* netOf(napi_env env) {
   void* data = nullptr;
   napi_get_instance_data(env, &data);
-  return static_cast<Net*>(data);
+  Net* net = static_cast<Net*>(data);
+  net->calls++;
+  return net;
 }
 
 /** The loop lives while somebody waits for a referenced connection. */
@@ -328,6 +332,7 @@ Napi::Value counters(const Napi::CallbackInfo& call) {
   setCount(object, "polls", all.polls);
   setCount(object, "arms", all.arms);
   setCount(object, "connections", all.connections);
+  setCount(object, "nativeCalls", net.calls);
   return object;
 }
 

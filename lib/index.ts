@@ -46,6 +46,7 @@ export { connect } from './net/connect.js';
 export type { Connection, ReleasedSocket } from './net/connection.js';
 export type { ByteServer, ConnectionHandler, ServerOptions } from './net/listen.js';
 export { drain, listen } from './net/listen.js';
+export type { ThreadCounters } from './net/reactor.js';
 export { socketCounters } from './net/reactor.js';
 export type { SocketStream, SocketStreamOptions } from './net/socket-stream.js';
 export type { TimeoutOptions } from './net/timeouts.js';

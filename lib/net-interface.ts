@@ -72,6 +72,8 @@ export interface ReactorCounters extends SocketCounters {
   readonly arms: number;
   /** Connections open now. */
   readonly connections: number;
+  /** Calls from JavaScript into the addon. */
+  readonly nativeCalls: number;
 }
 
 /** Where the two ends are. A Unix socket has none of it. */

@@ -5,6 +5,7 @@
  * A block is held by whoever still reads it: the input while the record is there, the output while it has not left.
  * When nobody holds it, it is used again, or dropped where the pool is full.
  */
+import { bufferCounters } from './buffer-counters.js';
 import { allocatePage } from './pages.js';
 
 /** Bytes. Smaller and larger records get memory of their own. */
@@ -19,6 +20,7 @@ export class Block {
 
   constructor(size: number) {
     this.bytes = allocatePage(size);
+    bufferCounters.pooledBytes += size;
     blocks.set(this.bytes, this);
   }
 
@@ -30,7 +32,10 @@ export class Block {
   readonly drop = (): void => {
     if (--this.#holds > 0) return;
     const { length } = this.bytes;
-    if (freeBytes + length > MOST_FREE) return;
+    if (freeBytes + length > MOST_FREE) {
+      bufferCounters.pooledBytes -= length;
+      return;
+    }
     freeBytes += length;
     free[classOf(length)]!.push(this);
   };

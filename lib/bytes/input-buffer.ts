@@ -16,6 +16,7 @@ import { UsageError } from '../errors.js';
 import { native } from '../native.js';
 import { NOT_READY, type NotReady } from '../status.js';
 import { leaseBlock } from './blocks.js';
+import { countCopy } from './buffer-counters.js';
 import { allocatePage } from './pages.js';
 
 /** Bytes. A chunk below this that finds others waiting is copied to the page of the last one. */
@@ -239,6 +240,7 @@ export class InputBuffer {
     for (let segment = this.#head; segment !== undefined; segment = segment.next) {
       if (segment.recycle !== borrowed) continue;
       const size = segment.end - segment.start;
+      countCopy(size);
       // Room for what follows, so that a record which comes in crumbs is not moved with each of them.
       const capacity = size < COALESCE_BELOW ? Math.max(SMALLEST_PAGE, 2 * size) : size;
       const bytes = capacity < COALESCE_BELOW ? Buffer.allocUnsafe(capacity) : Buffer.allocUnsafeSlow(capacity);
@@ -266,6 +268,7 @@ export class InputBuffer {
       const block = pooled ? leaseBlock(capacity) : undefined;
       const bytes = block?.bytes ?? Buffer.allocUnsafeSlow(capacity);
       head.bytes.copy(bytes, 0, head.start, head.end);
+      countCopy(this.#length);
       this.#recycle(head);
       head = { bytes, start: 0, end: this.#length, mirrored: 0, own: true, recycle: block?.drop, next: undefined };
       this.#head = head;

@@ -10,6 +10,7 @@ import { inspect } from 'node:util';
 import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { blockOf } from './blocks.js';
+import { countCopy } from './buffer-counters.js';
 import { asBuffer, checkAttached } from './input-buffer.js';
 import { allocatePage } from './pages.js';
 
@@ -297,6 +298,7 @@ export function isUnstable(bytes: Uint8Array): boolean {
 
 /** Gives a piece memory of its own. */
 function keep(piece: Piece): void {
+  countCopy(piece.end - piece.start);
   piece.bytes = Buffer.from(piece.bytes.subarray(piece.start, piece.end));
   piece.end -= piece.start;
   piece.start = 0;

@@ -1,4 +1,5 @@
 /** Pages that native sockets receive into: one pool per thread, so that an idle connection holds none. */
+import { bufferCounters } from '../bytes/buffer-counters.js';
 import { allocatePage } from '../bytes/pages.js';
 
 export { allocatePage };
@@ -11,9 +12,13 @@ const MOST_FREE = 16;
 const free: Buffer[] = [];
 
 export function leasePage(): Buffer {
-  return free.pop() ?? allocatePage(PAGE_BYTES);
+  const page = free.pop();
+  if (page !== undefined) return page;
+  bufferCounters.pooledBytes += PAGE_BYTES;
+  return allocatePage(PAGE_BYTES);
 }
 
 export function returnPage(page: Buffer): void {
   if (free.length < MOST_FREE) free.push(page);
+  else bufferCounters.pooledBytes -= PAGE_BYTES;
 }

@@ -5,6 +5,7 @@
  * of the thread shares, and are gone when the turn ends: each connection copies what it has not given out by then.
  */
 import { getSystemErrorName } from 'node:util';
+import { bufferCounters } from '../bytes/buffer-counters.js';
 import { TransportError } from '../errors.js';
 import { nativeNet } from '../native.js';
 import { E_ID, EVENT_WORDS, type NetInterface, type ReactorCounters } from '../net-interface.js';
@@ -85,8 +86,21 @@ export function threadReactor(): Reactor | undefined {
  * Counters of all native sockets of this thread, since its first one.
  * @returns undefined while there was none.
  */
-export function socketCounters(): ReactorCounters | undefined {
-  return reactor?.net.counters(-1);
+export function socketCounters(): ThreadCounters | undefined {
+  if (reactor === undefined) return undefined;
+  const { copies, copiedBytes, pooledBytes } = bufferCounters;
+  const { arena, table, events } = reactor;
+  const memoryHeld = arena.byteLength + table.byteLength + events.byteLength + pooledBytes;
+  return { ...reactor.net.counters(-1), copies, copiedBytes, memoryHeld };
+}
+
+/** Counters of a thread. */
+export interface ThreadCounters extends ReactorCounters {
+  /** Times that bytes were copied because their memory was needed elsewhere: the rest of a turn, what did not leave. */
+  readonly copies: number;
+  readonly copiedBytes: number;
+  /** Bytes that the thread's arena, tables and pools hold, whatever the count of connections. */
+  readonly memoryHeld: number;
 }
 
 /** An error that looks like one of Node's: `code`, `errno` and `syscall`. @param errno negated, as the addon answers. */

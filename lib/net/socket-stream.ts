@@ -15,6 +15,7 @@
  * nothing until `attach`.
  */
 import { inspect } from 'node:util';
+import { countCopy } from '../bytes/buffer-counters.js';
 import { channels } from '../diagnostics.js';
 import type { MiniprotoError } from '../errors.js';
 import {
@@ -181,7 +182,10 @@ export class SocketStream extends BaseStream implements Connection {
     const count = this.#reactor.net.receive(this.#id, page, 0, size, 0);
     if (count >= COPY_BELOW) this.input.append(page.subarray(0, count), () => returnPage(page));
     else {
-      if (count > 0) this.input.append(Buffer.from(page.subarray(0, count)));
+      if (count > 0) {
+        countCopy(count);
+        this.input.append(Buffer.from(page.subarray(0, count)));
+      }
       returnPage(page);
     }
     return this.#came(count, size);
