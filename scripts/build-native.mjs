@@ -40,8 +40,10 @@ console.log(
 if (!sockets)
   console.log('miniproto: native sockets not built: they need Linux and libuv headers beside those of Node');
 
-/** Where this Node's headers lie, libuv's among them; a folder that may not exist. */
+/** Where this Node's headers lie, libuv's among them; a folder that may not exist. MINIPROTO_NODE_INCLUDE overrides it. */
 function nodeInclude() {
+  const wished = process.env.MINIPROTO_NODE_INCLUDE;
+  if (wished !== undefined) return wished.replaceAll('\\', '/');
   const folders = [join(dirname(dirname(process.execPath)), 'include', 'node')];
   const prefix = process.config.variables.node_prefix;
   if (typeof prefix === 'string') folders.push(join(prefix, 'include', 'node'));
