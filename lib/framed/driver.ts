@@ -111,11 +111,16 @@ export class Driver {
   }
 
   #checkPeerMaySpeak(): void {
-    if (!this.ended || this.reading || this.#reader.hasRecord || this.#advance()) return;
+    if (!this.ended || this.reading || this.#advance() || !this.#heardAll) return;
     this.#needsPeer = false;
     const message = 'the stream ended before the peer said what a write waits for';
     const { offset } = this.#channel.stream.input;
     throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: this.protocol, offset, message });
+  }
+
+  /** The peer has ended, and there is nothing that a reader could make room for: records that wait change nothing. */
+  get #heardAll(): boolean {
+    return this.ended && (this.#channel.stream.input.length === 0 || !this.#reader.hasRecord);
   }
 
   /** A reader has got further, or the stream is gone: either may be what a write waits for. */
@@ -193,7 +198,7 @@ export class Driver {
     if (!this.#needsPeer) return this.#channel.stream.ready('read', options);
     // Somebody who reads moves the protocol on; otherwise it is done here, as far as the reader's mark allows.
     this.#blockedByOutput = false;
-    if (this.reading || !this.#advance()) await this.#peerHeard(options);
+    if (this.reading || !(this.#advance() || this.#heardAll)) await this.#peerHeard(options);
     if (!this.reading) this.#advance();
     this.#needsPeer = false;
   }
