@@ -9,6 +9,8 @@
  *
  *     head: [ . . tail of chunk 1 | first bytes of chunk 2 ]   next: [ first bytes of chunk 2 | rest of chunk 2 ]
  *                                  '------- mirrored -----'          '--- the same bytes ---'
+ *
+ * Over 400 lines, because every way of moving the ends of the queue has to keep the same few invariants, `mirrored` first.
  */
 import { inspect } from 'node:util';
 import { checkInteger } from '../arguments.js';

@@ -4,6 +4,8 @@
  * The public face: it checks arguments and keeps the order of calls honest (one reader at a time, writes first in first
  * out, no use after a switch or an end). The work is elsewhere: records come out of RecordReader by ReadAttempts, go in
  * by RecordWriter, output leaves through Channel, and Driver moves on what was refused.
+ *
+ * Over 400 lines, because the public face of a conversation is one class, and half of them are its documentation.
  */
 import { inspect } from 'node:util';
 import { checkFunction, checkInteger, checkObject, checkOneOf, checkSignal } from '../arguments.js';

@@ -13,6 +13,8 @@
  *
  * A connection that Node has still to write for (`adopt` of a busy socket) has no id yet: it reads nothing and takes
  * nothing until `attach`.
+ *
+ * Over 400 lines, because what a connection waits for, receives, sends, and when it may be closed hang together.
  */
 import { inspect } from 'node:util';
 import { countCopy } from '../bytes/buffer-counters.js';

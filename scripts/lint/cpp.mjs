@@ -1,5 +1,5 @@
 /**
- * clang-format and clang-tidy over the C++ sources (.clang-format, .clang-tidy).
+ * clang-format and clang-tidy over the C++ sources (.clang-format, .clang-tidy); the benches' are only formatted.
  *
  * clang-tidy takes its flags from build/compile_commands.json, which the native build writes. It is slow, so a source
  * that passed is remembered in .cache/ by the hash of everything its result depends on: it, all headers, the settings,
@@ -24,7 +24,7 @@ export async function fixCppFormat() {
 }
 
 async function format(options) {
-  const files = await projectFiles(['native', 'binding'], ['.h', '.cc']);
+  const files = await projectFiles(['native', 'binding', 'bench'], ['.h', '.cc']);
   const { code, text } = await run('clang-format', [...options, ...files]);
   if (code === undefined) return { looked: '', problems: [], missing: `clang-format: ${text}` };
   const misshapen = new Set(
