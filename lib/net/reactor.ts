@@ -23,7 +23,7 @@ const SLOT_MASK = (1 << 20) - 1;
 /** A connection, as the reactor sees it. */
 export interface TurnTarget {
   readonly id: number;
-  /** Something happened: see the event's words at `at`. Must not throw. */
+  /** Something happened: see the event's words at `at`. */
   turn(reactor: Reactor, at: number): void;
 }
 
@@ -60,7 +60,18 @@ export class Reactor {
       const id = events[at + E_ID]!;
       const target = this.#targets[id & SLOT_MASK];
       // Closed by a handler in this very turn.
-      if (target?.id === id) target.turn(this, at);
+      if (target?.id === id) this.#tell(target, at);
+    }
+  }
+
+  /** One event. What a listener of somebody's throws is an uncaught exception, and the others get their turn. */
+  #tell(target: TurnTarget, at: number): void {
+    try {
+      target.turn(this, at);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
     }
   }
 }
