@@ -2,7 +2,8 @@
  * The demo: npm run demo
  *
  * Reads the lines of two large files next to readline and split2, holds a TCP conversation that changes its protocol
- * in the middle, prints what it measured and what it checked, and fails when a check does. Its files are in a folder
+ * in the middle, has an echo server answer over native sockets and over Node's, prints what it measured and what it
+ * checked, and fails when a check does. Its files are in a folder
  * of the temp folder and are removed at the end.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,6 +15,7 @@ import { nativeInfo } from 'miniproto';
 import { short, table } from '../bench/harness/stats.mjs';
 import { writeText } from '../bench/harness/text-files.mjs';
 import { converse } from './demo/conversation.mjs';
+import { compareEchoes } from './demo/echoing.mjs';
 import { clear, show, step } from './demo/progress.mjs';
 import { compareReaders } from './demo/reading.mjs';
 import { writeSourceText } from './demo/source-text.mjs';
@@ -55,6 +57,7 @@ setTimeout(() => {
 await readSources();
 await readLog();
 await talkOverTcp();
+await compareSockets();
 report();
 
 async function readSources() {
@@ -83,8 +86,11 @@ async function readLog() {
 }
 
 async function talkOverTcp() {
-  const results = await converse(SIZES, check);
-  print('\nOne TCP conversation on loopback: lines, then length-prefixed records, then a record in pieces');
+  const { results, native, reason } = await converse(SIZES, check);
+  const sockets = native ? 'native sockets' : `Node's sockets: ${reason}`;
+  print(
+    `\nOne TCP conversation on loopback: lines, then length-prefixed records, then a record in pieces (${sockets})`,
+  );
   const rows = results.map(({ part, count, bytes, ms }) => [
     part,
     count.toLocaleString('en'),
@@ -94,6 +100,16 @@ async function talkOverTcp() {
     `${short((bytes / ms) * 1000)}B/s`,
   ]);
   print(table([['', 'records', 'both ways', 'wall', 'records', 'bytes'], ...rows]));
+}
+
+async function compareSockets() {
+  const { native, reason } = nativeInfo().sockets;
+  if (!native) return print(`\nNative sockets are not compared with Node's: ${reason}.`);
+  print(
+    "\nAn echo server for lines of 64 bytes on native sockets, and on Node's: messages per second of its processor time",
+  );
+  const rows = await compareEchoes(check);
+  print(table([['connections', 'in flight', 'messages', "Node's", 'native', 'native ÷ Node'], ...rows]));
 }
 
 function report() {

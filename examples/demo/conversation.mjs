@@ -12,9 +12,7 @@
  *     end                                    →    end
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
-import { EOF, framed, lengthPrefixed, lines } from 'miniproto';
+import { connect, EOF, framed, lengthPrefixed, lines, listen } from 'miniproto';
 import { show, step } from './progress.mjs';
 
 const FIRST_RECORDS = 3;
@@ -24,24 +22,22 @@ const PIECE_BYTES = 64 * 1024;
 /**
  * @param {{ lineCount: number, recordCount: number, bigBytes: number }} sizes
  * @param {(name: string, ok: boolean, detail: string) => void} check
- * @returns {Promise<{ part: string, count: number, bytes: number, ms: number }[]>}
+ * @returns {Promise<{ results: { part: string, count: number, bytes: number, ms: number }[], native: boolean, reason: string }>}
  */
 export async function converse(sizes, check) {
-  const listener = createServer({ allowHalfOpen: true });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const accepted = once(listener, 'connection').then(([socket]) => serve(socket, check));
-  const socket = connect({ port: listener.address().port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
-  const [results] = await Promise.all([talk(socket, sizes, check), accepted]);
-  listener.close();
-  await once(listener, 'close');
-  check('TCP: both sockets and the listener are closed', socket.destroyed, 'nothing is left open');
-  return results;
+  const onError = (error) => check('TCP: the server', false, String(error));
+  const server = await listen({ port: 0, host: '127.0.0.1', onError }, (stream) => serve(stream, check));
+  const stream = await connect({ port: server.port, host: '127.0.0.1' });
+  const results = await talk(stream, sizes, check);
+  await server.close();
+  const closed = stream.destroyed && server.connections.size === 0;
+  check('TCP: both sockets and the listener are closed', closed, closed ? 'nothing is left open' : 'something is open');
+  return { results, native: stream.native, reason: stream.reason };
 }
 
 /** The server's side. */
-async function serve(socket, check) {
-  const talk = framed(socket, lines());
+async function serve(stream, check) {
+  const talk = framed(stream, lines());
   let sum = 0;
   let recordCount = 0;
   for await (const line of talk) {
@@ -92,7 +88,7 @@ async function echoPieces(records) {
 }
 
 /** The client's side. */
-async function talk(socket, { lineCount, recordCount, bigBytes }, check) {
+async function talk(stream, { lineCount, recordCount, bigBytes }, check) {
   const results = [];
   const measure = async (part, count, work) => {
     step(`TCP: ${part}`);
@@ -100,7 +96,7 @@ async function talk(socket, { lineCount, recordCount, bigBytes }, check) {
     const bytes = await work();
     results.push({ part, count, bytes, ms: performance.now() - start });
   };
-  const speech = framed(socket, lines());
+  const speech = framed(stream, lines());
   await measure('lines', lineCount, () => sendLines(speech, lineCount, check));
   let records;
   await measure('records of 64 bytes, echoed', recordCount, async () => {

@@ -30,6 +30,7 @@ export type FramedSource = ByteStream | NodeStreamLike | WebStreamPair;
 /**
  * Reads and writes records on a byte stream.
  * @param source a byte stream; a Node Duplex, Readable or Writable, or `{ readable, writable }`; a pair of Web streams.
+ * A socket of Node's stays Node's: give `adopt(socket)` for a native one.
  * @param codec the protocol it begins with.
  * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; UsageError ERR_STREAM_IN_USE, ERR_CODEC_IN_USE, ERR_EXACT_UNSUPPORTED
  * @example

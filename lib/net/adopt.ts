@@ -44,12 +44,7 @@ interface SocketParts {
  * (NOT_READY) and has nothing to read.
  * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; UsageError ERR_STREAM_IN_USE when a stream of ours has the socket.
  * @example
- * import { createServer } from 'node:net';
- * import { adopt, framed, lines } from 'miniproto';
- *
- * const server = createServer({ pauseOnConnect: true }, async (socket) => {
- *   for await (const line of framed(adopt(socket), lines())) console.log(line);
- * });
+ * for await (const line of framed(adopt(socket), lines())) console.log(line);
  */
 export function adopt(socket: Socket, options: AdoptOptions = {}): Connection {
   if (!isReadable(socket) || !isWritable(socket)) throw invalidArgType('socket', 'an instance of net.Socket', socket);

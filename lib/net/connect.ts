@@ -15,7 +15,7 @@ export type ConnectOptions = NetConnectOpts & SocketStreamOptions & { signal?: A
  * @throws TransportError ERR_TRANSPORT, with Node's own error (ECONNREFUSED, ENOENT, …) as its cause; the signal's
  * reason; ERR_INVALID_ARG_TYPE and the like, as `net.connect` does.
  * @example
- * const stream = framed(await connect({ port: 7000 }), lines());
+ * const stream = framed(await connect({ port }), lines());
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   checkObject('options', options);

@@ -17,7 +17,7 @@ import { acceptNatively } from './accept.js';
 import { adopt } from './adopt.js';
 import { given } from './connect.js';
 import type { Connection } from './connection.js';
-import { adoptedFrom } from './origins.js';
+import { adoptedFrom, keepCount } from './origins.js';
 import type { SocketStream, SocketStreamOptions } from './socket-stream.js';
 
 /** Where to listen, as for `net.Server` (`port`, `host`, `path`, `backlog`, `signal`, `keepAlive`, …), and how. */
@@ -104,6 +104,7 @@ class Listening implements ByteServer {
     this.#options = options;
     this.#onConnection = onConnection;
     this.#streamOptions = given({ idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs, readHighWaterMark });
+    keepCount(server, this.connections);
     server.on('connection', (socket) => {
       const { maxConnections } = options;
       // Here, since Node does not count connections that are native.

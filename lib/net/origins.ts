@@ -19,6 +19,11 @@ export function count(socket: Socket, stream: Connection): void {
   stream.whenClosed(() => connections.delete(stream));
 }
 
+/** Has `drain` of this server look at these connections: those of `listen` keep count of themselves. */
+export function keepCount(server: Server, connections: Set<Connection>): void {
+  connectionsOf.set(server, connections);
+}
+
 /** Connections of a server that were adopted and are open. */
 export function adoptedFrom(server: Server): ReadonlySet<Connection> {
   return connectionsOf.get(server) ?? none;

@@ -29,6 +29,8 @@ const SURROUNDINGS: Record<string, string> = {
   headerLength: 'number',
   file: "import('node:stream').Duplex",
   events: "import('node:stream').Readable",
+  port: 'number',
+  httpServer: "import('node:http').Server",
   use: '(value: unknown) => void',
   pipeline: "typeof import('node:stream/promises').pipeline",
   createGzip: "typeof import('node:zlib').createGzip",

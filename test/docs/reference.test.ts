@@ -8,7 +8,7 @@ import * as kernels from '../../dist/kernels.js';
 import * as limits from '../../dist/limits.js';
 import { listed, ROOT } from './blocks.js';
 
-const DOCUMENTS = ['framed', 'codecs', 'streams', 'adapters', 'kernels', 'limits', 'errors'];
+const DOCUMENTS = ['framed', 'codecs', 'streams', 'sockets', 'adapters', 'kernels', 'limits', 'errors'];
 
 describe('documents list', () => {
   it('every error code, under its class', () => {
@@ -39,6 +39,7 @@ describe('documents list', () => {
 
   it('every option of the public interfaces, in backquotes', () => {
     const text = DOCUMENTS.map((name) => read(`docs/${name}.md`)).join('\n');
+    const SOCKETS = ['net/adopt', 'net/listen', 'net/socket-stream', 'net/timeouts'];
     const sources = [
       'codecs/separated',
       'codecs/lines',
@@ -46,7 +47,13 @@ describe('documents list', () => {
       'codecs/json-lines',
       'framed/framed',
     ];
-    for (const source of [...sources, 'streams/file-stream', 'streams/memory-stream', 'framed/framed-stream']) {
+    for (const source of [
+      ...sources,
+      'streams/file-stream',
+      'streams/memory-stream',
+      'framed/framed-stream',
+      ...SOCKETS,
+    ]) {
       const interfaces = read(`lib/${source}.ts`).matchAll(/export interface \w*Options[^{]*\{([\s\S]*?)^\}/gm);
       for (const [, body = ''] of interfaces) {
         for (const [, option] of body.matchAll(/^ {2}(\w+)\?:/gm)) {

@@ -402,6 +402,16 @@ describe('adopt falls back to Node', () => {
     assert.equal(String(got), 'answer');
   });
 
+  it('not for one with an encoding, whose bytes are gone, and leaves it as it was', async () => {
+    const { accepted, connected } = await nodePair();
+    accepted.setEncoding('utf8');
+    for (let i = 0; i < 2; i++) assert.throws(() => adopt(accepted), code('ERR_INVALID_ARG_VALUE'));
+    connected.write('text');
+    assert.equal((await once(accepted.resume(), 'data'))[0], 'text');
+    accepted.destroy();
+    connected.destroy();
+  });
+
   it('for one that is ending', async () => {
     const { accepted, connected } = await nodePair();
     accepted.end(pattern(LARGE));

@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
-import type net from 'node:net';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -341,6 +341,27 @@ describe('drain', () => {
       })(),
     ])) as [[http.IncomingMessage], undefined];
     assert.equal(String(await readAll(response[0])), 'late answer');
+  });
+
+  it('ends what came to a server of listen, and of net', async () => {
+    const ours = await listen(HERE, echo);
+    const theirs = net.createServer(
+      { allowHalfOpen: true, pauseOnConnect: true },
+      (socket) => void echo(adopt(socket)),
+    );
+    theirs.listen(HERE);
+    await once(theirs, 'listening');
+    for (const server of [ours.server, theirs]) {
+      const { port } = server.address() as net.AddressInfo;
+      const talk = framed(await connect({ port }), lines());
+      await talk.write('hello');
+      assert.equal(await talk.read(), 'hello');
+      const drained = drain(server);
+      assert.equal(await talk.read(), EOF);
+      await talk.close();
+      await drained;
+    }
+    assert.equal(ours.connections.size, 0);
   });
 
   it('ends at its deadline, also where Node waits for a request', async () => {
