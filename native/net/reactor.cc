@@ -57,6 +57,8 @@ Reactor::~Reactor() {
 }
 
 int Reactor::open() {
+  // Whoever could not go on after it may try again.
+  if (epoll_ >= 0) return 0;
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   return epoll_ < 0 ? -errno : 0;
 }
