@@ -129,6 +129,11 @@ napi_value sendParts(napi_env env, napi_callback_info call) {
     ByteArray bytes;
     if (napi_get_element(env, values[1], i, &element) != napi_ok) return nullptr;
     if (!takeBytes(env, element, "parts[i]", bytes)) return nullptr;
+    // Nobody gives an empty part: its memory is gone, and what follows must not take its place.
+    if (bytes.length == 0) {
+      throwRange(env, "parts[i].length", "at least 1");
+      return nullptr;
+    }
     parts[i] = iovec{bytes.data, bytes.length};
   }
   return numberOf(env, static_cast<double>(net.reactor.send(id, parts, count)));

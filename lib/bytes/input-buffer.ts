@@ -426,7 +426,8 @@ function borrowed(): void {
 
 /** @throws UsageError ERR_PAYLOAD_DETACHED. Node 20 has no `detached`, but refuses a view of memory that is gone. */
 export function checkAttached(bytes: Uint8Array): void {
-  if (bytes.length > 0 || bytes.buffer.byteLength > 0) return;
+  // Not `length`: V8 of Node 20 optimises that to what it was before the transfer, once it has seen resizable memory.
+  if (bytes.byteLength > 0 || bytes.buffer.byteLength > 0) return;
   try {
     new Uint8Array(bytes.buffer);
   } catch (cause) {

@@ -134,7 +134,7 @@ export class OutputBuffer {
     for (let i = this.#first; i < this.#pieces.length; i++) {
       const piece = this.#pieces[i]!;
       // Memory that is gone has nothing to copy; the next `peek` says so.
-      if (piece.bytes.buffer !== buffer || piece.bytes.length !== piece.expected) continue;
+      if (piece.bytes.buffer !== buffer || isGone(piece)) continue;
       const start = piece.bytes.byteOffset + piece.start;
       const end = piece.bytes.byteOffset + piece.end;
       if (start < byteOffset + byteLength && end > byteOffset) keep(piece);
@@ -234,7 +234,7 @@ export class OutputBuffer {
     const end = Math.min(this.#pieces.length, this.#first + most);
     for (let i = this.#first; i < end; i++) {
       const piece = this.#pieces[i]!;
-      if (piece.bytes.length !== piece.expected) throw new UsageError('ERR_PAYLOAD_DETACHED', { offset: this.#taken });
+      if (isGone(piece)) throw new UsageError('ERR_PAYLOAD_DETACHED', { offset: this.#taken });
       views.push(piece.bytes.subarray(piece.start, piece.end));
     }
     return views;
@@ -247,7 +247,7 @@ export class OutputBuffer {
   single(): Readonly<Pick<Piece, 'bytes' | 'start' | 'end'>> | undefined {
     if (this.#pieces.length - this.#first !== 1) return undefined;
     const piece = this.#pieces[this.#first]!;
-    if (piece.bytes.length !== piece.expected) throw new UsageError('ERR_PAYLOAD_DETACHED', { offset: this.#taken });
+    if (isGone(piece)) throw new UsageError('ERR_PAYLOAD_DETACHED', { offset: this.#taken });
     return piece;
   }
 
@@ -294,6 +294,11 @@ export class OutputBuffer {
 export function isUnstable(bytes: Uint8Array): boolean {
   const buffer = bytes.buffer as ArrayBufferLike & { resizable?: boolean };
   return buffer.resizable === true || !(buffer instanceof ArrayBuffer);
+}
+
+/** True when the piece's memory was transferred or has changed its size. Not by `length`: see `checkAttached`. */
+function isGone(piece: Piece): boolean {
+  return piece.bytes.byteLength !== piece.expected;
 }
 
 /** Gives a piece memory of its own. */

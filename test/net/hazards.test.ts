@@ -8,6 +8,8 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as after, setImmediate as turn } from 'node:timers/promises';
 import { type Batch, EOF, type FramedStream, framed, lengthPrefixed, lines, NOT_READY } from 'miniproto';
+import { checkAttached } from '#lib/bytes/input-buffer';
+import { OutputBuffer } from '#lib/bytes/output-buffer';
 import { adopt } from '#lib/net/adopt';
 import type { Connection } from '#lib/net/connection';
 import { socketCounters } from '#lib/net/reactor';
@@ -116,6 +118,31 @@ describeNative('Hazards of native sockets', () => {
       payload.set(pattern(size));
       await write(payload, () => payload.fill(0), 'arrives');
     });
+  });
+
+  it('a payload that is gone is noticed by optimised code too, which has seen resizable memory', () => {
+    const resizable = new (ArrayBuffer as unknown as new (size: number, options: object) => ArrayBuffer)(8, {
+      maxByteLength: 16,
+    });
+    const kinds = [
+      new Uint8Array(3),
+      new Uint8Array(resizable),
+      new Uint8Array(new SharedArrayBuffer(8)),
+      Buffer.from('a'),
+    ];
+    const gone = { code: 'ERR_PAYLOAD_DETACHED' };
+    for (let round = 0; round < 30; round++) {
+      for (let i = 0; i < 10_000; i++) checkAttached(kinds[i % kinds.length]!);
+      const payload = new Uint8Array(10);
+      structuredClone(payload.buffer, { transfer: [payload.buffer] });
+      assert.throws(() => checkAttached(payload), gone, `round ${round}`);
+      const output = new OutputBuffer();
+      const large = new Uint8Array(20_000);
+      output.write(large);
+      structuredClone(large.buffer, { transfer: [large.buffer] });
+      assert.throws(() => output.peek(), gone, `round ${round}`);
+      assert.throws(() => output.single(), gone, `round ${round}`);
+    }
   });
 
   describe('memory that connections share', () => {
