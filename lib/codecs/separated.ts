@@ -177,7 +177,7 @@ function separatorFraming(
     least: 1,
     text: flagged || (!ascii && encoding !== 'latin1') ? undefined : textFormOf(encoding),
     fromText: textItself,
-    verbatim: config.keep ? undefined : { before: 0, after: config.separators[0].length },
+    verbatim: isVerbatim(config) ? { before: 0, after: config.separators[0].length } : undefined,
     bytesThemselves: encoding === 'buffer' && !flagged,
     detached,
     record: flagged
@@ -188,6 +188,15 @@ function separatorFraming(
       : (bytes, from, to, _flags, memory, offset) => make(bytes, from, to, memory, offset),
     fault: (fault, detail, offset) => faultError(context, fault, detail, offset),
   };
+}
+
+/**
+ * A record and the separator behind it are written as they were read, but not where a longer separator holds the one that
+ * is written: then what came before decides how they are cut, and the guard has to look at them.
+ */
+function isVerbatim({ keep, separators }: SeparatorFraming): boolean {
+  const written = Buffer.from(separators[0]);
+  return !keep && !separators.some((one) => one.length > written.length && Buffer.from(one).includes(written));
 }
 
 /** What a row's flags say about pieces. */

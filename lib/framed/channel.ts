@@ -15,8 +15,8 @@ import { Waiters } from '../streams/waiters.js';
 /** Channels with output that waits for the end of the turn, or for room. */
 const scheduled = new Set<Channel>();
 let exitHandled = false;
-/** The channel whose turn it is; turns do not nest. */
-let held: Channel | undefined;
+/** The channels whose turn it is: a handler that destroys another connection has that one's turn inside its own. */
+const held = new Set<Channel>();
 
 export class Channel {
   readonly stream: ByteStream;
@@ -28,7 +28,7 @@ export class Channel {
   /** Our side has to be ended here after the peer's, as the stream below would have done. */
   readonly endsItself: boolean;
   /** The framed stream in charge: the last one, where the protocol has changed. */
-  conversation: { close(options?: CloseOptions): Promise<void> } | undefined;
+  conversation: { close(options?: CloseOptions): Promise<void>; letGo(): Buffer } | undefined;
   /** Who adds what waits to be encoded before the queue is handed over at exit. */
   waiting: { encodeWaiting(): void } | undefined;
   /** The stream's output failed; it sticks. */
@@ -95,7 +95,7 @@ export class Channel {
   /** Keeps what is written until `release`: a turn's answers leave together, and at its end, not a tick later. */
   hold(): void {
     this.#held = true;
-    held = this;
+    held.add(this);
     if (!exitHandled) handleExit();
   }
 
@@ -107,14 +107,14 @@ export class Channel {
   /** Sends what lies in lent memory, and copies what does not leave. */
   returnLent(): void {
     if (!this.output.lent) return;
-    this.pushOn();
+    if (this.#corks === 0 || this.full) this.pushOn();
     this.output.keepLent();
   }
 
   /** Sends what was held. */
   release(): void {
     this.#held = false;
-    held = undefined;
+    held.delete(this);
     if (this.output.length > 0 && (this.#corks === 0 || this.full)) this.pushOn();
   }
 
@@ -293,7 +293,7 @@ function flushLater(channel: Channel): void {
 
 /** At exit there is no later: what a stream takes synchronously leaves, as sockets and pipes mostly do. */
 function flushAtExit(): void {
-  if (held !== undefined) scheduled.add(held);
+  for (const channel of held) scheduled.add(channel);
   for (const channel of scheduled) channel.flushAtExit();
   scheduled.clear();
 }

@@ -398,6 +398,19 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     if (this.#writer.queued > 0) this.#writer.fail(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));
   }
 
+  /**
+   * The byte stream goes to somebody else.
+   * @returns a copy of the output that has not left.
+   * @internal
+   */
+  letGo(): Buffer {
+    const { output } = this.#channel;
+    this.#reader.drop();
+    this.#writer.encodeWaiting();
+    this.#channel.pushOn();
+    return Buffer.concat(output.peek(Number.POSITIVE_INFINITY));
+  }
+
   /** The abrupt end: output that waits is dropped, whoever waits is rejected with `error` or ERR_STREAM_DESTROYED. */
   destroy(error?: Error): void {
     this.#channel.destroy(error);

@@ -70,6 +70,15 @@ export function closeConversation(stream: ByteStream, options?: CloseOptions): P
   return (conversations.get(stream)?.conversation ?? stream).close(options);
 }
 
+/**
+ * The byte stream is about to be somebody else's: records that were given out are consumed, and what was written leaves as
+ * far as it goes. Internal.
+ * @returns a copy of what has not left.
+ */
+export function letGo(stream: ByteStream): Buffer {
+  return conversations.get(stream)?.conversation?.letGo() ?? Buffer.alloc(0);
+}
+
 /** A byte stream over whatever carries bytes; one that is a byte stream already is given back as it is. */
 export function asByteStream(source: FramedSource, options: { readHighWaterMark?: number } = {}): ByteStream {
   if (isByteStream(source)) return source;

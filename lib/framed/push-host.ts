@@ -81,7 +81,11 @@ export class PushHost<R, W> {
     this.#channel.checkFailure();
     this.#writer.checkPushed();
     this.signal?.throwIfAborted();
-    return this.#attempts.switched || this.#attempts.closing;
+    if (this.#attempts.switched || this.#attempts.closing) return true;
+    const { stream } = this.#channel;
+    // Throws why. What was received before a failure is handed out all the same, but not what somebody let go of.
+    if (stream.abandoned === true) stream.tryFlush();
+    return false;
   }
 
   /** Takes a record, always. @returns false when the queue is over its mark. */

@@ -191,12 +191,11 @@ export class RecordReader<R, W> {
     const input = this.#input;
     const { bytes, start } = input.front()!;
     const row = base / ROW_WORDS;
-    const { offset } = input;
     input.pin();
     this.#span = {
       bytes,
       start,
-      offset,
+      offset: input.offset,
       table,
       base,
       rows: row + rows,
@@ -282,6 +281,8 @@ export class RecordReader<R, W> {
     if (batch === undefined) return;
     this.#batch = undefined;
     this.#cursor = undefined;
+    // Answers may lie in the records' own memory, which goes back with them: a handler may switch or close in between.
+    this.#output.keepLent();
     const count = extent === 'all' && batch.fault === undefined ? batch.length : batch.visited;
     batch.expire();
     if (this.#span !== undefined && !this.#isCurrent(this.#span)) this.#dropSpan();

@@ -35,17 +35,17 @@ export interface Connection extends ByteStream {
   /** Sets timeouts anew; those that are left out are off. */
   setTimeouts(options: TimeoutOptions): void;
   /**
-   * The way back to Node: a socket of the same connection, with what was read and not consumed in front. This stream is
-   * destroyed by it, the connection is not.
+   * The way back to Node: a socket of the same connection, with what was read and not consumed in front, and what was
+   * written and has not left written to it. This stream is destroyed by it, the connection is not.
    * @throws TransportError when the connection is gone.
    */
   release(): ReleasedSocket;
   /**
-   * The bare descriptor, for a child process or another library, which has to close it; and what was read and not
-   * consumed, a copy. This stream is destroyed by it.
+   * The bare descriptor, for a child process or another library, which has to close it; and copies of what was read and
+   * not consumed, and of what a framed stream was given and the system has not taken. This stream is destroyed by it.
    * @throws UsageError ERR_NOT_NATIVE over Node's socket; TransportError when the connection is gone.
    */
-  releaseDescriptor(): { descriptor: number; unread: Buffer };
+  releaseDescriptor(): { descriptor: number; unread: Buffer; unsent: Buffer };
 }
 
 /** Reads the addresses of a socket of Node's. */

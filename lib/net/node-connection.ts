@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { channels } from '../diagnostics.js';
 import { type MiniprotoError, UsageError } from '../errors.js';
+import { letGo } from '../framed/framed.js';
 import type { SocketAddresses, SocketCounters } from '../net-interface.js';
 import { DuplexStream } from '../streams/duplex-stream.js';
 import { addressesOf, type Connection, describeConnection, type ReleasedSocket } from './connection.js';
@@ -88,8 +89,10 @@ export class NodeConnection extends DuplexStream implements Connection {
   }
 
   override release(): ReleasedSocket {
+    const unsent = letGo(this);
     super.release();
     const socket = this.#socket;
+    if (unsent.length > 0) socket.write(unsent);
     socket.off('close', this.#onClose);
     this.#onClose();
     return { socket, readable: socket, writable: socket };

@@ -19,6 +19,8 @@ const TABLE_WORDS = 32 * 1024;
 const MOST_EVENTS = 512;
 /** Ids are slot and generation; see native/net/reactor.cc. */
 const SLOT_MASK = (1 << 20) - 1;
+/** In place of an id: the event has been told. */
+const NOBODY = -2;
 
 /** A connection, as the reactor sees it. */
 export interface TurnTarget {
@@ -33,6 +35,9 @@ export class Reactor {
   readonly table = new Int32Array(TABLE_WORDS);
   readonly events = new Int32Array(MOST_EVENTS * EVENT_WORDS);
   readonly #targets: (TurnTarget | undefined)[] = [];
+  /** Words of `events` that are still to be told: [#next, #end), empty outside of turns. */
+  #next = 0;
+  #end = 0;
 
   constructor(net: NetInterface) {
     this.net = net;
@@ -54,9 +59,25 @@ export class Reactor {
     this.#targets[id & SLOT_MASK] = undefined;
   }
 
+  /**
+   * The event of the turn under way that the connection has still to hear of: it is the caller's to tell now.
+   * @returns where it stands, or -1.
+   */
+  claim(id: number): number {
+    const { events } = this;
+    for (let at = this.#next; at < this.#end; at += EVENT_WORDS) {
+      if (events[at + E_ID] !== id) continue;
+      events[at + E_ID] = NOBODY;
+      return at;
+    }
+    return -1;
+  }
+
   #onTurn(count: number): void {
     const { events } = this;
-    for (let at = 0; at < count * EVENT_WORDS; at += EVENT_WORDS) {
+    this.#end = count * EVENT_WORDS;
+    for (let at = 0; at < this.#end; at += EVENT_WORDS) {
+      this.#next = at + EVENT_WORDS;
       const id = events[at + E_ID]!;
       const target = this.#targets[id & SLOT_MASK];
       // Closed by a handler in this very turn.

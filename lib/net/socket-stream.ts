@@ -20,6 +20,7 @@ import { inspect } from 'node:util';
 import { countCopy } from '../bytes/buffer-counters.js';
 import { channels } from '../diagnostics.js';
 import type { MiniprotoError } from '../errors.js';
+import { letGo } from '../framed/framed.js';
 import {
   E_END,
   E_ERROR,
@@ -230,8 +231,19 @@ export class SocketStream extends BaseStream implements Connection {
   watch(watcher: Watcher | undefined): void {
     this.watcher = watcher;
     // Whoever waits without watching still does.
-    if (watcher === undefined) this.#want((this.#wants & WANT_WRITE) | (this.awaited ? WANT_READ : 0));
-    else this.#watchOn();
+    if (watcher !== undefined) return this.#watchOn();
+    this.#want((this.#wants & WANT_WRITE) | (this.awaited ? WANT_READ : 0));
+    this.#hearAll();
+  }
+
+  /**
+   * Hears now what the turn under way has still to tell: whoever reads by itself from here on, in a handler of another
+   * connection, must not get later bytes first.
+   */
+  #hearAll(): void {
+    if (this.#id === NO_ID) return;
+    const at = this.#reactor.claim(this.#id);
+    if (at >= 0) this.turn(this.#reactor, at);
   }
 
   /** Asks for what the watcher needs next: framed records, or the word that there is more of a large one. */
@@ -466,18 +478,26 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   release(): ReleasedSocket {
-    const { descriptor, unread } = this.releaseDescriptor();
-    return toNodeSocket(descriptor, unread, { finished: this.#finished });
+    const { descriptor, unread, unsent } = this.releaseDescriptor();
+    const released = toNodeSocket(descriptor, unread, { finished: this.#finished });
+    if (unsent.length > 0) released.socket.write(unsent);
+    return released;
   }
 
-  releaseDescriptor(): { descriptor: number; unread: Buffer } {
+  releaseDescriptor(): { descriptor: number; unread: Buffer; unsent: Buffer } {
+    const unsent = letGo(this);
+    // What this turn has still to tell is unread as well, and no record for whoever watches.
+    const { watcher } = this;
+    this.watcher = undefined;
+    this.#hearAll();
+    this.watcher = watcher;
     if (this.#id === NO_ID) throw systemError('release', EBADF);
     this.#exact?.leave();
     const unread = this.input.take(this.input.length);
     const descriptor = this.#reactor.net.detach(this.#forget());
     this.#closed(undefined);
     this.destroy();
-    return { descriptor, unread };
+    return { descriptor, unread, unsent };
   }
 
   [inspect.custom](): string {

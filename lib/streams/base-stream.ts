@@ -226,6 +226,11 @@ export abstract class BaseStream implements ByteStream {
     return this.#abandoned || this.#error !== undefined;
   }
 
+  /** True once `destroy` was called. Internal. */
+  get abandoned(): boolean {
+    return this.#abandoned;
+  }
+
   /** True once the peer has ended its side; `input` may hold bytes all the same. */
   get ended(): boolean {
     return this.#inputEnded;

@@ -29,6 +29,8 @@ export interface ByteStream extends AsyncDisposable {
   readonly pendingOutput: number;
   /** True where the memory of bytes that were taken is the writer's at once, whether they have left or not. Internal. */
   readonly freesWritten?: boolean;
+  /** True once somebody has destroyed or released the stream: what is in `input` is nobody's any more. Internal. */
+  readonly abandoned?: boolean;
   /** Why no more bytes can be had now, without an attempt: a status, or undefined when there may be some. */
   readonly pendingRead: NotReady | NeedWrite | Eof | undefined;
   /** Why a write cannot go on now, without an attempt: a status, or undefined when it might. */
