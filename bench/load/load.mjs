@@ -3,11 +3,11 @@
  *
  * It is a program of its own, in C++, because it has to be faster than what it loads; see main.cc beside this.
  */
-import {execFile, execFileSync} from 'node:child_process';
-import {existsSync} from 'node:fs';
-import {join} from 'node:path';
-import {platform} from 'node:process';
-import {fileURLToPath} from 'node:url';
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { platform } from 'node:process';
+import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDER = join(ROOT, 'build-bench');
@@ -19,7 +19,7 @@ const TIMEOUT_MS = 120_000;
 export function buildLoad() {
   if (platform !== 'linux') return 'the load generator needs epoll, so Linux';
   try {
-    const quiet = {stdio: ['ignore', 'ignore', 'pipe']};
+    const quiet = { stdio: ['ignore', 'ignore', 'pipe'] };
     execFileSync('cmake', ['-S', ROOT, '-B', FOLDER, '-DCMAKE_BUILD_TYPE=Release', '-DMINIPROTO_BENCHES=ON'], quiet);
     execFileSync('cmake', ['--build', FOLDER, '--target', 'miniproto_load'], quiet);
     return undefined;
@@ -35,15 +35,13 @@ export function buildLoad() {
  * @returns {Promise<Record<string, any>>} what it prints
  * @throws when an echo was wrong or missing
  */
-export function load({port, pid}, options) {
-  const all = {port, 'server-pid': pid, ...options};
+export function load({ port, pid }, options) {
+  const all = { port, 'server-pid': pid, ...options };
   const words = Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...(value === true ? [] : [`${value}`])]);
   return new Promise((resolve, reject) => {
-    execFile(PROGRAM, words, {timeout: TIMEOUT_MS}, (error, text, complaint) => {
-      if (error === null)
-        resolve(JSON.parse(text));
-      else
-        reject(new Error(complaint.trim() || `the load generator: ${error.message}`));
+    execFile(PROGRAM, words, { timeout: TIMEOUT_MS }, (error, text, complaint) => {
+      if (error === null) resolve(JSON.parse(text));
+      else reject(new Error(complaint.trim() || `the load generator: ${error.message}`));
     });
   });
 }
