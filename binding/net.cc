@@ -70,7 +70,7 @@ void passOn(napi_env env) {
 bool callOnTurn(const Net& net, size_t count) {
   napi_value global = nullptr;
   napi_value number = nullptr;
-  const napi_env env = net.env;
+  napi_env env = net.env;
   if (napi_get_global(env, &global) != napi_ok) return false;
   if (napi_create_double(env, static_cast<double>(count), &number) != napi_ok) return false;
   napi_value answer = nullptr;

@@ -135,7 +135,7 @@ int Reactor::want(int32_t id, uint8_t wants) {
   Connection& connection = *find(id);
   setWants(connection, wants);
   const auto mask = static_cast<uint8_t>(((wants & (kWantRead | kWantFlow)) != 0 ? kWantRead : 0) |
-                                            ((wants & kWantWrite) != 0 ? kWantWrite : 0));
+                                         ((wants & kWantWrite) != 0 ? kWantWrite : 0));
   // What is watched and not wanted any more is only taken back when it is noticed: mostly it is wanted again soon.
   if ((mask & ~connection.armed) == 0) return 0;
   const int result = arm(id, connection, mask | connection.armed);

@@ -505,7 +505,7 @@ void collect(World& world, std::map<int32_t, std::string>& texts, std::map<int32
     arenaEnd = static_cast<size_t>(event[kEventEnd]);
     const std::string text = world.arrived(i);
     texts[event[kEventId]] += text;
-    size_t end = static_cast<size_t>(event[kEventStart]);
+    auto end = static_cast<size_t>(event[kEventStart]);
     for (int32_t r = 0; r < event[kEventRows]; r++) {
       const int32_t* row = world.memory.row(event, static_cast<size_t>(r));
       CHECK(static_cast<size_t>(row[0]) == end && row[2] == row[0] + row[1] + 1);
@@ -569,6 +569,7 @@ void aConnectionThatIsClosedBetweenTurnsOfAPollIsNotTold() {
   }
   CHECK(world.turn() == 0);
   std::vector<Peer> heirs;
+  heirs.reserve(3);
   for (int i = 0; i < 3; i++) heirs.push_back(world.connect());
   CHECK(!world.reactor.hasMore());
   CHECK(world.turnOf(first) == kPeerEnded);
@@ -584,6 +585,7 @@ void hundredsOfConnectionsGetEachTheirOwn() {
   std::map<int32_t, std::string> texts;
   std::map<int32_t, size_t> rows;
   std::vector<Peer> peers;
+  peers.reserve(400);
   for (int i = 0; i < 400; i++) {
     peers.push_back(world.connect());
     world.reactor.setFramer(peers.back().id, &lines);
