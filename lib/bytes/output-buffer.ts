@@ -12,7 +12,7 @@ import { BY_REFERENCE_FROM } from '../limits.js';
 import { blockOf } from './blocks.js';
 import { countCopy } from './buffer-counters.js';
 import { asBuffer, checkAttached } from './input-buffer.js';
-import { allocatePage } from './pages.js';
+import { allocatePage, isPage } from './pages.js';
 
 const PAGE_SIZE = 64 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
@@ -290,10 +290,10 @@ export class OutputBuffer {
   }
 }
 
-/** True for memory that can change its size under us or is written by other threads. */
+/** True for memory that can change its size under us, is written by other threads, or is a record's that was borrowed. */
 export function isUnstable(bytes: Uint8Array): boolean {
   const buffer = bytes.buffer as ArrayBufferLike & { resizable?: boolean };
-  return buffer.resizable === true || !(buffer instanceof ArrayBuffer);
+  return buffer.resizable === true || !(buffer instanceof ArrayBuffer) || isPage(buffer);
 }
 
 /** True when the piece's memory was transferred or has changed its size. Not by `length`: see `checkAttached`. */

@@ -6,9 +6,17 @@
  */
 import { markAsUntransferable } from 'node:worker_threads';
 
+const pages = new WeakSet<ArrayBufferLike>();
+
+/** True for memory of a page, which may be written again although somebody holds a view of it. */
+export function isPage(memory: ArrayBufferLike): boolean {
+  return pages.has(memory);
+}
+
 /** Makes a page of `size` bytes, not zeroed, in memory of its own. */
 export function allocatePage(size: number): Buffer {
   const page = Buffer.allocUnsafeSlow(size);
   markAsUntransferable(page.buffer);
+  pages.add(page.buffer);
   return page;
 }

@@ -9,7 +9,7 @@ import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { adopt, framed, lengthPrefixed, lines, NOT_READY, separated, TransportError } from 'miniproto';
 import { nodePair, startProgram, until } from '../support/node-sockets.js';
-import { clearFaults, describeNative, type SocketPair, setFaults, socketPairs } from '../support/socket-pairs.js';
+import { clearFaults, describeNative, FAIL, type SocketPair, setFaults, socketPairs } from '../support/socket-pairs.js';
 
 let pairs: SocketPair[] = [];
 let sockets: Socket[] = [];
@@ -79,6 +79,32 @@ describeNative('A handler over native sockets', () => {
       assert.equal(Buffer.compare((await peer.read()) as Buffer, Buffer.alloc(size, 'a')), 0);
     });
   }
+
+  it('that writes what it has borrowed sends that, although others get the memory before it has left', async () => {
+    const [echo, flood] = (await connected(2)) as [SocketPair, SocketPair];
+    const size = 40_000;
+    const push = framed(echo.one, lengthPrefixed()).onRecord((record, out) => {
+      setFaults({ send: [100, FAIL.again, FAIL.again] }, { repeats: false });
+      out.write(record.borrow());
+    });
+    push.catch(() => {});
+    let others = 0;
+    const count = () => {
+      others++;
+    };
+    framed(flood.one, lengthPrefixed())
+      .onRecord(count)
+      .catch(() => {});
+    await turns();
+    const peer = framed(echo.other, lengthPrefixed());
+    const flooder = framed(flood.other, lengthPrefixed());
+    await peer.write(Buffer.alloc(size, 'a'));
+    // The answer is stuck as long as the system takes nothing.
+    await until(() => echo.one.counters().sends > 0);
+    await flooder.write(Buffer.alloc(size, 'Z'));
+    await until(() => others === 1);
+    assert.equal(Buffer.compare((await peer.read()) as Buffer, Buffer.alloc(size, 'a')), 0);
+  });
 
   /** Runs `handler` for a line of one connection while the turn has still to tell of a line of another. */
   async function withinATurn(handler: (other: SocketPair) => void, watch: (other: SocketPair) => void): Promise<void> {
