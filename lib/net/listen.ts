@@ -106,7 +106,7 @@ class Listening implements ByteServer {
     this.#streamOptions = given({ idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs, readHighWaterMark });
     keepCount(server, this.connections);
     server.on('connection', (socket) => {
-      const { maxConnections } = options;
+      const { maxConnections } = this.#limits;
       // Here, since Node does not count connections that are native.
       if (maxConnections !== undefined && this.connections.size >= maxConnections) return void socket.destroy();
       const stream = adopt(socket, this.#streamOptions);
@@ -123,8 +123,15 @@ class Listening implements ByteServer {
     acceptNatively(this.server, this.#options, this.#streamOptions, (stream) => this.#accept(stream));
   }
 
+  /** What was asked of us, or of Node's server since. */
+  get #limits(): { maxConnections: number | undefined } {
+    // Undefined until somebody sets it, whatever its type says.
+    const { maxConnections = this.#options.maxConnections } = this.server as { maxConnections?: number };
+    return { maxConnections };
+  }
+
   #accept(stream: SocketStream): void {
-    const { maxConnections } = this.#options;
+    const { maxConnections } = this.#limits;
     if (maxConnections !== undefined && this.connections.size >= maxConnections) return stream.destroy();
     stream.joins(this.connections);
     this.#handle(stream);

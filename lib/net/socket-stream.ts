@@ -224,7 +224,15 @@ export class SocketStream extends BaseStream implements Connection {
     if (direction === 'write' && this.#full && !this.destroyed) this.#want(this.#wants | WANT_WRITE);
     const wait = super.ready(direction, options);
     if (direction === 'read' && !this.ended && !this.destroyed) this.#want(this.#wants | WANT_READ);
+    // What nobody waits for any more must not keep the process.
+    if (options?.signal !== undefined) wait.catch(() => this.#forgo());
     return wait;
+  }
+
+  /** Somebody has left: what was wanted for them is wanted no longer, unless others wait. */
+  #forgo(): void {
+    if (this.#id === NO_ID || this.watcher !== undefined) return;
+    this.#want((this.awaited ? this.#wants & WANT_READ : 0) | (this.awaitedWrite ? this.#wants & WANT_WRITE : 0));
   }
 
   /** Internal, see Watcher. */

@@ -251,6 +251,11 @@ export abstract class BaseStream implements ByteStream {
     return this.#readers.count > 0;
   }
 
+  /** True while somebody waits in `ready('write')`. */
+  protected get awaitedWrite(): boolean {
+    return this.#writers.count > 0;
+  }
+
   protected wakeWriters(): void {
     this.#writers.wake();
   }

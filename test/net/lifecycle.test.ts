@@ -265,6 +265,18 @@ describe('a process', () => {
   const start = (body: string, shell = '') =>
     startProgram(`import { connect, framed, lines, listen } from 'miniproto';\n${body}`, { shell });
 
+  it('does not stay for a wait that was aborted, where sockets are native', async function () {
+    if (!NATIVE) this.skip();
+    await using server = await listen(HERE, (stream) => stream.ready('read').catch(() => {}));
+    const left = start(`const stream = await connect({ port: ${server.port} });
+      const controller = new AbortController();
+      const wait = stream.ready('read', { signal: controller.signal }).catch(() => console.log('aborted'));
+      controller.abort();
+      await wait;`);
+    assert.equal(await left.line(), 'aborted');
+    assert.equal(await left.line(), undefined);
+  });
+
   it('stays while somebody waits for a connection, and not for one that is unreferenced', async () => {
     await using server = await listen(HERE, (stream) =>
       stream.ready('read').then(

@@ -96,8 +96,13 @@ describe('listen', () => {
     await Promise.all([talk.close(), server.close()]);
   });
 
-  it('closes what is more than maxConnections', async () => {
-    await using server = await listen({ ...HERE, maxConnections: 2 }, echo);
+  for (const whose of ['its own', "that of Node's server"]) {
+    it(`closes what is more than maxConnections, ${whose}`, () => keepsTo(whose));
+  }
+
+  async function keepsTo(whose: string): Promise<void> {
+    await using server = await listen(whose === 'its own' ? { ...HERE, maxConnections: 2 } : HERE, echo);
+    if (whose !== 'its own') server.server.maxConnections = 2;
     const talks: FramedStream<string>[] = [];
     for (let i = 0; i < 2; i++) {
       const talk = framed(await connect({ port: server.port }), lines());
@@ -114,7 +119,7 @@ describe('listen', () => {
     await next.write('room again');
     assert.equal(await next.read(), 'room again');
     await Promise.all([...talks, next].map((talk) => talk.close()));
-  });
+  }
 
   it('sends what a handler wrote and did not wait for, however much, before it closes', async () => {
     const record = pattern(300_000);
