@@ -5,7 +5,7 @@
  * Connections are told apart by ids, integers from 0 to 2^31 - 1; one that is gone is ERR_OUT_OF_RANGE. Counts of bytes
  * may be negative: then they are an errno, negated, as in `util.getSystemErrorName`.
  *
- * native/net/reactor.h has the same words in C++.
+ * native/net/reactor.h has the same words in C++, and a flag more, which nobody needs here: that a receive was full.
  */
 import type { LengthFraming, SeparatorFraming } from './native-interface.js';
 
@@ -34,8 +34,6 @@ export const EVENT_ARRIVED = 4;
 /** The peer has ended its side. */
 export const EVENT_ENDED = 8;
 export const EVENT_FAILED = 16;
-/** As much came as there was room for: there is probably more. */
-export const EVENT_MORE = 32;
 
 /** Tell once when the connection can be read. */
 export const WANT_READ = 1;

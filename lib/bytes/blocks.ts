@@ -1,6 +1,6 @@
 /**
  * Blocks for large records that are handed on and not kept: one pool per thread, so that the next large record does not
- * have to fault its pages in anew, which costs more than receiving it.
+ * have to fault its pages in anew.
  *
  * A block is held by whoever still reads it: the input while the record is there, the output while it has not left.
  * When nobody holds it, it is used again, or dropped where the pool is full.

@@ -1,5 +1,5 @@
 /**
- * Views of memory as Buffers, at less than half of what `subarray` costs.
+ * Views of memory as Buffers, cheaper than by `subarray`.
  *
  * `subarray` clamps its arguments and asks the species for the class to make; here the class is asked for once, and the
  * range is known to be right. Where there is no such class (another runtime), `subarray` does it.

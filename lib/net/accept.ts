@@ -1,8 +1,7 @@
 /**
  * Accepting: a connection is taken from Node's listening handle before Node makes a socket of it.
  *
- * A net.Socket that lives for a moment, only to be adopted, costs more than the connection's whole life here, in time and
- * in memory. The handle's callback is not a documented interface, so what is found is looked at, and anything unusual
+ * A net.Socket that lives for a moment, only to be adopted, costs time and memory for nothing. The handle's callback is not a documented interface, so what is found is looked at, and anything unusual
  * goes Node's way: there the socket is adopted.
  */
 import type { Server, TcpSocketConnectOpts } from 'node:net';

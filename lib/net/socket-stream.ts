@@ -59,7 +59,7 @@ const BITE = 16 * 1024;
 const BITES = 3;
 /** Bytes that one connection receives in one turn at most, where it receives by itself. */
 const TURN_BYTES = 256 * 1024;
-/** Buffers of one gather write; see binding/net.cc. */
+/** Buffers of one gather write; see binding/net_sockets.cc. */
 const MOST_PARTS = 64;
 
 const NO_ID = -1;
@@ -361,20 +361,20 @@ export class SocketStream extends BaseStream implements Connection {
     const sent = single
       ? net.send(this.#id, first, 0, first.length)
       : net.sendParts(this.#id, parts.length > MOST_PARTS ? parts.slice(0, MOST_PARTS) : parts);
-    if (sent < 0) return this.#notSent(sent);
-    this.#full = false;
-    if (single ? sent < first.length : sent < sumOf(parts)) this.#stalled();
-    this.bytesSent += sent;
-    return sent;
+    return this.#sent(sent, single ? first.length : sumOf(parts));
   }
 
   tryWriteRange(bytes: Buffer, from: number, to: number): number | NotReady {
     this.checkWritable();
     if (this.blocked()) return NOT_READY;
-    const sent = this.#reactor.net.send(this.#id, bytes, from, to);
-    if (sent < 0) return this.#notSent(sent) || NOT_READY;
+    return this.#sent(this.#reactor.net.send(this.#id, bytes, from, to), to - from) || NOT_READY;
+  }
+
+  /** @param sent bytes, or a negative errno. @returns the bytes that were taken, 0 when the system would block. */
+  #sent(sent: number, wanted: number): number {
+    if (sent < 0) return this.#notSent(sent);
     this.#full = false;
-    if (sent < to - from) this.#stalled();
+    if (sent < wanted) this.#stalled();
     this.bytesSent += sent;
     return sent;
   }

@@ -158,6 +158,13 @@ describe('counters', () => {
       const after = socketCounters()!;
       assert.equal(after.bytesReceived - (before?.bytesReceived ?? 0), 8);
       assert.equal(after.connections - (before?.connections ?? 0), 1);
+      // Eight bytes are less than a page, and were copied out of it.
+      assert.equal(after.copies - (before?.copies ?? 0), 1);
+      assert.equal(after.copiedBytes - (before?.copiedBytes ?? 0), 8);
+      const calls = after.nativeCalls - (before?.nativeCalls ?? 0);
+      assert.ok(calls >= counters.receives + counters.sends, String(calls));
+      // The arena alone has half a megabyte.
+      assert.ok(after.memoryHeld >= 512 * 1024);
     } else assert.equal(socketCounters(), undefined);
     stream.destroy();
     await closed(accepted);
