@@ -29,6 +29,8 @@ const ROOMS = {
   framed: ['codecs', 'streams', 'bytes'],
   net: ['framed', 'codecs', 'streams', 'bytes'],
   adapters: ['framed', 'codecs', 'streams', 'bytes'],
+  websocket: ['net', 'framed', 'codecs', 'streams', 'bytes'],
+  ws: ['websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
 };
 
 /** Rooms and modules with rules of their own: exactly what they may import. */
