@@ -34,6 +34,10 @@ export interface LiveBatch<R> extends Batch<R> {
   readonly visited: number;
   /** A record could not be decoded; it is the one at `visited`, and nothing is given from there on. */
   readonly fault: unknown;
+  /** What `visit` moves. */
+  readonly cursor: RecordCursor<R>;
+  /** Moves the cursor to a row, counted from the batch's first. @returns false behind the last that is given. */
+  visit(row: number): boolean;
   expire(): void;
 }
 
@@ -67,7 +71,8 @@ abstract class BaseBatch<R> implements LiveBatch<R> {
   readonly length: number;
   visited = 0;
   fault: unknown;
-  protected readonly cursor: MovingCursor<R> & { expire(): void };
+  /** Internal. */
+  readonly cursor: MovingCursor<R> & { expire(): void };
   protected readonly first: number;
   /** Rows that a loop may visit without a further look: all of them, up to a fault, none once the batch has ended. */
   #open: number;

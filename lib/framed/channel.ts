@@ -31,6 +31,11 @@ export class Channel {
   conversation: { close(options?: CloseOptions): Promise<void>; letGo(): Buffer } | undefined;
   /** Who adds what waits to be encoded before the queue is handed over at exit. */
   waiting: { encodeWaiting(): void } | undefined;
+  /**
+   * A push has to ask why it may not go on: the output has failed, the conversation is closing or has switched, a record
+   * could not be encoded, a signal has aborted. One look after each record, for what hardly ever happens.
+   */
+  interrupted = false;
   /** The stream's output failed; it sticks. */
   #failure: MiniprotoError | undefined;
   #scheduled = false;
@@ -244,6 +249,7 @@ export class Channel {
   fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = asTransportError(error);
+    this.interrupted = true;
     this.output.clear();
     // A queue that lost bytes must not be followed by others: the peer would read garbage.
     this.stream.destroy(this.#failure);
@@ -254,6 +260,7 @@ export class Channel {
   destroy(error: Error | undefined): void {
     this.stream.destroy(error);
     this.#failure ??= error === undefined ? new TransportError('ERR_STREAM_DESTROYED') : asTransportError(error);
+    this.interrupted = true;
     this.output.clear();
     this.#waiters.fail(this.#failure);
   }

@@ -316,6 +316,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     this.stream.input.keepBorrowed();
     const next = new FramedStream(this.#channel, codec);
     this.#attempts.switched = true;
+    this.#channel.interrupted = true;
     if (unread === 'discard') discardInput(this.stream, this.#driver.ended);
     next.#driver.ended = this.#driver.ended;
     if (channels.switch.hasSubscribers) {
@@ -379,6 +380,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     const deadline = new Deadline(timeoutMs, signal);
     // Closing reads on and drops what it reads, so nothing may be looked ahead at.
     this.#attempts.closing = true;
+    this.#channel.interrupted = true;
     this.#reader.drop();
     try {
       const over = this.#attempts.switched || this.#endPromise !== undefined || this.#channel.ended;

@@ -6,7 +6,7 @@
 import type { Framer } from '../native-interface.js';
 import type { NeedWrite, NotReady, ReadStatus } from '../status.js';
 import type { Watcher } from '../streams/byte-stream.js';
-import type { Batch } from './batch.js';
+import type { LiveBatch } from './batch.js';
 import type { Channel } from './channel.js';
 import type { RecordCursor } from './cursor.js';
 import type { Driver } from './driver.js';
@@ -57,8 +57,8 @@ export class PushHost<R, W> {
     return this.#reader.codec.framing?.framer;
   }
 
-  tryNextBatch(): Batch<R> | ReadStatus {
-    return this.#attempts.tryBatch();
+  tryNextBatch(): LiveBatch<R> | ReadStatus {
+    return this.#attempts.tryBatch() as LiveBatch<R> | ReadStatus;
   }
 
   /** Ends the batch; what was not visited is unread. */
@@ -74,6 +74,17 @@ export class PushHost<R, W> {
   /** Rows of everything that has just arrived. */
   adoptRows(table: Int32Array, base: number, rows: number): void {
     this.#reader.adoptRows(table, base, rows);
+  }
+
+  /** True when `stopped` has to be asked. What it does takes too long after each record, when it finds nothing. */
+  get interrupted(): boolean {
+    const channel = this.#channel;
+    return channel.interrupted || channel.stream.abandoned === true;
+  }
+
+  /** Has the run under way ask. */
+  interrupt(): void {
+    this.#channel.interrupted = true;
   }
 
   /** True once another codec has taken over or the stream is closing. @throws what ended the push meanwhile. */
@@ -94,9 +105,13 @@ export class PushHost<R, W> {
     return this.#writer.push(record);
   }
 
-  /** Output is to leave together, at `release`. */
+  /** A run begins. Output is to leave together, at `release`. */
   hold(): void {
-    this.#channel.hold();
+    const attempts = this.#attempts;
+    const channel = this.#channel;
+    channel.interrupted =
+      channel.failed || attempts.switched || attempts.closing || this.#writer.pushFailed || this.signal?.aborted === true;
+    channel.hold();
   }
 
   release(): void {

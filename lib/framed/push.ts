@@ -18,7 +18,7 @@ import { invalidArgValue } from '../arguments.js';
 import type { Framer } from '../native-interface.js';
 import { EOF, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import type { Watcher } from '../streams/byte-stream.js';
-import type { Batch } from './batch.js';
+import type { LiveBatch } from './batch.js';
 import type { RecordCursor } from './cursor.js';
 import type { PushHost } from './push-host.js';
 
@@ -98,6 +98,7 @@ class Push<R, W> extends AsyncResource implements Watcher {
   /** Aborting a running push ends it behind the batch that is being handed out. */
   #aborted(): void {
     if (this.#state !== 'running') this.#end(this.#host.signal!.reason);
+    else this.#host.interrupt();
   }
 
   arrived(table: Int32Array, base: number, rows: number): void {
@@ -136,26 +137,32 @@ class Push<R, W> extends AsyncResource implements Watcher {
         return this.#end();
       }
       if (batch === NOT_READY || batch === NEED_WRITE) return this.#wait(batch as NotReady);
-      if (this.#visit(batch as Batch<R>)) return this.#end();
+      if (this.#visit(batch as LiveBatch<R>)) return this.#end();
       const others = host.drained() ?? host.pause();
       if (others !== undefined) return this.#block(others);
     }
   }
 
   /** @returns true when another codec has taken over. */
-  #visit(batch: Batch<R>): boolean {
+  #visit(batch: LiveBatch<R>): boolean {
+    try {
+      return this.#visitRows(batch);
+    } finally {
+      this.#host.returnLent();
+      this.#host.settle();
+    }
+  }
+
+  /** The innermost loop, alone and without an iterator, so that all that it calls is compiled into it. */
+  #visitRows(batch: LiveBatch<R>): boolean {
     const handler = this.#handler;
     const host = this.#host;
     const out = this.#out;
-    try {
-      for (const record of batch) {
-        const answer: unknown = handler(record, out);
-        if (typeof answer === 'object' && answer !== null) refusePromise(answer, handler);
-        if (host.stopped()) return true;
-      }
-    } finally {
-      host.returnLent();
-      host.settle();
+    const { cursor } = batch;
+    for (let row = 0; batch.visit(row); row++) {
+      const answer: unknown = handler(cursor, out);
+      if (typeof answer === 'object' && answer !== null) refusePromise(answer, handler);
+      if (host.interrupted && host.stopped()) return true;
     }
     return false;
   }

@@ -92,9 +92,15 @@ export class RecordWriter<R, W> implements QueueServer {
         .add(this.#owned(record), {})
         .catch((error) => {
           this.#pushFailure ??= error;
+          channel.interrupted = true;
         });
     }
     return !this.#channel.full;
+  }
+
+  /** A record that a push wrote could not be encoded. */
+  get pushFailed(): boolean {
+    return this.#pushFailure !== undefined;
   }
 
   /** @throws what became of a record that a push wrote. */
