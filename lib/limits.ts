@@ -28,3 +28,15 @@ export const CLOSE_DISCARD_BYTES = 1024 * 1024;
 
 /** Milliseconds. `close()` waits this long for output to leave and for the peer's EOF. */
 export const CLOSE_TIMEOUT_MS = 5_000;
+
+/** Bytes. Largest head of an HTTP request or response: Node's own default. */
+export const MAX_HEAD_BYTES = 16 * 1024;
+
+/** Fields. Most of one head: browsers send some twenty, and each costs objects. */
+export const MAX_HEADER_COUNT = 128;
+
+/** Milliseconds. A WebSocket's opening handshake: patience with slow networks, none with peers that only hold a connection. */
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** Bytes. What is read of the body of an answer that refuses a handshake: enough to say why. */
+export const MAX_REFUSAL_BODY = 16 * 1024;
