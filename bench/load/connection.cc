@@ -13,6 +13,8 @@
 #include <cstring>
 #include <ctime>
 
+#include "websocket/handshake.h"
+
 namespace miniproto::load {
 
 namespace {
@@ -43,12 +45,15 @@ void connectUnix(int fd, const std::string& path, size_t index) {
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) failWithErrno(index, "connect");
 }
 
-int connected(const Options& options, size_t index) {
+}  // namespace
+
+int connectTo(const Options& options, size_t index) {
   const bool local = !options.unixPath.empty();
   const int fd = socket(local ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) failWithErrno(index, "socket");
   try {
     local ? connectUnix(fd, options.unixPath, index) : connectTcp(fd, options.port, index);
+    if (options.protocol == Protocol::kWebSocket) upgradeToWebSocket(fd, options, index);
     if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0) failWithErrno(index, "fcntl");
   } catch (const Failure&) {
     close(fd);
@@ -57,8 +62,6 @@ int connected(const Options& options, size_t index) {
   return fd;
 }
 
-}  // namespace
-
 uint64_t now() {
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -66,11 +69,11 @@ uint64_t now() {
 }
 
 Connection::Connection(const Options& options, size_t index, size_t window)
-    : fd_(connected(options, index)),
+    : fd_(connectTo(options, index)),
       index_(index),
       window_(window),
-      sent_(options.protocol, options.bytes, static_cast<uint32_t>(index)),
-      received_(options.protocol, options.bytes, static_cast<uint32_t>(index)),
+      sent_(outgoingOf(options, index)),
+      received_(incomingOf(options, index)),
       sentAt_(window) {}
 
 Connection::~Connection() {
@@ -83,13 +86,13 @@ bool Connection::receive(Scratch& scratch) {
   if (got < 0) failWithErrno(index_, "recv");
   if (got == 0 && outstanding() > 0) fail(index_, std::to_string(outstanding()) + " echoes are missing at its end");
   if (got == 0) return false;
-  const uint64_t before = received_.passed();
-  const size_t right = received_.match(scratch.input.data(), static_cast<size_t>(got));
-  const uint64_t after = received_.passed();
+  const uint64_t before = received_->passed();
+  const size_t right = received_->match(scratch.input.data(), static_cast<size_t>(got));
+  const uint64_t after = received_->passed();
   if (right != static_cast<size_t>(got)) {
     fail(index_, "mismatch: echo " + std::to_string(after) + " is not what was sent");
   }
-  if (received_.begun() > sent_.begun()) fail(index_, "mismatch: echo " + std::to_string(after) + " was never sent");
+  if (received_->begun() > sent_->begun()) fail(index_, "mismatch: echo " + std::to_string(after) + " was never sent");
   if (tally_ == nullptr || after == before) return true;
   const uint64_t time = now();
   for (uint64_t number = before; number < after; number++) tally_->latency.add(time - sentAt_[number % window_]);
@@ -100,15 +103,15 @@ bool Connection::receive(Scratch& scratch) {
 void Connection::transmit(Scratch& scratch) {
   wantsWrite_ = false;
   for (;;) {
-    const uint64_t limit = std::max(std::min(received_.passed() + window_, last_), sent_.begun());
-    const Span span = sent_.peek(limit, scratch.output.data(), Scratch::kBytes);
+    const uint64_t limit = std::max(std::min(received_->passed() + window_, last_), sent_->begun());
+    const Span span = sent_->peek(limit, scratch.output.data(), Scratch::kBytes);
     if (span.size == 0) return;
-    const uint64_t begun = sent_.begun();
+    const uint64_t begun = sent_->begun();
     const uint64_t time = now();
     const ssize_t gone = send(fd_, span.data, span.size, MSG_NOSIGNAL);
     if (gone < 0 && errno != EAGAIN && errno != EINTR) failWithErrno(index_, "send");
-    if (gone > 0) sent_.skip(static_cast<size_t>(gone));
-    for (uint64_t number = begun; number < sent_.begun(); number++) sentAt_[number % window_] = time;
+    if (gone > 0) sent_->skip(static_cast<size_t>(gone));
+    for (uint64_t number = begun; number < sent_->begun(); number++) sentAt_[number % window_] = time;
     if (gone == static_cast<ssize_t>(span.size)) continue;
     wantsWrite_ = true;
     return;

@@ -10,11 +10,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "histogram.h"
-#include "messages.h"
 #include "options.h"
+#include "traffic.h"
 
 namespace miniproto::load {
 
@@ -26,6 +27,12 @@ struct Tally {
   Histogram latency;
   uint64_t messages = 0;
 };
+
+/**
+ * A socket that is connected and, where the protocol begins with one, through its handshake; that is waited for. It
+ * does not block from then on. @throws Failure
+ */
+int connectTo(const Options& options, size_t index);
 
 /** Memory for one read or write; one for all connections. */
 struct Scratch {
@@ -49,8 +56,8 @@ class Connection {
   int fd() const { return fd_; }
   size_t index() const { return index_; }
   /** Messages whose echo is missing. */
-  uint64_t outstanding() const { return sent_.begun() - received_.passed(); }
-  uint64_t completed() const { return received_.passed(); }
+  uint64_t outstanding() const { return sent_->begun() - received_->passed(); }
+  uint64_t completed() const { return received_->passed(); }
   /** The socket takes nothing more now, and something is to be sent. */
   bool wantsWrite() const { return wantsWrite_; }
   /** Most bytes of one read: what a greedy connection must not take from the others. */
@@ -83,8 +90,8 @@ class Connection {
   size_t index_;
   size_t window_;
   uint64_t last_ = UINT64_MAX;
-  MessageStream sent_;
-  MessageStream received_;
+  std::unique_ptr<Outgoing> sent_;
+  std::unique_ptr<Incoming> received_;
   /** When the message of a number began to be sent; message n is at n % window_. */
   std::vector<uint64_t> sentAt_;
   size_t readBytes_ = Scratch::kBytes;

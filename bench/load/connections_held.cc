@@ -28,13 +28,6 @@ constexpr size_t kUnaccepted = 200;
 /** One in so many connections of a churn ends with a reset. */
 constexpr size_t kResetEvery = 8;
 
-void raiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /** One message there and back, so that the server has surely taken the connection in. */
 void echoOnce(Connection& connection, Loop& loop) {
   connection.stopAfter(connection.completed() + 1);
@@ -108,6 +101,13 @@ void sleepSeconds(double seconds) {
 }
 
 }  // namespace
+
+void raiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 std::string runIdle(const Options& options) {
   raiseDescriptorLimit();

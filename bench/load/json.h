@@ -14,6 +14,10 @@ class Json {
  public:
   explicit Json(const Options& options) {
     addRaw("protocol", std::string("\"") + nameOf(options.protocol) + "\"");
+    if (options.deflate != Deflate::kNone) {
+      addRaw("deflate", options.deflate == Deflate::kAlone ? R"("alone")" : R"("takeover")");
+    }
+    if (options.fragmentBytes > 0) add("fragmentBytes", uint64_t{options.fragmentBytes});
     add("connections", uint64_t{options.connections});
     add("inFlight", uint64_t{options.inFlight});
     add("bytes", uint64_t{options.bytes});

@@ -23,6 +23,8 @@ std::string run(const Options& options) {
       return runChurn(options);
     case Mode::kFlood:
       return runFlood(options);
+    case Mode::kPublish:
+      return runPublish(options);
     default:
       return runEcho(options);
   }

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "websocket/masked_messages.h"
+
 namespace miniproto::load {
 
 namespace {
@@ -14,8 +16,12 @@ constexpr size_t kConnectionDigits = 4;
 constexpr size_t kDirectBytes = 32 * 1024;
 constexpr char kDigits[] = "0123456789abcdef";
 
-std::string headerOf(Protocol protocol, size_t size) {
+std::string headerOf(const Options& options, size_t size) {
+  const Protocol protocol = options.protocol;
   std::string header;
+  if (protocol == Protocol::kWebSocket) {
+    return frameHeader(kFinalFrame | (options.text ? kTextFrame : kBinaryFrame), size, nullptr);
+  }
   if (protocol == Protocol::kLen32) {
     for (int shift = 24; shift >= 0; shift -= 8) header += static_cast<char>(size >> shift);
   } else if (protocol == Protocol::kVarint) {
@@ -26,27 +32,34 @@ std::string headerOf(Protocol protocol, size_t size) {
 }
 
 /** Fixed content; xorshift, seeded with the connection. */
-void fill(char* payload, size_t size, Protocol protocol, uint32_t connection) {
+void fill(char* payload, size_t size, bool printable, uint32_t connection) {
   uint32_t state = (connection + 1) * 2654435761u;
   for (size_t i = 0; i < size; i++) {
     state ^= state << 13;
     state ^= state >> 17;
     state ^= state << 5;
-    payload[i] = static_cast<char>(protocol == Protocol::kLine ? ' ' + (state >> 8) % 95 : state >> 8);
+    payload[i] = static_cast<char>(printable ? ' ' + (state >> 8) % 95 : state >> 8);
   }
 }
 
 }  // namespace
 
-MessageStream::MessageStream(Protocol protocol, size_t payloadBytes, uint32_t connection)
-    : wire_(headerOf(protocol, payloadBytes)),
+MessageStream::MessageStream(const Options& options, uint32_t connection)
+    : wire_(headerOf(options, options.bytes)),
       stampAt_(wire_.size()),
-      stampBytes_(std::min(payloadBytes, kMostStampBytes)),
+      stampBytes_(std::min(options.bytes, kMostStampBytes)),
+      payloadBytes_(options.bytes),
       connection_(connection) {
-  wire_.resize(stampAt_ + payloadBytes);
-  fill(&wire_[stampAt_], payloadBytes, protocol, connection);
-  if (protocol == Protocol::kLine) wire_ += '\n';
+  const bool line = options.protocol == Protocol::kLine;
+  wire_.resize(stampAt_ + payloadBytes_);
+  fill(&wire_[stampAt_], payloadBytes_, line || options.text, connection);
+  if (line) wire_ += '\n';
   stamp(0);
+}
+
+Span MessageStream::payload(uint64_t number) {
+  stamp(number);
+  return {&wire_[stampAt_], payloadBytes_};
 }
 
 void MessageStream::stamp(uint64_t number) {

@@ -1,10 +1,11 @@
 /**
- * The messages of a connection as bytes on the wire, and a position in them.
+ * The messages of a connection as bytes on the wire, and a position in them; where both directions look alike, it is
+ * either.
  *
  * Message number n is the same for whoever asks: a payload of fixed content that differs by connection, its first 16
- * bytes (or as many as there are) overwritten with the connection and n in hexadecimal digits. So nothing that was sent
- * has to be kept to check its echo: the sender has one stream of them and the checker another, and each moves on its
- * own. Lines hold printable ASCII, since some servers make strings of them; the others hold every byte value.
+ * bytes (or as many as there are) overwritten with the connection and n in hexadecimal digits. Sender and
+ * checker have a stream of them each. Lines and texts hold printable ASCII, since some servers make strings of them;
+ * the others hold every byte value. A WebSocket's stands as a server sends it, in one frame that is not masked.
  */
 #ifndef MINIPROTO_LOAD_MESSAGES_H
 #define MINIPROTO_LOAD_MESSAGES_H
@@ -13,42 +14,22 @@
 #include <cstdint>
 #include <string>
 
-#include "options.h"
+#include "traffic.h"
 
 namespace miniproto::load {
 
-struct Span {
-  const char* data;
-  size_t size;
-};
-
-class MessageStream {
+class MessageStream : public Outgoing, public Incoming {
  public:
-  MessageStream(Protocol protocol, size_t payloadBytes, uint32_t connection);
+  MessageStream(const Options& options, uint32_t connection);
 
-  /** Messages that are behind the position, whole. */
-  uint64_t passed() const { return number_; }
+  uint64_t passed() const override { return number_; }
+  uint64_t begun() const override { return number_ + (offset_ > 0 ? 1 : 0); }
+  Span peek(uint64_t limit, char* scratch, size_t scratchBytes) override;
+  void skip(size_t bytes) override;
+  size_t match(const char* data, size_t size) override;
 
-  /** Messages of which at least a byte is behind the position. */
-  uint64_t begun() const { return number_ + (offset_ > 0 ? 1 : 0); }
-
-  size_t wireBytes() const { return wire_.size(); }
-
-  /**
-   * The bytes at the position, up to the end of message `limit - 1`: either those of the message itself, or copied
-   * together into `scratch` where messages are small. Does not move.
-   * Post: the span is valid until the next call of anything here.
-   */
-  Span peek(uint64_t limit, char* scratch, size_t scratchBytes);
-
-  /** Moves on. */
-  void skip(size_t bytes);
-
-  /**
-   * Moves on over bytes that are what they should be.
-   * @returns how many were; fewer than `size` means that the next one is wrong.
-   */
-  size_t match(const char* data, size_t size);
+  /** Message number n without what is around it. Post: valid until the next call of anything here. */
+  Span payload(uint64_t number);
 
  private:
   /** Writes `number` into the message. The next number, by far the most frequent, is counted up in place. */
@@ -58,6 +39,7 @@ class MessageStream {
   /** Where the stamp is. */
   size_t stampAt_;
   size_t stampBytes_;
+  size_t payloadBytes_;
   uint32_t connection_;
   /** The number in the message now. */
   uint64_t stamped_ = UINT64_MAX;

@@ -17,6 +17,12 @@ std::string runFlood(const Options& options);
 /** What does the server hold for a connection on which nothing happens? @throws Failure */
 std::string runIdle(const Options& options);
 
+/** What does a message to many subscribers cost the server? @throws Failure */
+std::string runPublish(const Options& options);
+
+/** As many descriptors as the system allows. */
+void raiseDescriptorLimit();
+
 /** What is left in the server of connections that came and went? @throws Failure */
 std::string runChurn(const Options& options);
 

@@ -5,6 +5,8 @@
 #include <functional>
 #include <map>
 
+#include "websocket/corpus.h"
+
 namespace miniproto::load {
 
 namespace {
@@ -19,18 +21,34 @@ double numberOf(const std::string& word) {
 }
 
 Protocol protocolOf(const std::string& word) {
-  for (const auto protocol : {Protocol::kLine, Protocol::kLen32, Protocol::kVarint}) {
+  for (const auto protocol : {Protocol::kLine, Protocol::kLen32, Protocol::kVarint, Protocol::kWebSocket}) {
     if (word == nameOf(protocol)) return protocol;
   }
-  throw Failure("there is no protocol '" + word + "'; there are line, len32, varint");
+  throw Failure("there is no protocol '" + word + "'; there are line, len32, varint, ws");
+}
+
+Deflate deflateOf(const std::string& word) {
+  if (word == "alone") return Deflate::kAlone;
+  if (word == "takeover") return Deflate::kTakeover;
+  throw Failure("--deflate takes alone or takeover, and not '" + word + "'");
+}
+
+/** What goes with WebSockets alone. */
+void checkWebSocket(const Options& options) {
+  if (options.deflate != Deflate::kNone && !options.corpus) throw Failure("--deflate needs a --corpus");
+  if (options.protocol == Protocol::kWebSocket) return;
+  if (options.corpus || options.text || options.fragmentBytes > 0 || options.mode == Mode::kPublish) {
+    throw Failure("--corpus, --text, --fragment and --publish are for --protocol ws");
+  }
 }
 
 void check(const Options& options) {
   if (options.port == 0 && options.unixPath.empty()) throw Failure("--port or --unix is needed");
   if (options.bytes == 0) throw Failure("--bytes begins at 1");
   if (options.connections == 0 || options.inFlight == 0) throw Failure("--connections and --in-flight begin at 1");
+  checkWebSocket(options);
   if (options.mode != Mode::kEcho && options.mode != Mode::kFlood && options.serverPid == 0) {
-    throw Failure("--idle and --churn look at the server: --server-pid is needed");
+    throw Failure("--idle, --churn and --publish look at the server: --server-pid is needed");
   }
 }
 
@@ -42,8 +60,10 @@ const char* nameOf(Protocol protocol) {
       return "line";
     case Protocol::kLen32:
       return "len32";
-    default:
+    case Protocol::kVarint:
       return "varint";
+    default:
+      return "ws";
   }
 }
 
@@ -68,6 +88,15 @@ Options parseOptions(int count, char** words) {
       {"--seconds", [&](const std::string& word) { options.seconds = numberOf(word); }},
       {"--warmup", [&](const std::string& word) { options.warmupSeconds = numberOf(word); }},
       {"--server-pid", [&](const std::string& word) { options.serverPid = static_cast<int>(numberOf(word)); }},
+      {"--fragment", size(options.fragmentBytes)},
+      {"--deflate", [&](const std::string& word) { options.deflate = deflateOf(word); }},
+      {"--corpus",
+       [&](const std::string& word) {
+         options.corpus = std::make_shared<Corpus>(word);
+         options.bytes = options.corpus->bytes();
+         options.text = true;
+       }},
+      {"--publish", counted(Mode::kPublish)},
       {"--idle", counted(Mode::kIdle)},
       {"--churn", counted(Mode::kChurn)},
   };
@@ -75,6 +104,8 @@ Options parseOptions(int count, char** words) {
     const std::string word = words[i];
     if (word == "--with-children") {
       options.withChildren = true;
+    } else if (word == "--text") {
+      options.text = true;
     } else if (word == "--flood") {
       options.mode = Mode::kFlood;
     } else if (const auto found = valued.find(word); found != valued.end() && i + 1 < count) {

@@ -1,23 +1,33 @@
 /**
  * What the load generator was asked to do, from the words of its command line.
  *
- *     miniproto_load (--port N | --unix PATH) [--protocol line|len32|varint] [--bytes B] [--connections C]
+ *     miniproto_load (--port N | --unix PATH) [--protocol line|len32|varint|ws] [--bytes B] [--connections C]
  *                    [--in-flight N] [--seconds S] [--warmup S] [--server-pid P [--with-children]]
- *                    [--idle N | --churn N | --flood]
+ *                    [--idle N | --churn N | --flood | --publish N]
+ *
+ * With `--protocol ws` also [--text] [--fragment B] [--corpus PATH [--deflate alone|takeover]]: text messages instead
+ * of binary ones; fragments of so many bytes; the documents of a corpus instead of numbered payloads, deflated.
  */
 #ifndef MINIPROTO_LOAD_OPTIONS_H
 #define MINIPROTO_LOAD_OPTIONS_H
 
 #include <cstddef>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
 namespace miniproto::load {
 
-/** How a message stands on the wire: payload and LF, or its length (4 bytes big-endian, or a varint) and payload. */
-enum class Protocol { kLine, kLen32, kVarint };
+/** How a message stands on the wire: payload and LF, or its length (4 bytes big-endian, or a varint) and
+ * payload, or a WebSocket's frames. */
+enum class Protocol { kLine, kLen32, kVarint, kWebSocket };
 
-enum class Mode { kEcho, kIdle, kChurn, kFlood };
+enum class Mode { kEcho, kIdle, kChurn, kFlood, kPublish };
+
+/** What is agreed on with a WebSocket server: nothing, no context takeover, or takeover on both sides. */
+enum class Deflate { kNone, kAlone, kTakeover };
+
+class Corpus;
 
 /** Anything that makes a run worthless: bad options, a lost connection, a wrong echo. Its text is printed. */
 class Failure : public std::runtime_error {
@@ -41,7 +51,12 @@ struct Options {
   /** 0: nothing is known of the server's process. */
   int serverPid = 0;
   bool withChildren = false;
-  /** Idle connections, or connects of a churn. */
+  bool text = false;
+  /** 0: messages are not fragmented. */
+  size_t fragmentBytes = 0;
+  Deflate deflate = Deflate::kNone;
+  std::shared_ptr<Corpus> corpus;
+  /** Idle connections, connects of a churn, or subscribers. */
   size_t count = 0;
 };
 

@@ -34,16 +34,21 @@ std::vector<std::string> namesIn(const std::string& path) {
   return names;
 }
 
-double cpuSecondsOf(int pid) {
+struct Times {
+  double user = 0;
+  double system = 0;
+};
+
+Times timesOf(int pid) {
   const std::string text = textOf(pid, "stat");
   // The program's name stands in parentheses and may hold anything; utime and stime are the 12th and 13th after it.
   std::istringstream fields(text.substr(text.rfind(')') + 1));
   std::string skipped;
   for (int i = 0; i < 11; i++) fields >> skipped;
-  double user = 0;
-  double system = 0;
-  fields >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  Times times;
+  fields >> times.user >> times.system;
+  const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
+  return {times.user / ticks, times.system / ticks};
 }
 
 uint64_t residentBytesOf(int pid) {
@@ -56,7 +61,7 @@ uint64_t residentBytesOf(int pid) {
 
 ServerProcess::ServerProcess(int pid, bool withChildren) {
   if (pid == 0) return;
-  cpuSecondsOf(pid);
+  timesOf(pid);
   pids_.push_back(pid);
   for (size_t i = 0; withChildren && i < pids_.size(); i++) {
     for (const std::string& task : namesIn("/proc/" + std::to_string(pids_[i]) + "/task")) {
@@ -68,7 +73,16 @@ ServerProcess::ServerProcess(int pid, bool withChildren) {
 
 double ServerProcess::cpuSeconds() const {
   double sum = 0;
-  for (const int pid : pids_) sum += cpuSecondsOf(pid);
+  for (const int pid : pids_) {
+    const Times times = timesOf(pid);
+    sum += times.user + times.system;
+  }
+  return sum;
+}
+
+double ServerProcess::userSeconds() const {
+  double sum = 0;
+  for (const int pid : pids_) sum += timesOf(pid).user;
   return sum;
 }
 

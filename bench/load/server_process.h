@@ -18,7 +18,10 @@ class ServerProcess {
   /** @param pid 0: there is none to look at, and everything is 0. @throws Failure when there is no such process. */
   ServerProcess(int pid, bool withChildren);
 
+  /** User and system time. */
   double cpuSeconds() const;
+  /** Which of the two is less certain: the kernel looks at each tick what is running. */
+  double userSeconds() const;
   uint64_t residentBytes() const;
   size_t descriptors() const;
 
