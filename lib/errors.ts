@@ -24,7 +24,11 @@ export const ERROR_MESSAGES = {
   ERR_INVALID_HEAD: 'the head of an HTTP message is malformed',
   ERR_HANDSHAKE: 'the opening handshake breaks the rules of WebSocket',
   ERR_HANDSHAKE_REFUSED: 'the server refused the opening handshake',
+  ERR_INVALID_FRAME: 'the frame breaks the rules of WebSocket',
+  ERR_INVALID_DEFLATE: 'the message cannot be inflated',
   // LimitError
+  ERR_MESSAGE_TOO_LARGE: 'the message is longer than maxMessageLength',
+  ERR_SLOW_PEER: 'the peer does not keep up with what it is sent',
   ERR_RECORD_TOO_LARGE: 'the record is longer than maxLength',
   ERR_LENGTH_TOO_LONG: 'the length field is longer than maxLengthBytes',
   ERR_IDLE_TIMEOUT: 'nothing was received or sent for too long',

@@ -5,6 +5,9 @@
 /** Bytes. Largest record by default: room for a large JSON message, little enough for thousands of connections. */
 export const DEFAULT_MAX_LENGTH = 1024 * 1024;
 
+/** Bytes. Largest WebSocket message by default, inflated: what a page may well send, and no more than one core inflates at once. */
+export const DEFAULT_MAX_MESSAGE_LENGTH = 16 * 1024 * 1024;
+
 /** Bytes. The largest value any maxLength may have: table rows are 32-bit, and twice this must not overflow. */
 export const LARGEST_MAX_LENGTH = 2 ** 30;
 

@@ -9,7 +9,7 @@
 import { inspect } from 'node:util';
 import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
-import { blockOf } from './blocks.js';
+import { type Block, blockOf } from './blocks.js';
 import { countCopy } from './buffer-counters.js';
 import { asBuffer, checkAttached } from './input-buffer.js';
 import { allocatePage, isPage } from './pages.js';
@@ -105,6 +105,12 @@ export class OutputBuffer {
     this.#add({ bytes, start: from, end: to, expected: bytes.length, lent });
   }
 
+  /** Queues bytes of a block that was leased for them; it is given back when they have left. Internal. */
+  writeBlock(block: Block, from: number, to: number): void {
+    this.#length += to - from;
+    this.#add({ bytes: block.bytes, start: from, end: to, expected: block.bytes.length, lent: false, drop: block.drop });
+  }
+
   /** True when what waits may lie in lent memory. Internal. */
   get lent(): boolean {
     return this.#lent;
@@ -139,6 +145,25 @@ export class OutputBuffer {
       const end = piece.bytes.byteOffset + piece.end;
       if (start < byteOffset + byteLength && end > byteOffset) keep(piece);
     }
+  }
+
+  /**
+   * Memory for `most` bytes at the end of the queue, from `roomStart` on: for headers and payloads that are written by
+   * hand. Say with `fill` how many there are. Internal.
+   */
+  room(most: number): Buffer {
+    makeRoom(most);
+    return page;
+  }
+
+  /** Where in `room` to begin. Internal. */
+  get roomStart(): number {
+    return pageEnd;
+  }
+
+  /** So many bytes have been written at `roomStart`. Internal. Pre: `room` was asked for as many, and nothing written since. */
+  fill(byteCount: number): void {
+    this.#claim(byteCount);
   }
 
   writeByte(byte: number): void {

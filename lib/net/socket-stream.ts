@@ -241,14 +241,14 @@ export class SocketStream extends BaseStream implements Connection {
     // Whoever waits without watching still does.
     if (watcher !== undefined) return this.#watchOn();
     this.#want((this.#wants & WANT_WRITE) | (this.awaited ? WANT_READ : 0));
-    this.#hearAll();
+    this.hear();
   }
 
   /**
    * Hears now what the turn under way has still to tell: whoever reads by itself from here on, in a handler of another
-   * connection, must not get later bytes first.
+   * connection, must not get later bytes first. Internal.
    */
-  #hearAll(): void {
+  hear(): void {
     if (this.#id === NO_ID) return;
     const at = this.#reactor.claim(this.#id);
     if (at >= 0) this.turn(this.#reactor, at);
@@ -309,7 +309,7 @@ export class SocketStream extends BaseStream implements Connection {
     input.appendBorrowed(arena, events[at + E_START]!, events[at + E_END]!);
     try {
       this.wakeWaiting();
-      this.watcher?.arrived(table, events[at + E_TABLE]!, framed ? events[at + E_ROWS]! : 0);
+      this.watcher?.arrived(table, events[at + E_TABLE]!, framed ? events[at + E_ROWS]! : -1);
     } finally {
       this.#mayReceive = Number.POSITIVE_INFINITY;
     }
@@ -497,7 +497,7 @@ export class SocketStream extends BaseStream implements Connection {
     // What this turn has still to tell is unread as well, and no record for whoever watches.
     const { watcher } = this;
     this.watcher = undefined;
-    this.#hearAll();
+    this.hear();
     this.watcher = watcher;
     if (this.#id === NO_ID) throw systemError('release', EBADF);
     this.#exact?.leave();

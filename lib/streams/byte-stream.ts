@@ -100,6 +100,9 @@ export interface ByteStream extends AsyncDisposable {
    */
   watch?(watcher: Watcher | undefined): void;
 
+  /** Tells the watcher now what the turn under way has still to tell of this stream. For streams that have turns; internal. */
+  hear?(): void;
+
   /** The abrupt end. Whoever waits is rejected with `error`, or with ERR_STREAM_DESTROYED. */
   destroy(error?: Error): void;
 }
@@ -112,7 +115,7 @@ export interface Watcher {
    * Bytes came, or the end, or a failure: reading now gets further.
    * @param table where the new bytes have been framed: words of frame tables.
    * @param base where this one begins in it.
-   * @param rows its rows; 0 when nothing was framed. They are about the whole input.
+   * @param rows its rows; -1 when nothing was framed. They are about the whole input.
    */
   arrived(table: Int32Array, base: number, rows: number): void;
 }

@@ -1,0 +1,549 @@
+/**
+ * A WebSocket connection, either role, over any byte stream. RFC 6455 §5 to §7
+ *
+ * The face: what it does with messages is Inbound's and Outbound's business. What is here is the life of a connection,
+ * whose states are those of the closing handshake:
+ *
+ *   state      close sent   close received   left by
+ *   open       no           no               close(), a close frame, a violation, the stream's end
+ *   closing    yes          no               the peer's close frame, the deadline
+ *   closing    yes          yes              a server ends the stream; a client waits for that, or the deadline
+ *   closed                                   nothing: `closed` has resolved, with 1006 where no close frame came
+ *
+ * A violation sends the code that the RFC names, and does not wait for an answer. §7.1.7
+ */
+import { inspect } from 'node:util';
+import { checkSignal, invalidArgType } from '../arguments.js';
+import { LimitError, TransportError, UsageError } from '../errors.js';
+import { Channel } from '../framed/channel.js';
+import { LARGEST_MAX_LENGTH } from '../limits.js';
+import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
+import type { ByteStream, ReadyOptions } from '../streams/byte-stream.js';
+import {
+  CLOSE_ABNORMAL,
+  CLOSE_GOING_AWAY,
+  CLOSE_INTERNAL_ERROR,
+  CLOSE_NO_CODE,
+  checkClose,
+  closeCodeOf,
+} from './close-codes.js';
+import type { Compressor } from './compressor.js';
+import { type CheckedOptions, checkWebSocketOptions, type WebSocketOptions } from './connection-options.js';
+import type { Established, WebSocketRole } from './established.js';
+import { closedAbnormally } from './faults.js';
+import { FrameSource } from './frame-source.js';
+import { Heartbeat } from './heartbeat.js';
+import { Inbound, type InboundHost } from './inbound.js';
+import { MessageAssembly, mostCompressed } from './message-assembly.js';
+import { MessageBatches } from './message-batches.js';
+import { type MessageCursor, PlacedMessage } from './message-cursor.js';
+import { MessageWriter } from './message-writer.js';
+import { LONGEST_CONTROL, OP_CLOSE, OP_PING } from './opcodes.js';
+import { bytesOf, type MessageData, Outbound, type SendOptions } from './outbound.js';
+
+/** How a connection ended. */
+export interface CloseInfo {
+  /** The peer's close code; 1005 where its close frame had none, 1006 where none came. RFC 6455 §7.1.5 */
+  readonly code: number;
+  readonly reason: string;
+  /** Both sides have sent a close frame. */
+  readonly clean: boolean;
+  /** What ended it, where that was a failure. */
+  readonly error?: Error;
+}
+
+/** How long `close` may take. */
+export interface WebSocketCloseOptions {
+  /** Milliseconds until the connection is destroyed although the peer has not answered. */
+  timeoutMs?: number;
+}
+
+/** Is given each message, valid during the call. */
+export type MessageHandler = (message: MessageCursor, socket: WebSocketConnection) => void;
+
+/** Hears of what concerns the protocol and not the messages, synchronously. Internal: for faces. */
+export interface ConnectionObserver {
+  ping?(payload: Buffer): void;
+  pong?(payload: Buffer): void;
+  closeReceived?(code: number, reason: string): void;
+  failed?(error: Error): void;
+  closed?(info: CloseInfo): void;
+}
+
+export class WebSocketConnection implements InboundHost, AsyncDisposable {
+  readonly stream: ByteStream;
+  readonly role: WebSocketRole;
+  /** The subprotocol that was agreed on; '' for none. */
+  readonly protocol: string;
+  /** The extensions that were agreed on, as in the answer's header; '' for none. */
+  readonly extensions: string;
+  readonly #options: CheckedOptions;
+  readonly #channel: Channel;
+  readonly #inbound: Inbound;
+  readonly #outbound: Outbound;
+  readonly #deflate: Compressor | undefined;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  /** The peer's close frame. */
+  #received: { readonly code: number; readonly reason: string } | undefined;
+  #error: Error | undefined;
+  #info: CloseInfo | undefined;
+  #finishing = false;
+  #closedPromise: Promise<CloseInfo> | undefined;
+  #resolveClosed: ((info: CloseInfo) => void) | undefined;
+  /** Until the connection is destroyed although the peer has not closed. */
+  #closeTimer: NodeJS.Timeout | undefined;
+  #observer: ConnectionObserver | undefined;
+  #heartbeat: Heartbeat | undefined;
+  #trips: ((ms: number) => void)[] | undefined;
+  #tripBegan = 0;
+  #waitsForMessage = false;
+  #rejectHandler: ((error: unknown) => void) | undefined;
+  /** Messages that `whenFull: 'drop'` has dropped. */
+  dropped = 0;
+
+  /** Begins on an established stream. Internal: `acceptWebSocket`, `listenWebSocket` and `connectWebSocket` make it. */
+  constructor(established: Established, options?: WebSocketOptions) {
+    const { stream, role, protocol, extensions, deflate } = established;
+    this.#options = checkWebSocketOptions(options);
+    const { maxMessageLength, checkUtf8, writeHighWaterMark, writeLowWaterMark } = this.#options;
+    this.stream = stream;
+    this.role = role;
+    this.protocol = protocol;
+    this.extensions = extensions;
+    this.#channel = new Channel(stream, writeHighWaterMark, writeLowWaterMark);
+    this.#deflate = undefined as Compressor | undefined;
+    const compression = deflate !== undefined;
+    const largest = compression ? mostCompressed(maxMessageLength) : maxMessageLength;
+    const source = new FrameSource(stream, {
+      role,
+      maxLength: Math.min(LARGEST_MAX_LENGTH, largest),
+      compression,
+      utf8: checkUtf8,
+    });
+    this.#inbound = new Inbound(source, this.#channel, this, this.#options.readHighWaterMark);
+    this.#outbound = new Outbound(this.#channel, {
+      keys: role === 'client' ? this.#options.maskKeys : undefined,
+      deflate: this.#deflate,
+      threshold: this.#deflate?.threshold ?? 0,
+    });
+    this.#heartbeat = Heartbeat.of(this, this.#options);
+    // Not within the constructor: whoever made the connection has not got it yet.
+    process.nextTick(beginLater, this.#inbound);
+  }
+
+  get state(): 'open' | 'closing' | 'closed' {
+    return this.#state;
+  }
+
+  /** Bytes that were taken from the user and not by the system. */
+  get bufferedAmount(): number {
+    return this.#channel.output.length + this.stream.pendingOutput;
+  }
+
+  /** Bytes of output from which `send` answers NOT_READY. */
+  get writeHighWaterMark(): number {
+    return this.#channel.highWaterMark;
+  }
+
+  // ---------------------------------------------------------------- sending
+
+  /**
+   * Takes a message, if there is room: it leaves with others before the event loop next polls. Bytes under 16 KiB are
+   * copied; larger ones may be sent from where they lie and must not change until `flush` resolves.
+   * @returns true; NOT_READY while the output is over its mark, EOF once the connection is closing: nothing was taken.
+   * @throws ERR_INVALID_ARG_TYPE; UsageError ERR_RECORD_EXPIRED, ERR_PAYLOAD_DETACHED
+   * @example
+   * if (socket.send('hello') === NOT_READY) await socket.drain();
+   */
+  send(data: MessageData, options?: SendOptions): true | NotReady | Eof {
+    const answer = this.#outbound.trySend(data, options);
+    if (answer === NOT_READY && this.#options.whenFull !== 'wait') this.#onFull();
+    return answer;
+  }
+
+  #onFull(): void {
+    if (this.#options.whenFull === 'drop') this.dropped++;
+    else this.destroy(new LimitError('ERR_SLOW_PEER', { protocol: 'websocket' }));
+  }
+
+  /**
+   * Sends a message as soon as there is room.
+   * @throws what `send` throws; UsageError ERR_STREAM_ENDED once the connection is closing.
+   */
+  async write(data: MessageData, options: SendOptions & ReadyOptions = {}): Promise<void> {
+    for (;;) {
+      const answer = this.#outbound.trySend(data, options);
+      if (answer === true) return;
+      if (answer === EOF) throw this.#error ?? new UsageError('ERR_STREAM_ENDED', { protocol: 'websocket' });
+      await this.drain(options);
+    }
+  }
+
+  /** Resolves when `send` takes messages again. @throws the signal's reason; what has ended the connection. */
+  async drain(options: ReadyOptions = {}): Promise<void> {
+    checkSignal('options.signal', options.signal);
+    const channel = this.#channel;
+    while (channel.full) await channel.ready(options.signal);
+  }
+
+  /** Resolves when everything that was taken has been given to the system. */
+  flush(options: ReadyOptions = {}): Promise<void> {
+    return this.#channel.flush(options.signal);
+  }
+
+  /** Keeps what is sent until `uncork`, a flush, or the high mark. */
+  cork(): void {
+    this.#channel.cork();
+  }
+
+  uncork(): void {
+    this.#channel.uncork();
+  }
+
+  /** Begins a message that is written in pieces. @returns NOT_READY, EOF: as `send`. */
+  beginMessage(options: SendOptions = {}): MessageWriter | NotReady | Eof {
+    const answer = this.#outbound.begin();
+    if (answer !== true) return answer;
+    return new MessageWriter(this.#outbound, this.#channel, this.#deflate, options);
+  }
+
+  /**
+   * Pings the peer.
+   * @param data at most 125 bytes, which the pong repeats.
+   * @returns false once the connection is closing.
+   */
+  ping(data: string | Uint8Array = ''): boolean {
+    return this.#outbound.ping(controlPayload(data));
+  }
+
+  /** A pong that nobody asked for. RFC 6455 §5.5.3 */
+  pong(data: string | Uint8Array = ''): boolean {
+    return this.#outbound.pong(controlPayload(data));
+  }
+
+  /** Pings, and resolves with the milliseconds until the pong. @throws what has ended the connection. */
+  roundTrip(): Promise<number> {
+    if (this.#state !== 'open') return Promise.reject(this.#endedError());
+    return new Promise((resolve, reject) => {
+      if (this.#trips === undefined) {
+        this.#trips = [];
+        this.#tripBegan = performance.now();
+        this.ping(ROUND_TRIP);
+      }
+      this.#trips.push(resolve);
+      void this.closed.then(() => reject(this.#endedError()));
+    });
+  }
+
+  #endedError(): Error {
+    return this.#error ?? new UsageError('ERR_STREAM_ENDED', { protocol: 'websocket' });
+  }
+
+  // ---------------------------------------------------------------- receiving
+
+  /**
+   * Hands every message to `handler` as it arrives, until the connection is closed. While the output is over its mark
+   * nothing is handed out, so one `send` per message is always taken.
+   * @returns how the connection ended; rejects only with what `handler` throws, which closes it with 1011.
+   * @throws UsageError ERR_READ_IN_PROGRESS when somebody reads already.
+   */
+  onMessage(handler: MessageHandler): Promise<CloseInfo> {
+    if (typeof handler !== 'function') throw invalidArgType('handler', 'of type function', handler);
+    this.#checkFree();
+    this.#inbound.deliverTo((message) => handler(message, this));
+    process.nextTick(beginLater, this.#inbound);
+    return new Promise((resolve, reject) => {
+      this.#rejectHandler = reject;
+      void this.closed.then(resolve);
+    });
+  }
+
+  #checkFree(): void {
+    if (!this.#waitsForMessage && !this.#inbound.delivering) return;
+    throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: 'websocket' });
+  }
+
+  /** Stops handing out messages, and reading once a few are kept. */
+  pause(): void {
+    this.#inbound.pause();
+  }
+
+  resume(): void {
+    this.#inbound.resume();
+  }
+
+  get paused(): boolean {
+    return this.#inbound.paused;
+  }
+
+  /**
+   * Takes the next message: text as a string, binary as a Buffer of the caller's own.
+   * @returns NOT_READY; EOF once the peer has closed and everything before that was read.
+   * @throws what has ended the connection, unless it was closed; UsageError ERR_READ_IN_PROGRESS
+   */
+  tryRead(): string | Buffer | NotReady | Eof {
+    this.#checkFree();
+    return this.#tryRead();
+  }
+
+  #tryRead(): string | Buffer | NotReady | Eof {
+    const message = new PlacedMessage(undefined);
+    let answer: true | NotReady | Eof;
+    try {
+      answer = this.#inbound.tryNext(message);
+    } catch (error) {
+      this.inputFailed(error);
+      throw error;
+    }
+    if (answer === true) {
+      const value = message.value();
+      message.expire();
+      this.#inbound.made();
+      return value;
+    }
+    if (answer === EOF && this.#error !== undefined && this.#received === undefined) throw this.#error;
+    return answer;
+  }
+
+  /** As `tryRead`, but waits. Aborting loses nothing. */
+  async read(options: ReadyOptions = {}): Promise<string | Buffer | Eof> {
+    checkSignal('options.signal', options.signal);
+    this.#checkFree();
+    for (;;) {
+      const value = this.#tryRead();
+      if (value !== NOT_READY) return value as string | Buffer | Eof;
+      await this.#moved(options.signal);
+    }
+  }
+
+  async #moved(signal: AbortSignal | undefined): Promise<void> {
+    this.#waitsForMessage = true;
+    try {
+      await this.#inbound.ready(signal);
+    } finally {
+      this.#waitsForMessage = false;
+    }
+  }
+
+  /** Every message until the peer closes. Leaving the loop early leaves the connection usable. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<string | Buffer, void, undefined> {
+    for (;;) {
+      const value = await this.read();
+      if (value === EOF) return;
+      yield value as string | Buffer;
+    }
+  }
+
+  /** Messages as they arrived together, as cursors that are valid until the next batch. */
+  batches(): AsyncIterable<Iterable<MessageCursor>> {
+    this.#checkFree();
+    return new MessageBatches(this.#inbound, () => {
+      if (this.#error !== undefined && this.#received === undefined) throw this.#error;
+    });
+  }
+
+  // ---------------------------------------------------------------- control frames
+
+  /** Internal, see InboundHost. */
+  control(opcode: number, bytes: Buffer, from: number, to: number): void {
+    if (opcode === OP_CLOSE) return this.#closeReceived(bytes, from, to);
+    const payload = Buffer.from(bytes.subarray(from, to));
+    if (opcode === OP_PING) {
+      if (this.#options.autoPong) this.#outbound.pong(payload);
+      this.#observer?.ping?.(payload);
+      return;
+    }
+    if (this.#trips !== undefined && payload.equals(ROUND_TRIP)) this.#tripEnded();
+    this.#observer?.pong?.(payload);
+  }
+
+  #tripEnded(): void {
+    const ms = performance.now() - this.#tripBegan;
+    const trips = this.#trips!;
+    this.#trips = undefined;
+    for (const resolve of trips) resolve(ms);
+  }
+
+  #closeReceived(bytes: Buffer, from: number, to: number): void {
+    const code = to > from ? bytes.readUInt16BE(from) : CLOSE_NO_CODE;
+    const reason = bytes.toString('utf8', Math.min(to, from + 2), to);
+    this.#received = { code, reason };
+    this.#state = 'closing';
+    this.#inbound.stop();
+    // The answer repeats what was said. RFC 6455 §5.5.1
+    this.#outbound.close(Buffer.from(bytes.subarray(from, to)));
+    this.#observer?.closeReceived?.(code, reason);
+    void this.#finish();
+  }
+
+  // ---------------------------------------------------------------- the end
+
+  /** How the connection ended, once it has. Never rejects. */
+  get closed(): Promise<CloseInfo> {
+    if (this.#info !== undefined) return Promise.resolve(this.#info);
+    this.#closedPromise ??= new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    return this.#closedPromise;
+  }
+
+  /**
+   * Begins the closing handshake, behind everything that was sent, and resolves when it is over. Without a code the close
+   * frame is empty.
+   * @throws ERR_INVALID_ARG_VALUE when the code may not be sent, or the reason has more than 123 bytes.
+   */
+  close(code?: number, reason = '', options: WebSocketCloseOptions = {}): Promise<CloseInfo> {
+    checkClose(code, reason);
+    if (this.#state === 'open') this.#beginClose(code, reason, options.timeoutMs ?? this.#options.closeTimeoutMs);
+    return this.closed;
+  }
+
+  #beginClose(code: number | undefined, reason: string, timeoutMs: number): void {
+    this.#state = 'closing';
+    this.#outbound.close(closePayload(code, reason));
+    this.#closeTimer = setTimeout(destroyLater, timeoutMs, this);
+    this.#inbound.discard();
+  }
+
+  /** Both close frames have been sent, or nothing more is expected: the stream ends. */
+  async #finish(): Promise<void> {
+    if (this.#finishing) return;
+    this.#finishing = true;
+    clearTimeout(this.#closeTimer);
+    const { closeTimeoutMs } = this.#options;
+    const endsAt = performance.now() + closeTimeoutMs;
+    this.#closeTimer = setTimeout(destroyLater, closeTimeoutMs, this);
+    try {
+      await this.#channel.flush();
+      // The server ends first, so that it is not left with the connection's last state. RFC 6455 §7.1.1
+      if (this.role === 'client' && this.#error === undefined) await this.#peerEnded();
+      await this.stream.close({ timeoutMs: Math.max(0, Math.round(endsAt - performance.now())) });
+    } catch {
+      // The peer is gone, or the deadline is over: what could be said has been said.
+    }
+    this.#isClosed();
+  }
+
+  async #peerEnded(): Promise<void> {
+    const { stream } = this;
+    for (;;) {
+      stream.input.consume(stream.input.length);
+      const answer = stream.tryFill(1);
+      if (answer === EOF) return;
+      if (answer === NOT_READY) await stream.ready('read');
+    }
+  }
+
+  #isClosed(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    clearTimeout(this.#closeTimer);
+    this.#heartbeat?.stop();
+    this.#deflate?.destroy();
+    this.#inbound.stop();
+    const { code, reason } = this.#received ?? ABNORMAL;
+    const clean = this.#received !== undefined && this.#outbound.closed;
+    const error = this.#received === undefined ? this.#error : undefined;
+    this.#info = error === undefined ? { code, reason, clean } : { code, reason, clean, error };
+    this.#resolveClosed?.(this.#info);
+    this.#observer?.closed?.(this.#info);
+  }
+
+  /** Internal, see InboundHost. */
+  inputEnded(): void {
+    this.#inbound.stop();
+    if (this.#received === undefined) this.#error ??= closedAbnormally(this.stream.input.offset);
+    this.#state = 'closing';
+    void this.#finish();
+  }
+
+  /** Internal, see InboundHost. A violation is told to the peer; a failed stream has nobody to tell. */
+  inputFailed(error: unknown): void {
+    if (this.#inbound.over) return;
+    this.#fail(error instanceof Error ? error : new Error(String(error)), closeCodeOf(error));
+  }
+
+  /** Internal, see InboundHost. */
+  handlerFailed(error: unknown): void {
+    this.#rejectHandler?.(error);
+    this.#fail(error instanceof Error ? error : new Error(String(error)), CLOSE_INTERNAL_ERROR);
+  }
+
+  #fail(error: Error, code: number): void {
+    this.#inbound.stop();
+    this.#error ??= error;
+    const first = this.#state === 'open';
+    this.#state = this.#state === 'closed' ? 'closed' : 'closing';
+    if (error instanceof TransportError) {
+      this.#observer?.failed?.(error);
+      return this.destroy(error);
+    }
+    if (first) this.#outbound.close(closePayload(code, ''));
+    this.#observer?.failed?.(error);
+    void this.#finish();
+  }
+
+  /** The abrupt end: no close frame, and what has not left is lost. */
+  destroy(error?: Error): void {
+    if (this.#state === 'closed') return;
+    this.#error ??= error;
+    this.#inbound.stop();
+    this.#channel.destroy(error);
+    this.#isClosed();
+  }
+
+  /** Closes because the time is over. Internal: for the heartbeat. */
+  expire(): void {
+    if (this.#state === 'open') this.#beginClose(CLOSE_GOING_AWAY, '', this.#options.closeTimeoutMs);
+  }
+
+  /** Has `observer` told of what concerns the protocol. Internal. */
+  observe(observer: ConnectionObserver): void {
+    this.#observer = observer;
+  }
+
+  /** `await using`: closes with 1000, or 1001 for a server. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close(this.role === 'server' ? CLOSE_GOING_AWAY : 1000);
+  }
+
+  /** Internal, see InboundHost. */
+  makeAssembly(): MessageAssembly {
+    return new MessageAssembly(this.#options.maxMessageLength, this.#deflate);
+  }
+
+  [inspect.custom](): string {
+    const { input } = this.stream;
+    return `WebSocketConnection { ${this.role}, ${this.#state}, received: ${input.offset}, buffered: ${this.bufferedAmount} }`;
+  }
+}
+
+const ABNORMAL = { code: CLOSE_ABNORMAL, reason: '' };
+/** What pings of `roundTrip` carry. */
+const ROUND_TRIP = Buffer.from('miniproto:rtt');
+
+function beginLater(inbound: Inbound): void {
+  inbound.start();
+}
+
+function destroyLater(connection: WebSocketConnection): void {
+  connection.destroy();
+}
+
+function closePayload(code: number | undefined, reason: string): Buffer {
+  if (code === undefined) return Buffer.alloc(0);
+  const text = Buffer.from(reason);
+  const payload = Buffer.allocUnsafe(2 + text.length);
+  payload.writeUInt16BE(code);
+  text.copy(payload, 2);
+  return payload;
+}
+
+function controlPayload(data: string | Uint8Array): Buffer {
+  const payload = typeof data === 'string' ? Buffer.from(data) : bytesOf(data);
+  if (payload.length <= LONGEST_CONTROL) return payload;
+  throw new UsageError('ERR_RECORD_NOT_ENCODABLE', {
+    protocol: 'websocket',
+    message: `a control frame has at most ${LONGEST_CONTROL} bytes of payload, not ${payload.length} (RFC 6455 §5.5)`,
+  });
+}

@@ -1,0 +1,191 @@
+/**
+ * Frames from a byte stream: runs of rows, each about a stretch of memory in which payloads lie unmasked.
+ *
+ * Two ways in. A native socket hands over rows that were framed where the bytes were received (`adopt`). Everything else
+ * is framed here, from the front of the stream's input (`tryNext`). What the framer has to know from one stretch to the
+ * next is kept with the input: `searched` and `overflow`, see frame-table.ts.
+ *
+ * A run's memory is good until `done`, or, where it was lent, until the turn ends.
+ */
+import type { Segment } from '../bytes/input-buffer.js';
+import { webSocketFramer } from '../codecs/framers.js';
+import {
+  createFrameTable,
+  FRAME_ERROR,
+  H_CONSUMED,
+  H_DETAIL_HIGH,
+  H_DETAIL_LOW,
+  H_FAULT,
+  H_NEED,
+  H_OVERFLOW,
+  H_SEARCHED,
+  H_STATUS,
+  WS_OPEN_COMPRESSED,
+  WS_OPEN_MASK,
+  WS_OPEN_TEXT,
+} from '../frame-table.js';
+import type { Framer, WebSocketFraming } from '../native-interface.js';
+import type { Eof, NeedWrite, NotReady } from '../status.js';
+import type { ByteStream } from '../streams/byte-stream.js';
+import { webSocketFault } from './faults.js';
+import { OP_CONTINUATION, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
+
+/** Rows of one run that is framed here. */
+const RUN_ROWS = 512;
+/** Bytes. Gathered at first where a header straddles two segments. */
+const SEAM = 14;
+
+/** Rows [row, rows) of a table, about payloads in `bytes`. */
+export interface FrameRun {
+  bytes: Buffer;
+  table: Int32Array;
+  /** Index of the table's header. */
+  base: number;
+  row: number;
+  rows: number;
+  /** The memory is written again after the turn. */
+  lent: boolean;
+  /** Offset in the stream of the first frame; for errors. */
+  offset: number;
+  /** It is of the backlog: what it says can be read although the connection is over. */
+  kept: boolean;
+  /** The table goes back to the pool. */
+  pooled: boolean;
+}
+
+const tables: Int32Array[] = [];
+
+export class FrameSource {
+  readonly framing: WebSocketFraming;
+  readonly #stream: ByteStream;
+  readonly #framer: Framer;
+  /** What the framer found behind the rows that are being handed out. */
+  #fault: Error | undefined;
+  /** Offset in the stream up to which the framer has looked without finding a frame. */
+  #examined = 0;
+
+  constructor(stream: ByteStream, framing: WebSocketFraming) {
+    this.#stream = stream;
+    this.framing = framing;
+    this.#framer = webSocketFramer(framing);
+  }
+
+  /** What the stream may frame with by itself: nothing while a frame or a message is unfinished. */
+  get framer(): Framer | undefined {
+    const { input } = this.#stream;
+    return this.#fault === undefined && input.overflow === 0 && input.searched === 0 ? this.#framer : undefined;
+  }
+
+  /** Takes rows that were framed where they arrived: they are about the whole input. */
+  adopt(table: Int32Array, base: number, rows: number): FrameRun {
+    const { input } = this.#stream;
+    const { bytes } = input.front()!;
+    const run = { bytes, table, base, row: 0, rows, lent: true, offset: input.offset, pooled: false, kept: false };
+    this.#settle(table, base);
+    this.#examined = input.offset + input.length;
+    return run;
+  }
+
+  /**
+   * Frames what is at the front of the input, and gets more where that is not enough.
+   * @returns a run of at least one row; a status of the stream.
+   * @throws what the framer found, once the rows before it are done; the stream's failure.
+   */
+  tryNext(): FrameRun | NotReady | NeedWrite | Eof {
+    const { input } = this.#stream;
+    for (;;) {
+      if (this.#fault !== undefined) throw this.#fault;
+      // Not only when a frame is complete: text fails as soon as a byte of it is wrong.
+      if (input.offset + input.length > this.#examined) {
+        const run = this.#frameFront();
+        if (run !== undefined) return run;
+        if (this.#fault !== undefined) continue;
+      }
+      const answer = this.#stream.tryFill(Math.max(input.needed, input.length + 1));
+      if (typeof answer !== 'number' && input.offset + input.length <= this.#examined) return answer;
+    }
+  }
+
+  #frameFront(): FrameRun | undefined {
+    const { input } = this.#stream;
+    const table = tables.pop() ?? createFrameTable(RUN_ROWS);
+    for (;;) {
+      const front = input.front()!;
+      const present = front.end - front.start;
+      table[H_SEARCHED] = input.searched;
+      table[H_OVERFLOW] = input.overflow;
+      const rows = this.#framer.frame(front.bytes, front.start, front.end, table, RUN_ROWS);
+      if (rows > 0) return this.#runOf(front, table, rows);
+      this.#settle(table, 0);
+      const together = this.#wanted(present, table[H_NEED]!);
+      if (this.#fault !== undefined || together === 0) {
+        this.#examined = input.offset + input.length;
+        tables.push(table);
+        return undefined;
+      }
+      input.gather(together);
+    }
+  }
+
+  #runOf({ bytes, recycle }: Segment, table: Int32Array, rows: number): FrameRun {
+    const { input } = this.#stream;
+    const { offset } = input;
+    // Consumed before it is looked at: whoever handles a message may come back for the next one.
+    input.pin();
+    this.#settle(table, 0);
+    return { bytes, table, base: 0, row: 0, rows, lent: recycle !== undefined, offset, pooled: true, kept: false };
+  }
+
+  /** How many bytes have to lie together for another try to get further; 0 when more have to arrive first. */
+  #wanted(present: number, need: number): number {
+    const { input } = this.#stream;
+    if (input.length === present) return 0;
+    if (need === 0) return Math.min(input.length, present + SEAM);
+    if (need <= input.length) return need;
+    // Text is looked at as it comes; other frames are put together once, when they are complete.
+    return this.#isText() ? input.length : 0;
+  }
+
+  #isText(): boolean {
+    const { input } = this.#stream;
+    const first = input.byteAt(0);
+    const opcode = first & OPCODE_MASK;
+    if (opcode === OP_TEXT) return (first & RSV1) === 0;
+    return opcode === OP_CONTINUATION && (input.overflow & (WS_OPEN_MASK | WS_OPEN_COMPRESSED)) === WS_OPEN_TEXT;
+  }
+
+  /** Consumes the frames of the table, and notes what is behind them. */
+  #settle(table: Int32Array, base: number): void {
+    const { input } = this.#stream;
+    const { offset } = input;
+    input.consume(table[base + H_CONSUMED]!);
+    // A later look begins with what is behind these frames.
+    this.#examined = input.offset;
+    input.searched = table[base + H_SEARCHED]!;
+    input.overflow = table[base + H_OVERFLOW]!;
+    const need = table[base + H_NEED]!;
+    if (need > 0) input.need(need);
+    if (table[base + H_STATUS] !== FRAME_ERROR) return;
+    const detail = (table[base + H_DETAIL_HIGH]! >>> 0) * 2 ** 32 + (table[base + H_DETAIL_LOW]! >>> 0);
+    const at = offset + table[base + H_CONSUMED]!;
+    this.#fault = webSocketFault(table[base + H_FAULT]!, detail, this.framing.maxLength, at);
+  }
+
+  /** Whether what comes next is an error: it is thrown by `tryNext`. */
+  get faulty(): boolean {
+    return this.#fault !== undefined;
+  }
+
+  /** The run has been looked at. */
+  done(run: FrameRun): void {
+    if (!run.pooled) return;
+    run.pooled = false;
+    this.#stream.input.unpin();
+    tables.push(run.table);
+  }
+}
+
+/** True for frames, false for a reason why there are none now. */
+export function isRun(answer: FrameRun | NotReady | NeedWrite | Eof): answer is FrameRun {
+  return typeof answer === 'object';
+}

@@ -1,0 +1,155 @@
+/**
+ * Frames into an output queue: the inverse of the framer. RFC 6455 §5.2
+ *
+ * A server writes a header by value and the payload behind it, by reference where it is large. A client masks, so its
+ * payload is always copied, masked on the way. Texts are encoded straight into the queue's memory, behind a header whose
+ * size is guessed from their length; the few that need a longer one are moved.
+ */
+import { leaseBlock } from '../bytes/blocks.js';
+import type { OutputBuffer } from '../bytes/output-buffer.js';
+import { BY_REFERENCE_FROM } from '../limits.js';
+import { native } from '../native.js';
+import type { MaskKeySource } from './mask-keys.js';
+import { headerSize } from './opcodes.js';
+
+/** Bytes of a header at most. */
+const LONGEST_HEADER = 14;
+const MASK_BIT = 0x80;
+/** Up to this many characters a loop beats the call into Node's encoder. */
+const SHORT_TEXT = 24;
+
+export class FrameWriter {
+  readonly #output: OutputBuffer;
+  /** Undefined: a server, which does not mask. */
+  readonly #keys: MaskKeySource | undefined;
+
+  constructor(output: OutputBuffer, keys: MaskKeySource | undefined) {
+    this.#output = output;
+    this.#keys = keys;
+  }
+
+  /** Whether payloads are sent as they are. */
+  get masks(): boolean {
+    return this.#keys !== undefined;
+  }
+
+  /**
+   * Queues a frame.
+   * @param first its first byte: FIN, RSV1 and the opcode.
+   * @param stable the payload never changes, so that from 16 KiB up it may be sent from where it lies.
+   */
+  write(first: number, bytes: Buffer, from: number, to: number, { stable }: { stable: boolean }): void {
+    const size = to - from;
+    if (this.#keys !== undefined) return this.#writeMasked(first, bytes, from, to, this.#keys());
+    const output = this.#output;
+    if (size >= BY_REFERENCE_FROM) {
+      const room = output.room(LONGEST_HEADER);
+      output.fill(putHeader(room, output.roomStart, first, size, 0));
+      if (stable) output.write(bytes, from, to);
+      else output.writeCopy(bytes, from, to);
+      return;
+    }
+    const room = output.room(size + LONGEST_HEADER);
+    const start = output.roomStart;
+    const header = putHeader(room, start, first, size, 0);
+    copy(bytes, from, to, room, start + header);
+    output.fill(header + size);
+  }
+
+  #writeMasked(first: number, bytes: Buffer, from: number, to: number, key: number): void {
+    const output = this.#output;
+    const size = to - from;
+    const most = size + LONGEST_HEADER;
+    const block = size >= BY_REFERENCE_FROM ? leaseBlock(most) : undefined;
+    if (block === undefined) {
+      const room = output.room(most);
+      const start = output.roomStart;
+      const header = putMaskedHeader(room, start, first, size, key);
+      native().maskCopy(bytes, from, to, room, start + header, key, 0);
+      output.fill(header + size);
+      return;
+    }
+    const header = putMaskedHeader(block.bytes, 0, first, size, key);
+    native().maskCopy(bytes, from, to, block.bytes, header, key, 0);
+    output.writeBlock(block, 0, header + size);
+  }
+
+  /** Queues a frame with a text as its payload. @returns its bytes. */
+  writeText(first: number, text: string): number {
+    const most = 3 * text.length;
+    if (most >= BY_REFERENCE_FROM) {
+      const bytes = Buffer.from(text);
+      this.write(first, bytes, 0, bytes.length, { stable: true });
+      return bytes.length;
+    }
+    const keys = this.#keys;
+    const output = this.#output;
+    const room = output.room(most + LONGEST_HEADER);
+    const start = output.roomStart;
+    const extra = keys === undefined ? 0 : 4;
+    const guess = headerSize(text.length) + extra;
+    const size = putText(text, room, start + guess, most);
+    const header = headerSize(size) + extra;
+    if (header !== guess) room.copyWithin(start + header, start + guess, start + guess + size);
+    if (keys === undefined) putHeader(room, start, first, size, 0);
+    else {
+      const key = keys();
+      putMaskedHeader(room, start, first, size, key);
+      native().mask(room, start + header, start + header + size, key, 0);
+    }
+    output.fill(header + size);
+    return size;
+  }
+}
+
+/** Writes a header without a mask. @returns its size. */
+export function putHeader(room: Buffer, at: number, first: number, length: number, maskBit: number): number {
+  room[at] = first;
+  if (length < 126) {
+    room[at + 1] = maskBit | length;
+    return 2;
+  }
+  if (length < 65536) {
+    room[at + 1] = maskBit | 126;
+    room[at + 2] = length >>> 8;
+    room[at + 3] = length & 0xff;
+    return 4;
+  }
+  room[at + 1] = maskBit | 127;
+  room.writeUInt32BE(Math.floor(length / 2 ** 32), at + 2);
+  room.writeUInt32BE(length >>> 0, at + 6);
+  return 10;
+}
+
+function putMaskedHeader(room: Buffer, at: number, first: number, length: number, key: number): number {
+  const size = putHeader(room, at, first, length, MASK_BIT);
+  room[at + size] = key & 0xff;
+  room[at + size + 1] = (key >>> 8) & 0xff;
+  room[at + size + 2] = (key >>> 16) & 0xff;
+  room[at + size + 3] = key >>> 24;
+  return size + 4;
+}
+
+function putText(text: string, room: Buffer, at: number, most: number): number {
+  const size = text.length;
+  if (size <= SHORT_TEXT) {
+    let i = 0;
+    for (; i < size; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) break;
+      room[at + i] = code;
+    }
+    if (i === size) return size;
+  }
+  return (room as WritableText).utf8Write(text, at, most);
+}
+
+/** Node's own encoder, without the checks of `write`. Documented since Node 22 and present in all before. */
+interface WritableText extends Buffer {
+  utf8Write(text: string, at: number, most: number): number;
+}
+
+function copy(bytes: Buffer, from: number, to: number, target: Buffer, at: number): void {
+  if (to - from > 48) bytes.copy(target, at, from, to);
+  else for (let i = from; i < to; i++) target[at + i - from] = bytes[i]!;
+}

@@ -1,0 +1,396 @@
+/**
+ * The receiving side of a connection: frames from the source, control frames to the connection, messages to a handler or
+ * to whoever asks for them.
+ *
+ * It always reads, up to a mark: pings are answered and a close is seen although nobody asks for messages. What nobody
+ * has taken stays as frames in the backlog, and becomes messages when it is asked for.
+ *
+ *   who takes messages    what an arrival does                          reading stops while
+ *   a handler             hands each message out before it returns      paused, or the output is full
+ *   nobody, or a reader   keeps the frames, wakes those who wait        the backlog is over its mark
+ *
+ * A turn hands out messages in memory that others get next, so whatever is left of it is copied.
+ */
+import { AsyncResource } from 'node:async_hooks';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { HEADER_WORDS, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, WS_FLAG_ASCII, WS_FIRST_SHIFT } from '../frame-table.js';
+import type { Channel } from '../framed/channel.js';
+import type { Framer } from '../native-interface.js';
+import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
+import type { Watcher } from '../streams/byte-stream.js';
+import { Waiters } from '../streams/waiters.js';
+import { Backlog } from './backlog.js';
+import { type FrameRun, type FrameSource, isRun } from './frame-source.js';
+import type { MessageAssembly } from './message-assembly.js';
+import { PlacedMessage } from './message-cursor.js';
+import { FIN, headerSize, OP_BINARY, OP_CLOSE, OP_TEXT, OPCODE_MASK } from './opcodes.js';
+
+/** Runs that are handed out in a row before others get their turn: about a megabyte. */
+const RUNS_PER_TURN = 16;
+
+/** Is given each message, valid during the call. */
+export type Deliver = (message: PlacedMessage) => void;
+
+/** What the connection does for its receiving side. */
+export interface InboundHost {
+  /** A control frame; its payload is valid during the call. */
+  control(opcode: number, bytes: Buffer, from: number, to: number): void;
+  /** The peer's end. */
+  inputEnded(): void;
+  /** A frame or message is wrong, or the stream has failed; messages before it were handed out. */
+  inputFailed(error: unknown): void;
+  /** The handler threw. */
+  handlerFailed(error: unknown): void;
+  /** Makes the place where fragments are joined, at the first one. */
+  makeAssembly(): MessageAssembly;
+}
+
+export class Inbound implements Watcher {
+  readonly #source: FrameSource;
+  readonly #channel: Channel;
+  readonly #host: InboundHost;
+  /** Bytes of frames kept for a reader before reading stops. */
+  readonly #mark: number;
+  #assembly: MessageAssembly | undefined;
+  #backlog: Backlog | undefined;
+  #deliver: Deliver | undefined;
+  #scope: AsyncResource | undefined;
+  #readers: Waiters | undefined;
+  #paused = false;
+  /** The output is full: nothing is handed out until it has left. */
+  #blocked = false;
+  #running = false;
+  /** Something happened while a run was being handed out. */
+  #again = false;
+  #watching = false;
+  /** No frame is looked at any more: the peer has closed, or failed. */
+  #over = false;
+  /** Messages that nobody takes are dropped: the connection is closing. */
+  #discards = false;
+
+  constructor(source: FrameSource, channel: Channel, host: InboundHost, mark: number) {
+    this.#source = source;
+    this.#channel = channel;
+    this.#host = host;
+    this.#mark = mark;
+  }
+
+  get framer(): Framer | undefined {
+    return this.#source.framer;
+  }
+
+  /** No frame is looked at any more; what is in the backlog can still be read. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  get delivering(): boolean {
+    return this.#deliver !== undefined;
+  }
+
+  /** Begins to read, or goes on. */
+  start(): void {
+    this.#run(undefined, false);
+  }
+
+  /** Hands every message to `deliver` from now on, those of the backlog first. */
+  deliverTo(deliver: Deliver): void {
+    this.#deliver = deliver;
+    this.#scope = new AsyncResource('MINIPROTO_WEBSOCKET');
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    process.nextTick(startLater, this);
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** From now on what nobody takes is dropped, so that the peer's close is seen. */
+  discard(): void {
+    this.#discards = true;
+    this.start();
+  }
+
+  /** Looks at no more frames. */
+  stop(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#unwatch();
+    this.wake();
+  }
+
+  /** Wakes those who wait for messages. */
+  wake(): void {
+    this.#readers?.wake();
+  }
+
+  // ---------------------------------------------------------------- arrivals
+
+  arrived(table: Int32Array, base: number, rows: number): void {
+    if (this.#over) return;
+    this.#run(rows < 0 || table.length === 0 ? undefined : this.#source.adopt(table, base, rows), true);
+  }
+
+  #run(first: FrameRun | undefined, inTurn: boolean): void {
+    if (this.#running) {
+      this.#again = true;
+      if (first !== undefined) this.#keep(first);
+      return;
+    }
+    if (this.#scope === undefined) this.#handOut(first, inTurn);
+    // The call came from the reactor, or from whoever wrote; the handler belongs to whoever set it.
+    else this.#scope.runInAsyncScope(this.#handOut, this, first, inTurn);
+  }
+
+  #handOut(first: FrameRun | undefined, inTurn: boolean): void {
+    const channel = this.#channel;
+    this.#running = true;
+    channel.hold();
+    let others = false;
+    try {
+      do {
+        this.#again = false;
+        others = this.#takeAll(first);
+      } while (this.#again && !others);
+    } catch (error) {
+      this.#host.inputFailed(error);
+    } finally {
+      this.#running = false;
+      channel.release();
+    }
+    if (others) void this.#yield();
+    this.#rearm(inTurn);
+  }
+
+  /** Takes what is there. @returns true when others should have their turn first. */
+  #takeAll(first: FrameRun | undefined): boolean {
+    this.#takeBacklog();
+    let run = first;
+    for (let runs = 0; ; runs++) {
+      if (run === undefined) {
+        if (!this.#mayRead()) return false;
+        if (runs >= RUNS_PER_TURN) return true;
+        const answer = this.#source.tryNext();
+        if (!isRun(answer)) {
+          if (answer === EOF && !this.#over) this.#host.inputEnded();
+          return false;
+        }
+        run = answer;
+      }
+      this.#take(run);
+      run = undefined;
+    }
+  }
+
+  #take(run: FrameRun): void {
+    try {
+      if (this.#delivers()) this.#deliverRun(run);
+      if (run.row < run.rows) this.#keep(run);
+    } finally {
+      this.#channel.returnLent();
+      this.#source.done(run);
+    }
+  }
+
+  #takeBacklog(): void {
+    const backlog = this.#backlog;
+    if (backlog === undefined) return;
+    while (backlog.first !== undefined && this.#delivers()) {
+      this.#deliverRun(backlog.first);
+      backlog.settle();
+    }
+  }
+
+  #delivers(): boolean {
+    return this.#deliver !== undefined && !this.#paused && !this.#blocked;
+  }
+
+  #mayRead(): boolean {
+    if (this.#over || this.#blocked) return false;
+    if (this.#deliver !== undefined && !this.#paused) return true;
+    return this.#discards || (this.#backlog?.length ?? 0) < this.#mark;
+  }
+
+  /** Hands out the messages of a run, until something stops it. */
+  #deliverRun(run: FrameRun): void {
+    const channel = this.#channel;
+    const message = new PlacedMessage(channel);
+    const deliver = this.#deliver!;
+    try {
+      while (run.row < run.rows && !(this.#over && !run.kept)) {
+        if (!this.#moveToNext(run, message)) continue;
+        try {
+          deliver(message);
+        } catch (error) {
+          this.#host.handlerFailed(error);
+        }
+        if (channel.full) this.#block();
+        if (this.#paused || this.#blocked) return;
+      }
+    } finally {
+      message.expire();
+    }
+  }
+
+  /** Takes the next frame of a run. @returns true when it completes a message, which `message` then is at. */
+  #moveToNext(run: FrameRun, message: PlacedMessage): boolean {
+    const { table, bytes } = run;
+    const at = run.base + HEADER_WORDS + run.row * ROW_WORDS;
+    const flags = table[at + R_FLAGS]!;
+    const first = (flags >>> WS_FIRST_SHIFT) & 0xff;
+    const from = table[at + R_OFFSET]!;
+    const length = table[at + R_LENGTH]!;
+    run.row++;
+    if (first === TEXT || first === BINARY) {
+      message.moveTo(
+        bytes,
+        from,
+        from + length,
+        first === TEXT,
+        (flags & WS_FLAG_ASCII) !== 0,
+        run.lent,
+        from - headerSize(length),
+      );
+      return true;
+    }
+    if ((first & OP_CLOSE) !== 0) {
+      this.#host.control(first & OPCODE_MASK, bytes, from, from + length);
+      if (this.#channel.full && this.#deliver !== undefined) this.#block();
+      return false;
+    }
+    return this.#assemble(run, message, first, from, length);
+  }
+
+  #assemble(run: FrameRun, message: PlacedMessage, first: number, from: number, length: number): boolean {
+    this.#assembly ??= this.#host.makeAssembly();
+    const whole = this.#assembly.add(first, run.bytes, from, from + length, run.offset);
+    if (whole === undefined) return false;
+    message.moveTo(whole.bytes, whole.from, whole.to, whole.isText, false, true, -1);
+    return true;
+  }
+
+  /** Keeps the rest of a run for later; its control frames are handled now. */
+  #keep(run: FrameRun): void {
+    const { table, bytes } = run;
+    const first = run.row;
+    for (let row = first; row < run.rows; row++) {
+      const at = run.base + HEADER_WORDS + row * ROW_WORDS;
+      const opcode = (table[at + R_FLAGS]! >>> WS_FIRST_SHIFT) & OPCODE_MASK;
+      if (opcode < OP_CLOSE) continue;
+      const from = table[at + R_OFFSET]!;
+      this.#host.control(opcode, bytes, from, from + table[at + R_LENGTH]!);
+    }
+    run.row = run.rows;
+    if (this.#discards && (this.#backlog?.length ?? 0) >= this.#mark) return;
+    this.#backlog ??= new Backlog();
+    if (this.#backlog.keep(run, first)) this.wake();
+  }
+
+  // ---------------------------------------------------------------- waiting
+
+  /** Hands nothing out until output has left. */
+  #block(): void {
+    const channel = this.#channel;
+    channel.returnLent();
+    channel.pushOn();
+    if (!channel.full || this.#blocked) return;
+    this.#blocked = true;
+    void this.#unblock();
+  }
+
+  async #unblock(): Promise<void> {
+    try {
+      while (this.#channel.full) await this.#channel.ready(undefined);
+    } catch {
+      // The stream is gone: reading finds out why.
+    }
+    this.#blocked = false;
+    this.start();
+  }
+
+  async #yield(): Promise<void> {
+    await nextTurn();
+    this.start();
+  }
+
+  /** Has the stream tell of the next arrival, as long as it may be taken. */
+  #rearm(inTurn: boolean): void {
+    const { stream } = this.#channel;
+    if (!this.#mayRead()) return this.#unwatch();
+    if (stream.watch !== undefined) {
+      // In a turn the stream looks by itself at what is wanted next.
+      if (this.#watching && inTurn) return;
+      this.#watching = true;
+      stream.watch(this);
+    } else if (!this.#watching) {
+      this.#watching = true;
+      stream.ready('read').then(this.#moved, this.#moved);
+    }
+  }
+
+  readonly #moved = (): void => {
+    this.#watching = false;
+    this.start();
+  };
+
+  #unwatch(): void {
+    const { stream } = this.#channel;
+    if (!this.#watching || stream.watch === undefined) return;
+    this.#watching = false;
+    stream.watch(undefined);
+  }
+
+  // ---------------------------------------------------------------- messages that are asked for
+
+  /** Moves `message` to the next one. @returns NOT_READY; EOF once the peer has closed and all has been read. */
+  tryNext(message: PlacedMessage): true | NotReady | Eof {
+    for (;;) {
+      const run = this.#backlog?.first;
+      if (run === undefined) {
+        if (this.#over) return EOF;
+        if (this.#running) return NOT_READY;
+        // What this turn has still to tell comes before what is received now.
+        this.#channel.stream.hear?.();
+        if (this.#backlog?.first !== undefined) continue;
+        this.#run(undefined, false);
+        if (this.#backlog?.first === undefined) return this.#over ? EOF : NOT_READY;
+        continue;
+      }
+      const found = this.#moveToNext(run, message);
+      this.#backlog!.settle();
+      if (found) return true;
+    }
+  }
+
+  /** Reading may get further after this: a reader has made room. */
+  made(): void {
+    if (!this.#watching && !this.#running && this.#mayRead()) this.#rearm(false);
+  }
+
+  /** Resolves when there may be a message. */
+  ready(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#over || this.#backlog?.first !== undefined) return Promise.resolve();
+    this.#readers ??= new Waiters();
+    return this.#readers.wait(signal);
+  }
+
+  /** The first run of the backlog, for a batch. */
+  get firstKept(): FrameRun | undefined {
+    return this.#backlog?.first;
+  }
+}
+
+const TEXT = FIN | OP_TEXT;
+const BINARY = FIN | OP_BINARY;
+
+function startLater(inbound: Inbound): void {
+  inbound.start();
+}

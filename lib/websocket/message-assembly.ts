@@ -1,0 +1,94 @@
+/**
+ * A message from its frames: fragments joined, deflated payloads inflated, the limit on the whole kept.
+ *
+ * Fragments are copied together as they come, into memory that doubles: ten thousand tiny ones cost their bytes and no
+ * object each, so they need no limit of their own. The framer has checked their order and uncompressed text.
+ */
+import { isUtf8 } from 'node:buffer';
+import { ProtocolError } from '../errors.js';
+import type { Compressor } from './compressor.js';
+import { messageTooLarge } from './faults.js';
+import { FIN, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
+
+/** Bytes. Memory for the first fragment of a message. */
+const SMALLEST = 256;
+
+/** A message that is complete. */
+export interface Assembled {
+  readonly bytes: Buffer;
+  readonly from: number;
+  readonly to: number;
+  readonly isText: boolean;
+}
+
+export class MessageAssembly {
+  readonly #maxLength: number;
+  readonly #deflate: Compressor | undefined;
+  #joined: Buffer = NOTHING;
+  #length = 0;
+  #open = false;
+  #isText = false;
+  #compressed = false;
+
+  constructor(maxLength: number, deflate: Compressor | undefined) {
+    this.#maxLength = maxLength;
+    this.#deflate = deflate;
+  }
+
+  /** A message has begun and not ended. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /**
+   * Adds a frame's payload.
+   * @param offset where in the stream the frame is; for errors.
+   * @returns the message, where this was its last frame; its memory is the caller's until the next call.
+   * @throws LimitError ERR_MESSAGE_TOO_LARGE; ProtocolError ERR_INVALID_DEFLATE, ERR_INVALID_UTF8
+   */
+  add(first: number, bytes: Buffer, from: number, to: number, offset: number): Assembled | undefined {
+    if (!this.#open) {
+      this.#open = true;
+      this.#isText = (first & OPCODE_MASK) === OP_TEXT;
+      this.#compressed = (first & RSV1) !== 0;
+      if ((first & FIN) !== 0) return this.#complete(bytes, from, to, offset);
+    }
+    const most = this.#compressed ? mostCompressed(this.#maxLength) : this.#maxLength;
+    if (this.#length + to - from > most) throw messageTooLarge(this.#maxLength, offset);
+    this.#join(bytes, from, to);
+    return (first & FIN) === 0 ? undefined : this.#complete(this.#joined, 0, this.#length, offset);
+  }
+
+  #join(bytes: Buffer, from: number, to: number): void {
+    const length = this.#length + to - from;
+    if (length > this.#joined.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(SMALLEST, 2 * this.#joined.length, length));
+      this.#joined.copy(grown, 0, 0, this.#length);
+      this.#joined = grown;
+    }
+    bytes.copy(this.#joined, this.#length, from, to);
+    this.#length = length;
+  }
+
+  #complete(bytes: Buffer, from: number, to: number, offset: number): Assembled {
+    const isText = this.#isText;
+    const compressed = this.#compressed;
+    this.#open = false;
+    this.#joined = NOTHING;
+    this.#length = 0;
+    if (!compressed) return { bytes, from, to, isText };
+    const inflated = this.#deflate!.inflate(bytes, from, to, this.#maxLength);
+    if (isText && !isUtf8(inflated)) {
+      const message = 'Cannot take the text: it is not valid UTF-8 (RFC 6455 §8.1)';
+      throw new ProtocolError('ERR_INVALID_UTF8', { protocol: 'websocket', offset, message });
+    }
+    return { bytes: inflated, from: 0, to: inflated.length, isText };
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** Bytes. What a message of `length` bytes has at most when deflating does not make it smaller: five per stored block. */
+export function mostCompressed(length: number): number {
+  return length + 64 + Math.ceil(length / 1024);
+}

@@ -1,0 +1,83 @@
+/**
+ * Messages as they arrived together: the pull form of the fast path. A batch is an iterable of one cursor, moved from
+ * message to message, valid until the next batch is asked for.
+ */
+import { EOF, NOT_READY } from '../status.js';
+import type { Inbound } from './inbound.js';
+import { type MessageCursor, PlacedMessage } from './message-cursor.js';
+
+export class MessageBatches implements AsyncIterableIterator<Iterable<MessageCursor>> {
+  readonly #inbound: Inbound;
+  /** Throws what has ended the connection, where that was a failure. */
+  readonly #checkEnd: () => void;
+  #batch: MessageBatch | undefined;
+
+  constructor(inbound: Inbound, checkEnd: () => void) {
+    this.#inbound = inbound;
+    this.#checkEnd = checkEnd;
+  }
+
+  async next(): Promise<IteratorResult<Iterable<MessageCursor>, undefined>> {
+    this.#batch?.expire();
+    this.#batch = undefined;
+    for (;;) {
+      const first = new PlacedMessage(undefined);
+      const answer = this.#inbound.tryNext(first);
+      this.#inbound.made();
+      if (answer === true) {
+        this.#batch = new MessageBatch(this.#inbound, first);
+        return { done: false, value: this.#batch };
+      }
+      if (answer === EOF) {
+        this.#checkEnd();
+        return { done: true, value: undefined };
+      }
+      await this.#inbound.ready(undefined);
+    }
+  }
+
+  async return(): Promise<IteratorResult<Iterable<MessageCursor>, undefined>> {
+    this.#batch?.expire();
+    this.#batch = undefined;
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+/** Messages that are there. What is not visited is in the next batch. */
+class MessageBatch implements IterableIterator<MessageCursor> {
+  readonly #inbound: Inbound;
+  readonly #message: PlacedMessage;
+  #started = false;
+  #expired = false;
+
+  constructor(inbound: Inbound, first: PlacedMessage) {
+    this.#inbound = inbound;
+    this.#message = first;
+  }
+
+  next(): IteratorResult<MessageCursor, undefined> {
+    if (this.#expired) return { done: true, value: undefined };
+    if (!this.#started) {
+      this.#started = true;
+      return { done: false, value: this.#message };
+    }
+    // Only what is kept: a batch does not wait, and does not receive.
+    if (this.#inbound.firstKept === undefined || this.#inbound.tryNext(this.#message) === NOT_READY) {
+      return { done: true, value: undefined };
+    }
+    return { done: false, value: this.#message };
+  }
+
+  expire(): void {
+    this.#expired = true;
+    this.#message.expire();
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * A message that is written in pieces, each a fragment. RFC 6455 §5.4
+ *
+ * Its length need not be known. Control frames may go between the pieces; other messages wait until it has ended.
+ */
+import { UsageError } from '../errors.js';
+import type { Channel } from '../framed/channel.js';
+import { NOT_READY, type NotReady } from '../status.js';
+import type { ReadyOptions } from '../streams/byte-stream.js';
+import type { Compressor, PieceDeflater } from './compressor.js';
+import { bytesOf, fragmentByte, type Outbound, type SendOptions } from './outbound.js';
+
+export class MessageWriter {
+  readonly #outbound: Outbound;
+  readonly #channel: Channel;
+  readonly #deflating: PieceDeflater | undefined;
+  readonly #form: { binary: boolean; compressed: boolean };
+  #isFirst = true;
+  #ended = false;
+
+  /** Internal: `beginMessage` makes it. */
+  constructor(outbound: Outbound, channel: Channel, deflate: Compressor | undefined, options: SendOptions) {
+    this.#outbound = outbound;
+    this.#channel = channel;
+    const compressed = deflate !== undefined && (options.compress ?? true);
+    this.#deflating = compressed ? deflate.beginDeflate() : undefined;
+    this.#form = { binary: options.type !== 'text', compressed };
+  }
+
+  /**
+   * Takes a piece, if there is room.
+   * @throws ERR_INVALID_ARG_TYPE; UsageError ERR_STREAM_ENDED after `end` or once the connection is closing.
+   */
+  tryWrite(piece: string | Uint8Array): true | NotReady {
+    this.#check();
+    if (this.#channel.full) return NOT_READY;
+    this.#send(piece, false);
+    return true;
+  }
+
+  /** Takes a piece as soon as there is room. */
+  async write(piece: string | Uint8Array, options: ReadyOptions = {}): Promise<void> {
+    while (this.tryWrite(piece) === NOT_READY) await this.#channel.ready(options.signal);
+  }
+
+  /** Ends the message, with a last piece or without. */
+  end(piece: string | Uint8Array = ''): void {
+    this.#check();
+    this.#ended = true;
+    this.#send(piece, true);
+  }
+
+  #check(): void {
+    if (this.#ended || this.#outbound.closed || this.#channel.failed) {
+      throw new UsageError('ERR_STREAM_ENDED', { protocol: 'websocket' });
+    }
+  }
+
+  #send(piece: string | Uint8Array, isLast: boolean): void {
+    const given = typeof piece === 'string' ? Buffer.from(piece) : bytesOf(piece);
+    const bytes = this.#deflating === undefined ? given : this.#deflating.write(given, 0, given.length, { final: isLast });
+    // A deflater may keep a piece to itself until there is more.
+    if (bytes.length === 0 && !isLast) return;
+    const first = fragmentByte({ isFirst: this.#isFirst, isLast }, this.#form);
+    this.#isFirst = false;
+    this.#outbound.writeFragment(first, bytes, 0, bytes.length, false);
+  }
+}

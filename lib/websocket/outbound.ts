@@ -1,0 +1,224 @@
+/**
+ * The sending side of a connection: messages and control frames into the output queue.
+ *
+ * A message is taken whole or not at all. Control frames are always taken, but of the pongs only the last one waits while
+ * the queue is over its mark, so that a peer that pings without reading gets no memory of ours. RFC 6455 §5.5.3
+ */
+import { invalidArgType } from '../arguments.js';
+import { checkAttached } from '../bytes/input-buffer.js';
+import { isUnstable } from '../bytes/output-buffer.js';
+import type { Channel } from '../framed/channel.js';
+import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
+import type { Compressor } from './compressor.js';
+import { FrameWriter } from './frame-writer.js';
+import type { MaskKeySource } from './mask-keys.js';
+import { type MessageCursor, PlacedMessage } from './message-cursor.js';
+import { FIN, OP_BINARY, OP_CLOSE, OP_CONTINUATION, OP_PING, OP_PONG, OP_TEXT, RSV1 } from './opcodes.js';
+import { PreparedMessage } from './prepared-message.js';
+
+/** What can be sent as a message. */
+export type MessageData = string | Uint8Array | ArrayBuffer | SharedArrayBuffer | DataView | MessageCursor | PreparedMessage;
+
+export interface SendOptions {
+  /** What the peer gets it as. Default: text for strings, binary for bytes, what it was for a message. */
+  type?: 'text' | 'binary';
+  /** Whether to deflate, where that was agreed on. Default: from the threshold up. */
+  compress?: boolean;
+}
+
+/** What a send that finds the queue over its mark gets: nothing is taken in any case. */
+export type FullPolicy = 'wait' | 'drop' | 'close';
+
+export interface OutboundOptions {
+  readonly keys: MaskKeySource | undefined;
+  readonly deflate: Compressor | undefined;
+  /** Bytes from which messages are deflated. */
+  readonly threshold: number;
+}
+
+export class Outbound {
+  readonly #channel: Channel;
+  readonly #frames: FrameWriter;
+  readonly #deflate: Compressor | undefined;
+  readonly #threshold: number;
+  /** The last pong that found the queue over its mark. */
+  #latePong: Buffer | undefined;
+  /** A close frame has been queued: nothing may follow it. RFC 6455 §5.5.1 */
+  #closed = false;
+  /** A message is being written in pieces. */
+  #inPieces = false;
+
+  constructor(channel: Channel, { keys, deflate, threshold }: OutboundOptions) {
+    this.#channel = channel;
+    this.#frames = new FrameWriter(channel.output, keys);
+    this.#deflate = deflate;
+    this.#threshold = threshold;
+  }
+
+  /** Nothing can be sent any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  get deflates(): boolean {
+    return this.#deflate !== undefined;
+  }
+
+  /** Takes a message, if there is room. @returns EOF once nothing can be sent any more. */
+  trySend(data: MessageData, options: SendOptions | undefined): true | NotReady | Eof {
+    const channel = this.#channel;
+    if (this.#closed || channel.failed) return EOF;
+    if (this.#inPieces) return NOT_READY;
+    if (channel.full) {
+      if (!channel.held) channel.pushOn();
+      if (channel.full) return NOT_READY;
+    }
+    this.#encode(data, options);
+    channel.schedule();
+    return true;
+  }
+
+  #encode(data: MessageData, options: SendOptions | undefined): void {
+    if (typeof data === 'string') {
+      const first = FIN | (options?.type === 'binary' ? OP_BINARY : OP_TEXT);
+      if (this.#deflate === undefined || !this.#compresses(3 * data.length, options)) {
+        this.#frames.writeText(first, data);
+        return;
+      }
+      const bytes = Buffer.from(data);
+      return this.#writeBytes(first, bytes, 0, bytes.length, true, options);
+    }
+    if (data instanceof PlacedMessage) return this.#encodePlaced(data, options);
+    if (data instanceof PreparedMessage) return this.#encodePrepared(data);
+    const bytes = bytesOf(data);
+    this.#writeBytes(firstByte(options?.type !== 'text'), bytes, 0, bytes.length, !isUnstable(bytes), options);
+  }
+
+  #encodePlaced(message: PlacedMessage, options: SendOptions | undefined): void {
+    const asItIs = options?.type === undefined || options.type === message.type;
+    if (asItIs && !this.#frames.masks && !this.#compresses(message.length, options)) {
+      if (message.writeFrame(this.#channel.output, this.#channel)) return;
+    }
+    const { bytes, from, to, isText, lent } = message.place;
+    const binary = options?.type === undefined ? !isText : options.type === 'binary';
+    this.#writeBytes(firstByte(binary), bytes, from, to, !lent, options);
+  }
+
+  #encodePrepared(message: PreparedMessage): void {
+    const { output } = this.#channel;
+    const { frame, first, bytes } = message;
+    const deflated = this.#deflate === undefined ? undefined : message.deflatedFor(this.#deflate, this.#threshold);
+    if (!this.#frames.masks) {
+      if (deflated !== undefined) this.#deflate!.forget();
+      const whole = deflated ?? frame;
+      output.writeInPlace(whole, 0, whole.length, KEPT);
+    } else this.#frames.write(first, bytes, 0, bytes.length, STABLE);
+  }
+
+  #compresses(length: number, options: SendOptions | undefined): boolean {
+    if (this.#deflate === undefined) return false;
+    return length >= this.#threshold && (options?.compress ?? true);
+  }
+
+  #writeBytes(
+    first: number,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    stable: boolean,
+    options: SendOptions | undefined,
+  ): void {
+    if (this.#compresses(to - from, options)) {
+      const deflated = this.#deflate!.deflate(bytes, from, to);
+      this.#frames.write(first | RSV1, deflated, 0, deflated.length, UNSTABLE);
+    } else this.#frames.write(first, bytes, from, to, stable ? STABLE : UNSTABLE);
+  }
+
+  // ---------------------------------------------------------------- pieces
+
+  /** A message in pieces begins. @returns false when another is being written. */
+  begin(): true | NotReady | Eof {
+    if (this.#closed || this.#channel.failed) return EOF;
+    if (this.#inPieces || this.#channel.full) return NOT_READY;
+    this.#inPieces = true;
+    return true;
+  }
+
+  /** One fragment. */
+  writeFragment(first: number, bytes: Buffer, from: number, to: number, stable: boolean): void {
+    this.#frames.write(first, bytes, from, to, stable ? STABLE : UNSTABLE);
+    if ((first & FIN) !== 0) this.#inPieces = false;
+    this.#channel.schedule();
+  }
+
+  // ---------------------------------------------------------------- control frames
+
+  /** @returns false once nothing can be sent any more. */
+  ping(payload: Buffer): boolean {
+    return this.#control(OP_PING, payload);
+  }
+
+  pong(payload: Buffer): boolean {
+    if (this.#channel.full) {
+      // Only the last one has to be answered. RFC 6455 §5.5.3
+      if (this.#latePong === undefined) void this.#pongLater();
+      this.#latePong = Buffer.from(payload);
+      return !this.#closed;
+    }
+    return this.#control(OP_PONG, payload);
+  }
+
+  async #pongLater(): Promise<void> {
+    try {
+      while (this.#channel.full) await this.#channel.ready(undefined);
+    } catch {
+      // The stream is gone, and who pinged with it.
+    }
+    const payload = this.#latePong!;
+    this.#latePong = undefined;
+    this.#control(OP_PONG, payload);
+  }
+
+  /** Queues the close frame, the last one. @returns false when one has been queued. */
+  close(payload: Buffer): boolean {
+    if (!this.#control(OP_CLOSE, payload)) return false;
+    this.#closed = true;
+    return true;
+  }
+
+  #control(opcode: number, payload: Buffer): boolean {
+    const channel = this.#channel;
+    if (this.#closed || channel.failed || channel.ended) return false;
+    this.#frames.write(FIN | opcode, payload, 0, payload.length, UNSTABLE);
+    channel.schedule();
+    return true;
+  }
+}
+
+/** The first byte of a fragment. */
+export function fragmentByte(
+  { isFirst, isLast }: { isFirst: boolean; isLast: boolean },
+  { binary, compressed }: { binary: boolean; compressed: boolean },
+): number {
+  const opcode = isFirst ? (binary ? OP_BINARY : OP_TEXT) | (compressed ? RSV1 : 0) : OP_CONTINUATION;
+  return opcode | (isLast ? FIN : 0);
+}
+
+const KEPT = { lent: false };
+const STABLE = { stable: true };
+const UNSTABLE = { stable: false };
+
+function firstByte(binary: boolean): number {
+  return FIN | (binary ? OP_BINARY : OP_TEXT);
+}
+
+/** @throws ERR_INVALID_ARG_TYPE; UsageError ERR_PAYLOAD_DETACHED */
+export function bytesOf(data: unknown): Buffer {
+  if (data instanceof Uint8Array) {
+    checkAttached(data);
+    return Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  }
+  if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return Buffer.from(data);
+  throw invalidArgType('data', 'a string, bytes or a message', data);
+}
