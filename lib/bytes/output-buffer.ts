@@ -108,7 +108,14 @@ export class OutputBuffer {
   /** Queues bytes of a block that was leased for them; it is given back when they have left. Internal. */
   writeBlock(block: Block, from: number, to: number): void {
     this.#length += to - from;
-    this.#add({ bytes: block.bytes, start: from, end: to, expected: block.bytes.length, lent: false, drop: block.drop });
+    this.#add({
+      bytes: block.bytes,
+      start: from,
+      end: to,
+      expected: block.bytes.length,
+      lent: false,
+      drop: block.drop,
+    });
   }
 
   /** True when what waits may lie in lent memory. Internal. */

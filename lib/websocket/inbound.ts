@@ -13,7 +13,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { HEADER_WORDS, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, WS_FLAG_ASCII, WS_FIRST_SHIFT } from '../frame-table.js';
+import { HEADER_WORDS, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, WS_FIRST_SHIFT, WS_FLAG_ASCII } from '../frame-table.js';
 import type { Channel } from '../framed/channel.js';
 import type { Framer } from '../native-interface.js';
 import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';

@@ -58,7 +58,8 @@ export class MessageWriter {
 
   #send(piece: string | Uint8Array, isLast: boolean): void {
     const given = typeof piece === 'string' ? Buffer.from(piece) : bytesOf(piece);
-    const bytes = this.#deflating === undefined ? given : this.#deflating.write(given, 0, given.length, { final: isLast });
+    const bytes =
+      this.#deflating === undefined ? given : this.#deflating.write(given, 0, given.length, { final: isLast });
     // A deflater may keep a piece to itself until there is more.
     if (bytes.length === 0 && !isLast) return;
     const first = fragmentByte({ isFirst: this.#isFirst, isLast }, this.#form);

@@ -17,7 +17,14 @@ import { FIN, OP_BINARY, OP_CLOSE, OP_CONTINUATION, OP_PING, OP_PONG, OP_TEXT, R
 import { PreparedMessage } from './prepared-message.js';
 
 /** What can be sent as a message. */
-export type MessageData = string | Uint8Array | ArrayBuffer | SharedArrayBuffer | DataView | MessageCursor | PreparedMessage;
+export type MessageData =
+  | string
+  | Uint8Array
+  | ArrayBuffer
+  | SharedArrayBuffer
+  | DataView
+  | MessageCursor
+  | PreparedMessage;
 
 export interface SendOptions {
   /** What the peer gets it as. Default: text for strings, binary for bytes, what it was for a message. */
