@@ -9,7 +9,6 @@ import { UsageError } from '../errors.js';
 import { type RecordCursor, SpanCursor, ValueCursor } from './cursor.js';
 import type { Span } from './span.js';
 import { SpanSlabs } from './span-slabs.js';
-import { SpanText } from './span-text.js';
 
 /** Records that arrived together. */
 export interface Batch<R> extends Iterable<RecordCursor<R>> {
@@ -126,20 +125,22 @@ abstract class BaseBatch<R> implements LiveBatch<R> {
 export class SpanBatch<R> extends BaseBatch<R> {
   readonly #framing: Framing<R>;
   readonly #span: Span;
-  readonly #texts: SpanText;
   /** The cursor. Internal. */
   readonly rows: SpanCursor<R>;
   #slabs: SpanSlabs | undefined;
 
   constructor(framing: Framing<R>, span: Span) {
-    const texts = new SpanText(span, framing.text, framing.detached ?? false);
-    const cursor = new SpanCursor(framing, span, texts);
+    const cursor = new SpanCursor(framing, span);
     super(cursor, span.row, span.rows - span.row);
-    cursor.watch((error, row) => this.failAt(row - this.first, error));
+    cursor.watch(this);
     this.rows = cursor;
     this.#framing = framing;
     this.#span = span;
-    this.#texts = texts;
+  }
+
+  /** Nothing is given from the row on, counted from the table's first. Internal. */
+  faultAt(row: number, error: unknown): void {
+    this.failAt(row - this.first, error);
   }
 
   values(): R[] {
@@ -147,7 +148,7 @@ export class SpanBatch<R> extends BaseBatch<R> {
     this.visited = this.length;
     // Where a record is its text, the slices are the records.
     if (this.#framing.fromText === (textItself as unknown)) {
-      const texts = this.#texts.all();
+      const texts = this.rows.texts.all();
       if (texts !== undefined) return texts as unknown as R[];
     }
     if (this.#framing.text === undefined) this.#slabs ??= new SpanSlabs(this.#span);

@@ -16,7 +16,7 @@ import { Waiters } from '../streams/waiters.js';
 const scheduled = new Set<Channel>();
 let exitHandled = false;
 /** The channels whose turn it is: a handler that destroys another connection has that one's turn inside its own. */
-const held = new Set<Channel>();
+const held: Channel[] = [];
 
 export class Channel {
   readonly stream: ByteStream;
@@ -32,8 +32,9 @@ export class Channel {
   /** Who adds what waits to be encoded before the queue is handed over at exit. */
   waiting: { encodeWaiting(): void } | undefined;
   /**
-   * A push has to ask why it may not go on: the output has failed, the conversation is closing or has switched, a record
-   * could not be encoded, a signal has aborted. One look after each record, for what hardly ever happens.
+   * A push has to ask whether it may go on, and whether it may write: the output has failed or was ended, the conversation
+   * is closing or has switched, a record is being written in parts or could not be encoded, a signal has aborted. One look
+   * for each record, for what hardly ever happens.
    */
   interrupted = false;
   /** The stream's output failed; it sticks. */
@@ -99,8 +100,8 @@ export class Channel {
 
   /** Keeps what is written until `release`: a turn's answers leave together, and at its end, not a tick later. */
   hold(): void {
+    if (!this.#held) held.push(this);
     this.#held = true;
-    held.add(this);
     if (!exitHandled) handleExit();
   }
 
@@ -118,8 +119,12 @@ export class Channel {
 
   /** Sends what was held. */
   release(): void {
-    this.#held = false;
-    held.delete(this);
+    if (this.#held) {
+      this.#held = false;
+      // Turns lie within one another, so it is the last one.
+      if (held[held.length - 1] === this) held.pop();
+      else held.splice(held.indexOf(this), 1);
+    }
     if (this.output.length > 0 && (this.#corks === 0 || this.full)) this.pushOn();
   }
 
@@ -235,6 +240,7 @@ export class Channel {
 
   /** Flushes, then ends our side of the stream. */
   end(): Promise<void> {
+    this.interrupted = true;
     this.#ended ??= this.#end();
     return this.#ended;
   }

@@ -6,7 +6,7 @@
  */
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { viewOf } from '../bytes/view.js';
-import type { Framing, Memory } from '../codecs/codec.js';
+import type { Framing } from '../codecs/codec.js';
 import { ownedBytes } from '../codecs/record-forms.js';
 import { pieceOf } from '../codecs/separated.js';
 import { UsageError } from '../errors.js';
@@ -22,7 +22,7 @@ import {
 } from '../frame-table.js';
 import type { Span } from './span.js';
 import type { SpanSlabs } from './span-slabs.js';
-import type { SpanText } from './span-text.js';
+import { SpanText } from './span-text.js';
 
 /** A record of a batch or turn, valid until that ends. */
 export interface RecordCursor<R> {
@@ -49,6 +49,11 @@ export interface RecordCursor<R> {
 const LENT = { lent: true };
 const KEPT = { lent: false };
 
+/** Hears of records that cannot be decoded, with their row, counted from the table's first. Internal. */
+interface FaultWatcher {
+  faultAt(row: number, error: unknown): void;
+}
+
 /** The rows of a framer, seen through one moving cursor. */
 export class SpanCursor<R> implements RecordCursor<R> {
   readonly #framing: Framing<R>;
@@ -61,24 +66,22 @@ export class SpanCursor<R> implements RecordCursor<R> {
   #from = 0;
   /** The row's payload in bytes; -1 once the batch has ended, so that one look tells both. */
   #length = -1;
-  #memory: Memory;
-  #texts: SpanText;
-  /** Where the span starts in `bytes`, and in the stream. */
-  #start: number;
-  #offset: number;
-  /** Index of the first row's words. */
-  #firstWords: number;
-  #onFault: ((error: unknown, row: number) => void) | undefined;
+  readonly #span: Span;
+  /** Once somebody has asked for text. */
+  #texts: SpanText | undefined;
+  #watcher: FaultWatcher | undefined;
 
-  constructor(framing: Framing<R>, span: Span, texts: SpanText) {
+  constructor(framing: Framing<R>, span: Span) {
     this.#framing = framing;
     this.#bytes = span.bytes;
     this.#table = span.table;
-    this.#memory = span.memory;
-    this.#start = span.start;
-    this.#offset = span.offset;
-    this.#firstWords = HEADER_WORDS + span.base;
-    this.#texts = texts;
+    this.#span = span;
+  }
+
+  /** The text of the batch's rows. Internal. Pre: the batch has not ended. */
+  get texts(): SpanText {
+    this.#texts ??= new SpanText(this.#span, this.#framing.text, this.#framing.detached ?? false);
+    return this.#texts;
   }
 
   /** Moves to a row. Internal. Pre: the batch has not ended. */
@@ -92,8 +95,8 @@ export class SpanCursor<R> implements RecordCursor<R> {
   }
 
   /** Has records that cannot be decoded reported, with their row. Internal. */
-  watch(onFault: (error: unknown, row: number) => void): void {
-    this.#onFault = onFault;
+  watch(watcher: FaultWatcher): void {
+    this.#watcher = watcher;
   }
 
   /** Ends the cursor's life. Internal. */
@@ -146,26 +149,27 @@ export class SpanCursor<R> implements RecordCursor<R> {
     const flags = this.#table[this.#row + R_FLAGS]!;
     const { fromText } = this.#framing;
     try {
-      const text = fromText && this.#texts.row(this.#rowIndex());
+      const text = fromText && this.texts.row(this.#rowIndex());
       if (text !== undefined) return fromText!(text, this.#recordOffset());
       if (slabs !== undefined) return slabs.record(this.#framing, this.#rowIndex(), this.#recordOffset());
-      return this.#framing.record(bytes, from, to, flags, this.#memory, this.#recordOffset());
+      return this.#framing.record(bytes, from, to, flags, this.#span.memory, this.#recordOffset());
     } catch (error) {
-      this.#onFault?.(error, this.#rowIndex());
+      this.#watcher?.faultAt(this.#rowIndex(), error);
       throw error;
     }
   }
 
   /** Where in the stream the record starts: where the one before it ends. */
   #recordOffset(): number {
+    const { start, offset, base } = this.#span;
     const before = this.#row - ROW_WORDS;
-    const recordStart = before < this.#firstWords ? this.#start : this.#table[before + R_END]!;
-    return this.#offset + recordStart - this.#start;
+    const recordStart = before < HEADER_WORDS + base ? start : this.#table[before + R_END]!;
+    return offset + recordStart - start;
   }
 
   text(encoding: 'utf8' | 'latin1' = 'utf8'): string {
     this.#live();
-    return this.#texts.rowAs(this.#rowIndex(), encoding);
+    return this.texts.rowAs(this.#rowIndex(), encoding);
   }
 
   bytes(): Buffer {
@@ -179,26 +183,26 @@ export class SpanCursor<R> implements RecordCursor<R> {
   }
 
   /**
-   * Writes the record as it was read, where that is how `framing` writes it. Internal.
+   * Writes the record as it was read, where that is how its codec writes it. Internal. Pre: the codec has read it.
    * @returns false when it has to be encoded.
    */
-  writeVerbatim(framing: Framing<unknown> | undefined, output: OutputBuffer): boolean {
+  writeVerbatim(output: OutputBuffer): boolean {
     const bytes = this.#bytes;
-    const { framer, verbatim } = this.#framing;
-    if (bytes === undefined || verbatim === undefined || framing?.framer !== framer) return false;
+    const { verbatim } = this.#framing;
+    if (bytes === undefined || verbatim === undefined) return false;
     const table = this.#table;
     const row = this.#row;
     const from = table[row + R_OFFSET]!;
     const to = from + table[row + R_LENGTH]! + verbatim.after;
     if (table[row + R_FLAGS]! !== 0 || table[row + R_END]! !== to) return false;
-    output.writeInPlace(bytes, from - verbatim.before, to, this.#memory === 'reused' ? LENT : KEPT);
+    output.writeInPlace(bytes, from - verbatim.before, to, this.#span.memory === 'reused' ? LENT : KEPT);
     return true;
   }
 
   /** Where the payload lies, for writing it on without an object. Internal. */
   range(take: (bytes: Buffer, from: number, to: number, stable: boolean) => void): void {
     const bytes = this.#live();
-    take(bytes, this.#from, this.#from + this.#length, this.#memory !== 'reused');
+    take(bytes, this.#from, this.#from + this.#length, this.#span.memory !== 'reused');
   }
 }
 

@@ -237,6 +237,11 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   }
 
   /** @internal */
+  get ending(): boolean {
+    return this.#endPromise !== undefined || this.#closePromise !== undefined || this.#channel.ended;
+  }
+
+  /** @internal */
   checkWritable(): void {
     if (this.#attempts.switched) throw new UsageError('ERR_STREAM_SWITCHED');
     this.#channel.checkWritable();
@@ -349,6 +354,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       const about = { protocol: this.codec.name };
       if (this.#attempts.switched) return Promise.reject(new UsageError('ERR_STREAM_SWITCHED', about));
       if (this.#writer.unfinished) return Promise.reject(new UsageError('ERR_RECORD_UNFINISHED', about));
+      this.#channel.interrupted = true;
       this.#endPromise = this.#end();
     }
     return this.#endPromise;

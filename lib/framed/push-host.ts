@@ -18,6 +18,8 @@ import type { RecordWriter } from './record-writer.js';
 export interface FramedFace {
   /** @throws what forbids writing. */
   checkWritable(): void;
+  /** Our side has been ended, or is about to be. */
+  readonly ending: boolean;
   /** An attempt to read has found the peer's end. */
   sawEnd(): void;
 }
@@ -101,17 +103,21 @@ export class PushHost<R, W> {
 
   /** Takes a record, always. @returns false when the queue is over its mark. */
   write(record: W | RecordCursor<unknown>): boolean {
-    this.#face.checkWritable();
+    if (this.#channel.interrupted) this.#face.checkWritable();
     return this.#writer.push(record);
   }
 
   /** A run begins. Output is to leave together, at `release`. */
   hold(): void {
-    const attempts = this.#attempts;
-    const channel = this.#channel;
-    channel.interrupted =
-      channel.failed || attempts.switched || attempts.closing || this.#writer.pushFailed || this.signal?.aborted === true;
-    channel.hold();
+    this.#channel.interrupted = this.#mustAsk();
+    this.#channel.hold();
+  }
+
+  #mustAsk(): boolean {
+    const { switched, closing } = this.#attempts;
+    const { pushFailed, unfinished } = this.#writer;
+    if (switched || closing || pushFailed || unfinished || this.#channel.failed) return true;
+    return this.#face.ending || this.signal?.aborted === true;
   }
 
   release(): void {

@@ -150,6 +150,10 @@ export class RecordReader<R, W> {
       this.#finishSpan(this.#span);
     }
     if (this.#failed) throw this.#failure;
+    if (this.#input.length === 0) {
+      this.#input.need(framing.least);
+      return false;
+    }
     const table = leaseTable();
     let rows = 0;
     try {

@@ -83,7 +83,7 @@ export class RecordWriter<R, W> implements QueueServer {
   push(record: W | RecordCursor<unknown>): boolean {
     const channel = this.#channel;
     if (channel.held && this.#queue.length === 0 && this.#reader.isCursor(record)) {
-      if (record.writeVerbatim(this.#reader.codec.framing, channel.output)) return !channel.full;
+      if (record.writeVerbatim(channel.output)) return !channel.full;
     }
     // A push takes always, so those that wait for room need not wait any longer.
     this.encodeWaiting();
@@ -248,6 +248,7 @@ export class RecordWriter<R, W> implements QueueServer {
       const done = () => {
         this.#parts = undefined;
       };
+      channel.interrupted = true;
       this.#parts = new RecordParts(pieces.begin(length, output), channel, done);
     } catch (error) {
       output.rollback();
