@@ -4,13 +4,16 @@
  * It pulls with `read()`, so what the Node stream has buffered already is simply the first input, and a stream that
  * nobody reads stops at its own high-water mark. `read()` gives everything buffered on Node 20 and one chunk at a time
  * from Node 26 on; the loop here is right for both. Listeners are added when the stream is first used, and `release()`
- * takes them away again and gives unread bytes back.
+ * takes them away again and gives unread bytes back. The file of an `fs.ReadStream` is read in its place where that is
+ * the same to everybody, see taken-file.ts.
  */
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { invalidArgType, invalidArgValue } from '../arguments.js';
+import { isPage } from '../bytes/pages.js';
 import { type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { BaseStream, type StreamOptions } from './base-stream.js';
 import type { Watcher } from './byte-stream.js';
+import { type TakenFile, takeFile } from './taken-file.js';
 
 /** What DuplexStream can be made of. */
 export type NodeStreamLike = Duplex | Readable | Writable | NodeStreamPair;
@@ -51,6 +54,8 @@ export class DuplexStream extends BaseStream {
   readonly #writable: Writable | undefined;
   #listening = false;
   #released = false;
+  /** What reads in the place of a Node stream that is a file's. */
+  #file: TakenFile | undefined;
   /** `write` answered false and 'drain' has not come; for streams of old packages, which cannot be asked. */
   #refused = false;
   /** The Node stream had `allowHalfOpen: false`, and `keepOpen` has changed that. */
@@ -121,25 +126,31 @@ export class DuplexStream extends BaseStream {
   }
 
   protected override mayPull(): boolean {
-    return (this.#readable?.readableLength ?? 0) > 0;
+    return (this.#readable?.readableLength ?? 0) > 0 || this.#file?.mayPull === true;
   }
 
   protected pull(wanted: number): void {
     const readable = this.#readable;
     if (readable === undefined || this.#released) return;
     this.#listen(readable);
+    if (this.#file?.pull(wanted) !== true && !this.#readChunks(readable, wanted)) return;
+    // A stream that has ended emits 'end' a tick after its last read; there is no reason to wait for that.
+    if (readable.readableEnded) this.inputEnded();
+    else if (readable.errored != null && !this.mayPull()) this.fail(readable.errored);
+  }
+
+  /** @returns false when the Node stream gave something that is no bytes: then this stream has failed. */
+  #readChunks(readable: Readable, wanted: number): boolean {
     while (this.input.length < wanted) {
       const chunk: unknown = readable.read();
       if (chunk === null) break;
       if (!(chunk instanceof Uint8Array)) {
         this.fail(new UsageError('ERR_TRANSPORT', { message: 'the Node stream gave something that is no bytes' }));
-        return;
+        return false;
       }
       this.input.append(chunk);
     }
-    // A stream that has ended emits 'end' a tick after its last read; there is no reason to wait for that.
-    if (readable.readableEnded) this.inputEnded();
-    else if (readable.errored != null && !this.mayPull()) this.fail(readable.errored);
+    return true;
   }
 
   /** Takes what a stream that is going down holds: those bytes came before its failure. */
@@ -151,18 +162,27 @@ export class DuplexStream extends BaseStream {
   #listen(readable: Readable): void {
     if (this.#listening) return;
     this.#listening = true;
-    readable.on('readable', this.#onReadable);
+    const user = { input: this.input, wake: this.#onReadable, givenBack: this.#onGivenBack };
+    this.#file = takeFile(readable, user);
+    if (this.#file === undefined) readable.on('readable', this.#onReadable);
+  }
+
+  /** Somebody waits, and may not have tried. */
+  #expect(): void {
+    if (this.#readable === undefined || this.#released) return;
+    this.#listen(this.#readable);
+    this.#file?.startReading();
   }
 
   override ready(...args: Parameters<BaseStream['ready']>): Promise<void> {
-    if (args[0] === 'read' && this.#readable !== undefined && !this.#released) this.#listen(this.#readable);
+    if (args[0] === 'read') this.#expect();
     if (args[0] === 'write') this.#watchForeignWrites();
     return super.ready(...args);
   }
 
   /** Internal, see Watcher. */
   watch(watcher: Watcher | undefined): void {
-    if (watcher !== undefined && this.#readable !== undefined && !this.#released) this.#listen(this.#readable);
+    if (watcher !== undefined) this.#expect();
     this.watcher = watcher;
   }
 
@@ -247,9 +267,10 @@ export class DuplexStream extends BaseStream {
    */
   release(): { readable: Readable | undefined; writable: Writable | undefined } {
     const [readable, writable] = [this.#readable, this.#writable];
-    const rest = this.input.peek(this.input.length);
-    if (rest.length > 0 && readable?.readableEnded) throw new UsageError('ERR_UNREAD_INPUT');
+    if (this.input.length > 0 && readable?.readableEnded) throw new UsageError('ERR_UNREAD_INPUT');
     this.#released = true;
+    this.#file?.giveBack();
+    const rest = this.input.peek(this.input.length);
     if (this.#keptOpen) (writable as Duplex).allowHalfOpen = false;
     readable?.off('readable', this.#onReadable).off('end', this.#onEnd).off('close', this.#onReadableClose);
     readable?.off('error', this.#onError);
@@ -257,13 +278,18 @@ export class DuplexStream extends BaseStream {
     writable?.off('error', this.#onError).off('error', this.#onWritableError);
     if (readable !== undefined) readInUse.delete(readable);
     if (writable !== undefined) writtenInUse.delete(writable);
-    if (rest.length > 0) readable?.unshift(rest);
+    // Copied where it may be written again: it will be kept for longer than this stream knows.
+    if (rest.length > 0) readable?.unshift(isPage(rest.buffer) ? Buffer.from(rest) : rest);
     this.input.consume(rest.length);
     this.destroy();
     return { readable, writable };
   }
 
   #onReadable = (): void => this.wakeReaders();
+  #onGivenBack = (): void => {
+    this.#file = undefined;
+    if (!this.#released) this.#readable!.on('readable', this.#onReadable);
+  };
   #onDrain = (): void => {
     this.#refused = false;
     this.wakeWriters();

@@ -1,25 +1,17 @@
 /**
  * A byte stream that reads a file into memory that it uses again.
  *
- * fs.createReadStream makes a new 64 KiB buffer for every read and passes it through a Readable. This tries first: what
- * lies in the system's cache is read at once, where its bytes are used, on systems that can say so. The rest is read by
- * the thread pool, one page ahead of the reader. It only reads: writes are refused.
+ * fs.createReadStream makes a new 64 KiB buffer for every read and passes it through a Readable; this reads pages, see
+ * file-pages.ts. It only reads: writes are refused. It closes the descriptor at the end, at a failure, and when it is
+ * destroyed.
  */
 import type { PathLike } from 'node:fs';
-import { close as closeFile, open as openFile, read as readFile } from 'node:fs';
+import { close as closeFile, open as openFile } from 'node:fs';
 import { promisify } from 'node:util';
 import { checkInteger, checkObject } from '../arguments.js';
-import { allocatePage } from '../bytes/pages.js';
 import { UsageError } from '../errors.js';
-import { native } from '../native.js';
-import { FILE_CANNOT_TRY } from '../native-interface.js';
 import { BaseStream } from './base-stream.js';
-
-/** Bytes of a page: a read's fixed cost is small, and page, table and text stay in the second-level cache. */
-const PAGE_SIZE = 64 * 1024;
-const PAGE_COUNT = 2;
-/** Pages read without waiting before others get their turn: a megabyte, a fraction of a millisecond. */
-const PAGES_AT_ONCE = 16;
+import { FILE_PAGE_SIZE, FilePages } from './file-pages.js';
 
 /** What part of a file is read, and how much at a time. */
 export interface FileStreamOptions {
@@ -39,7 +31,7 @@ const open = promisify(openFile);
  */
 export async function openFileStream(path: PathLike, options: FileStreamOptions = {}): Promise<FileStream> {
   checkObject('options', options);
-  const { pageSize = PAGE_SIZE, start = 0, end = Number.MAX_SAFE_INTEGER } = options;
+  const { pageSize = FILE_PAGE_SIZE, start = 0, end = Number.MAX_SAFE_INTEGER } = options;
   checkInteger('options.pageSize', pageSize, 1, 2 ** 30);
   checkInteger('options.start', start, 0);
   checkInteger('options.end', end, start);
@@ -48,34 +40,25 @@ export async function openFileStream(path: PathLike, options: FileStreamOptions 
 
 /** What `openFileStream` opens. It only reads. */
 export class FileStream extends BaseStream {
-  readonly #pageSize: number;
   readonly #descriptor: number;
-  #free: Buffer[] = [];
-  /** A page that the thread pool has read and that waits for the reader, and its size. */
-  #full: Buffer | undefined;
-  #fullSize = 0;
-  /** The thread pool is reading. */
-  #reading = false;
-  /** A wake for the reader is on its way. */
-  #yielding = false;
-  /** Pages that were read without waiting since somebody else had a turn. */
-  #atOnce = 0;
-  /** The system cannot read without waiting, or not this file. */
-  #cannotTry = false;
+  readonly #pages: FilePages;
   #closed = false;
-  /** Where the next read starts. */
-  #position: number;
-  readonly #end: number;
-  readonly #seekable: boolean;
 
   /** Internal: use `openFileStream`. */
   constructor(descriptor: number, pageSize: number, start: number, end: number) {
     super({ readHighWaterMark: pageSize });
     this.#descriptor = descriptor;
-    this.#pageSize = pageSize;
-    this.#position = start;
-    this.#seekable = start > 0;
-    this.#end = end;
+    // A FIFO or a terminal has no positions; a file read from its beginning does not need them.
+    const part = { descriptor, pageSize, input: this.input, position: start > 0 ? start : undefined };
+    this.#pages = new FilePages(
+      { ...part, length: end - start },
+      {
+        advanced: ignore,
+        wake: () => this.wakeReaders(),
+        ended: () => this.#end(),
+        failed: (error) => this.#fail(error),
+      },
+    );
   }
 
   get pendingOutput(): number {
@@ -83,104 +66,24 @@ export class FileStream extends BaseStream {
   }
 
   protected override mayPull(): boolean {
-    return this.#full !== undefined;
+    return this.#pages.holdsPage;
   }
 
   override ready(...args: Parameters<BaseStream['ready']>): Promise<void> {
-    // Whoever waits without having tried must not wait for a read that nobody has started.
-    if (args[0] === 'read' && !this.#yielding) this.#readAhead();
+    if (args[0] === 'read') this.#pages.startReading();
     return super.ready(...args);
   }
 
   protected pull(wanted: number): void {
-    while (this.input.length < wanted && !this.#closed) {
-      if (this.#full !== undefined) this.#takeFull(this.#full);
-      else if (this.#reading || !this.#tryRead()) return;
-    }
+    this.#pages.pull(wanted);
   }
 
-  #takeFull(page: Buffer): void {
-    this.#full = undefined;
-    this.#take(page, this.#fullSize);
-    // What the cache did not have once it will not have next time either, so the next page is asked for now.
-    if (!this.#closed && this.#cannotTry) this.#readAhead();
+  #end(): void {
+    this.inputEnded();
+    this.#close();
   }
 
-  #take(page: Buffer, size: number): void {
-    if (size === 0) {
-      this.inputEnded();
-      this.#close();
-      return;
-    }
-    this.#position += size;
-    this.input.append(page.subarray(0, size), () => this.#recycle(page));
-  }
-
-  /** Reads a page without waiting. @returns false when that is not to be had now: then a wake is on its way. */
-  #tryRead(): boolean {
-    if (this.#atOnce >= PAGES_AT_ONCE) {
-      this.#yield();
-      return false;
-    }
-    if (!this.#cannotTry) {
-      const page = this.#page();
-      const count = native().tryReadFile(this.#descriptor, page, 0, this.#size(), this.#from(-1));
-      if (count >= 0) {
-        this.#atOnce++;
-        this.#take(page, count);
-        return true;
-      }
-      this.#recycle(page);
-      this.#cannotTry = count === FILE_CANNOT_TRY;
-    }
-    this.#readAhead();
-    return false;
-  }
-
-  /** A cached file could be read forever without anybody else having a turn. */
-  #yield(): void {
-    if (this.#yielding) return;
-    this.#yielding = true;
-    setImmediate(() => {
-      this.#yielding = false;
-      this.#atOnce = 0;
-      this.wakeReaders();
-    });
-  }
-
-  #page(): Buffer {
-    return this.#free.pop() ?? allocatePage(this.#pageSize);
-  }
-
-  #size(): number {
-    return Math.min(this.#pageSize, this.#end - this.#position);
-  }
-
-  /** A FIFO or a terminal has no positions; a file read from its beginning does not need them. */
-  #from<T>(none: T): number | T {
-    return this.#seekable ? this.#position : none;
-  }
-
-  #recycle(page: Buffer): void {
-    if (!this.#closed && this.#free.length < PAGE_COUNT) this.#free.push(page);
-  }
-
-  #readAhead(): void {
-    if (this.#reading || this.#full !== undefined || this.#closed || this.ended) return;
-    const page = this.#page();
-    this.#reading = true;
-    readFile(this.#descriptor, page, 0, this.#size(), this.#from(null), (error, count) => {
-      this.#reading = false;
-      this.#atOnce = 0;
-      if (this.#closed) return this.#release();
-      if (error !== null) return this.#failed(error);
-      this.#full = page;
-      this.#fullSize = count;
-      this.wakeReaders();
-    });
-  }
-
-  #failed(error: Error): void {
+  #fail(error: Error): void {
     this.fail(error);
     this.#close();
   }
@@ -188,14 +91,10 @@ export class FileStream extends BaseStream {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#free = [];
-    if (!this.#reading) this.#release();
-  }
-
-  /** Gives the descriptor back; not while a read of the thread pool uses it. */
-  #release(): void {
-    closeFile(this.#descriptor, () => {
-      // A file that was only read has nothing to lose by a failing close.
+    this.#pages.stop(() => {
+      closeFile(this.#descriptor, () => {
+        // A file that was only read has nothing to lose by a failing close.
+      });
     });
   }
 
@@ -222,4 +121,8 @@ export class FileStream extends BaseStream {
   protected abandon(): void {
     this.#close();
   }
+}
+
+function ignore(): void {
+  // How far the file was read: nobody asks.
 }
