@@ -103,7 +103,7 @@ export class HeadCodec<H extends RequestHead | ResponseHead> implements Codec<H>
       const afterCr = at > this.#lineStart && bytes[at - 1] === CR;
       if (byte === LF) {
         if (!afterCr) throw new ProtocolError('ERR_BARE_LF', { offset, protocol: HTTP_HEAD });
-        if (this.#line(bytes.latin1Slice(this.#lineStart, at - 1), offset)) return true;
+        if (this.#line(bytes.toString('latin1', this.#lineStart, at - 1), offset)) return true;
         this.#lineStart = at + 1;
       } else if (afterCr) throw new ProtocolError('ERR_BARE_CR', { offset, protocol: HTTP_HEAD });
       else if ((byte < SPACE && byte !== HTAB && byte !== CR) || byte === DELETE) {

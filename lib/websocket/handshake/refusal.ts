@@ -1,0 +1,88 @@
+/**
+ * The answer to a handshake that is not accepted: a status, headers and a short text, after which the connection ends.
+ */
+import { STATUS_CODES } from 'node:http';
+import { checkInteger, checkObject, checkStringOrBytes } from '../../arguments.js';
+import { LimitError, type MiniprotoError, ProtocolError } from '../../errors.js';
+import { serializeResponseHead } from './head.js';
+import { HeaderList, type HeaderSource } from './header-list.js';
+
+/** What errors call the protocol. */
+export const WEBSOCKET = 'websocket';
+
+/** How a handshake is refused: what a `verify` hook answers. */
+export interface Refusal {
+  /** 300 to 599. */
+  readonly status: number;
+  readonly headers?: HeaderSource;
+  /** Default: the text of the status. */
+  readonly body?: string | Uint8Array;
+}
+
+/** A refusal with why, for `onRefused`. */
+export interface Refused extends Refusal {
+  readonly error: MiniprotoError;
+}
+
+/** Refuses what breaks the rules of the handshake. */
+export function refuse(status: number, message: string, headers: HeaderSource = {}): Refused {
+  return {
+    status,
+    headers,
+    body: `${message}\n`,
+    error: new ProtocolError('ERR_HANDSHAKE', { protocol: WEBSOCKET, message }),
+  };
+}
+
+/** Checks what a hook answered. @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE */
+export function checkRefusal(answer: unknown): Refusal {
+  checkObject('refusal', answer);
+  const { status, body } = answer as Refusal;
+  checkInteger('refusal.status', status, 300, 599);
+  if (body !== undefined) checkStringOrBytes('refusal.body', body);
+  return answer as Refusal;
+}
+
+/** The status for a head that could not be read, and what is said of it. */
+export function refusalFor(error: MiniprotoError): Refused {
+  return {
+    status: STATUS_OF[error.code] ?? (error instanceof LimitError ? 431 : 400),
+    body: `${error.message}\n`,
+    error,
+  };
+}
+
+const STATUS_OF: { readonly [code in MiniprotoError['code']]?: number } = { ERR_HANDSHAKE_TIMEOUT: 408 };
+
+/** Header fields and body of the answer. @throws as `HeaderList.from` for headers that cannot be sent. */
+export function refusalParts({ status, headers = {}, body = `${textOf(status)}\n` }: Refusal): {
+  headers: HeaderList;
+  body: Buffer;
+} {
+  const bytes =
+    typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const list = new HeaderList();
+  for (const [name, value] of HeaderList.from(headers, 'refusal.headers')) {
+    // How the message ends, and the connection, is said here.
+    if (!FRAMING.has(name.toLowerCase())) list.add(name, value);
+  }
+  if (!list.has('content-type')) list.add('Content-Type', 'text/plain; charset=utf-8');
+  list.add('Content-Length', String(bytes.length));
+  return { headers: list, body: bytes };
+}
+
+const FRAMING = new Set(['content-length', 'transfer-encoding', 'connection', 'keep-alive']);
+
+/** The whole answer over HTTP/1.1. */
+export function refusalBytes(refusal: Refusal): Buffer {
+  const { headers, body } = refusalParts(refusal);
+  // An answer of 426 names what to upgrade to, and such a field only counts where Connection lists it. RFC 9110 §7.8
+  headers.add('Connection', headers.has('upgrade') ? 'close, Upgrade' : 'close');
+  const { status } = refusal;
+  const head = serializeResponseHead({ status, reason: textOf(status), version: '1.1', headers });
+  return Buffer.concat([Buffer.from(head, 'latin1'), body]);
+}
+
+function textOf(status: number): string {
+  return STATUS_CODES[status] ?? 'Refused';
+}

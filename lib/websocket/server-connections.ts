@@ -1,0 +1,113 @@
+/** The connections of one server: who is told of them, what becomes of handlers that fail, and how all of them end. */
+import { checkFunction, checkInteger, checkObject } from '../arguments.js';
+import { MiniprotoError } from '../errors.js';
+import { CLOSE_TIMEOUT_MS } from '../limits.js';
+import { CLOSE_GOING_AWAY, CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, checkClose } from './close-codes.js';
+import { WebSocketConnection } from './connection.js';
+import type { WebSocketOptions } from './connection-options.js';
+import type { WebSocketRequest } from './handshake/request.js';
+import type { Outcome } from './handshake/serve.js';
+import { checkServerOptions, connectionOptions, type WebSocketServerOptions } from './server-options.js';
+
+/**
+ * Is given each connection with the request that it began with. When a promise that it returns is fulfilled, the
+ * connection is closed with 1000; when it throws or rejects, with 1011.
+ */
+export type WebSocketHandler = (socket: WebSocketConnection, request: WebSocketRequest) => unknown;
+
+/** How a server is closed. */
+export interface WebSocketServerCloseOptions {
+  /** Milliseconds until connections that are left are destroyed. Default 5000. */
+  timeoutMs?: number;
+  /** What connections are closed with. Default 1001. */
+  code?: number;
+  reason?: string;
+}
+
+/** Connections of one origin. */
+export interface WebSocketServer extends AsyncDisposable {
+  /** Those that are open. */
+  readonly connections: ReadonlySet<WebSocketConnection>;
+  /** Takes no more requests, closes every connection, 1001 by default, and resolves when all are gone. */
+  close(options?: WebSocketServerCloseOptions): Promise<void>;
+}
+
+export class ServerConnections {
+  readonly connections = new Set<WebSocketConnection>();
+  readonly options: WebSocketServerOptions;
+  readonly #connectionOptions: WebSocketOptions | undefined;
+  readonly #onConnection: WebSocketHandler;
+  #closing: Required<WebSocketServerCloseOptions> | undefined;
+
+  /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+  constructor(options: WebSocketServerOptions, onConnection: WebSocketHandler) {
+    checkServerOptions(options);
+    checkFunction('onConnection', onConnection);
+    this.options = options;
+    this.#onConnection = onConnection;
+    this.#connectionOptions = connectionOptions(options);
+  }
+
+  /** Waits for a handshake, and goes on with what it became. */
+  take(shaking: Promise<Outcome>): void {
+    shaking.then(
+      (outcome) => this.#took(outcome),
+      (error: unknown) => this.#report(error, undefined),
+    );
+  }
+
+  #took(outcome: Outcome): void {
+    if ('established' in outcome) {
+      const connection = new WebSocketConnection(outcome.established, this.#connectionOptions);
+      this.connections.add(connection);
+      void connection.closed.then(() => this.connections.delete(connection));
+      if (this.#closing !== undefined) void connection.close(this.#closing.code, this.#closing.reason);
+      else this.#handle(connection, outcome.request);
+    } else if ('refused' in outcome) this.options.onRefused?.(outcome.refused.error, outcome.request);
+    else if ('failure' in outcome) this.#report(outcome.failure, outcome.request);
+  }
+
+  #handle(connection: WebSocketConnection, request: WebSocketRequest): void {
+    const failed = (error: unknown) => {
+      void connection.close(CLOSE_INTERNAL_ERROR);
+      this.#report(error, request);
+    };
+    try {
+      const answer = this.#onConnection(connection, request) as { then?: unknown } | undefined;
+      if (typeof answer?.then === 'function') answer.then(() => connection.close(CLOSE_NORMAL), failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #report(error: unknown, request: WebSocketRequest | undefined): void {
+    const { onError } = this.options;
+    if (onError !== undefined) onError(error, request);
+    else if (!(error instanceof MiniprotoError)) void Promise.reject(error);
+  }
+
+  /** Closes all, and those that still come. */
+  async close(options: WebSocketServerCloseOptions = {}): Promise<void> {
+    const { timeoutMs, code, reason } = checkServerClose(options);
+    this.#closing = { timeoutMs, code, reason };
+    const { connections } = this;
+    const timer = setTimeout(() => {
+      for (const connection of connections) connection.destroy();
+    }, timeoutMs);
+    while (connections.size > 0) {
+      const all = [...connections];
+      await Promise.all(all.map((connection) => connection.close(code, reason, { timeoutMs })));
+      for (const connection of all) connections.delete(connection);
+    }
+    clearTimeout(timer);
+  }
+}
+
+/** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_INVALID_ARG_VALUE */
+export function checkServerClose(options: WebSocketServerCloseOptions): Required<WebSocketServerCloseOptions> {
+  checkObject('options', options);
+  const { timeoutMs = CLOSE_TIMEOUT_MS, code = CLOSE_GOING_AWAY, reason = '' } = options;
+  checkInteger('options.timeoutMs', timeoutMs, 0, 2 ** 31 - 1);
+  checkClose(code, reason);
+  return { timeoutMs, code, reason };
+}
