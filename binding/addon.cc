@@ -67,6 +67,15 @@ constexpr NamedNumber kLayout[] = {
     {"FLAG_LAST_PIECE", kFlagLastPiece},
     {"FLAG_UNTERMINATED", kFlagUnterminated},
     {"SEPARATOR_SHIFT", kSeparatorShift},
+    {"WS_OPEN_MASK", kWsOpenMask},
+    {"WS_OPEN_TEXT", kWsOpenText},
+    {"WS_OPEN_BINARY", kWsOpenBinary},
+    {"WS_OPEN_COMPRESSED", kWsOpenCompressed},
+    {"WS_UTF8_SHIFT", kWsUtf8Shift},
+    {"WS_UTF8_MASK", kWsUtf8Mask},
+    {"WS_NOT_ASCII", kWsNotAscii},
+    {"WS_FIRST_SHIFT", kWsFirstShift},
+    {"WS_FLAG_ASCII", kWsFlagAscii},
 };
 
 constexpr NamedNumber kFaults[] = {
@@ -81,6 +90,18 @@ constexpr NamedNumber kFaults[] = {
     {"BARE_CR", static_cast<int>(FrameFault::kBareCr)},
     {"BARE_LF", static_cast<int>(FrameFault::kBareLf)},
     {"UNEXPECTED_EOF", static_cast<int>(FrameFault::kUnexpectedEof)},
+    {"WS_RESERVED_BITS", static_cast<int>(FrameFault::kWsReservedBits)},
+    {"WS_RESERVED_OPCODE", static_cast<int>(FrameFault::kWsReservedOpcode)},
+    {"WS_MASK_MISSING", static_cast<int>(FrameFault::kWsMaskMissing)},
+    {"WS_MASK_UNEXPECTED", static_cast<int>(FrameFault::kWsMaskUnexpected)},
+    {"WS_CONTROL_FRAGMENTED", static_cast<int>(FrameFault::kWsControlFragmented)},
+    {"WS_CONTROL_TOO_LONG", static_cast<int>(FrameFault::kWsControlTooLong)},
+    {"WS_LENGTH_NOT_MINIMAL", static_cast<int>(FrameFault::kWsLengthNotMinimal)},
+    {"WS_CONTINUATION_UNEXPECTED", static_cast<int>(FrameFault::kWsContinuationUnexpected)},
+    {"WS_CONTINUATION_EXPECTED", static_cast<int>(FrameFault::kWsContinuationExpected)},
+    {"WS_INVALID_UTF8", static_cast<int>(FrameFault::kWsInvalidUtf8)},
+    {"WS_CLOSE_LENGTH", static_cast<int>(FrameFault::kWsCloseLength)},
+    {"WS_CLOSE_CODE", static_cast<int>(FrameFault::kWsCloseCode)},
 };
 
 template <size_t kCount>

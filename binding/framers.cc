@@ -15,6 +15,7 @@
 #include "framing/fixed.h"
 #include "framing/length.h"
 #include "framing/separator.h"
+#include "framing/websocket.h"
 #include "options.h"
 
 namespace miniproto::binding {
@@ -84,6 +85,10 @@ Napi::Value createFixedFramer(const Napi::CallbackInfo& call) {
   return framer == nullptr ? Napi::Value() : wrapFramer(call.Env(), std::move(framer));
 }
 
+Napi::Value createWebSocketFramer(const Napi::CallbackInfo& call) {
+  return wrapFramer(call.Env(), makeWebSocketFramer(call[0]));
+}
+
 }  // namespace
 
 std::unique_ptr<Framer> makeSeparatorFramer(Napi::Value value) {
@@ -122,10 +127,21 @@ std::unique_ptr<Framer> makeFixedFramer(Napi::Value value) {
   return std::make_unique<FixedFramer>(static_cast<size_t>(size));
 }
 
+std::unique_ptr<Framer> makeWebSocketFramer(Napi::Value value) {
+  const Options options(value, "framing");
+  WebSocketSettings settings;
+  settings.role = static_cast<WebSocketRole>(options.choice("role", {"server", "client"}));
+  settings.maxLength = static_cast<size_t>(options.integer("maxLength", {0, kMaxRecord}));
+  settings.compression = options.flag("compression");
+  settings.utf8 = options.flag("utf8");
+  return std::make_unique<WebSocketFramer>(settings);
+}
+
 void addFramers(Napi::Env env, Napi::Object exports) {
   exports.Set("createSeparatorFramer", Napi::Function::New(env, createSeparatorFramer, "createSeparatorFramer"));
   exports.Set("createLengthFramer", Napi::Function::New(env, createLengthFramer, "createLengthFramer"));
   exports.Set("createFixedFramer", Napi::Function::New(env, createFixedFramer, "createFixedFramer"));
+  exports.Set("createWebSocketFramer", Napi::Function::New(env, createWebSocketFramer, "createWebSocketFramer"));
 }
 
 }  // namespace miniproto::binding

@@ -31,6 +31,10 @@ Napi::Value addFixedFramer(const Napi::CallbackInfo& call) {
   return addFramer(call, makeFixedFramer(call[0]));
 }
 
+Napi::Value addWebSocketFramer(const Napi::CallbackInfo& call) {
+  return addFramer(call, makeWebSocketFramer(call[0]));
+}
+
 void setCount(Napi::Object object, const char* name, uint64_t count) {
   object.Set(name, Napi::Number::New(object.Env(), static_cast<double>(count)));
 }
@@ -102,6 +106,7 @@ void addNetFramers(Napi::Env env, Napi::Object exports) {
   exports.Set("addSeparatorFramer", Napi::Function::New(env, addSeparatorFramer, "addSeparatorFramer"));
   exports.Set("addLengthFramer", Napi::Function::New(env, addLengthFramer, "addLengthFramer"));
   exports.Set("addFixedFramer", Napi::Function::New(env, addFixedFramer, "addFixedFramer"));
+  exports.Set("addWebSocketFramer", Napi::Function::New(env, addWebSocketFramer, "addWebSocketFramer"));
 }
 
 void addInspection(Napi::Env env, Napi::Object exports) {

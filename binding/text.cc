@@ -1,10 +1,11 @@
 /**
- * TextKernels: the payloads of a batch as UTF-16, for one string that is sliced.
+ * TextKernels: the payloads of a batch as UTF-16, for one string that is sliced; and whether a text is UTF-8 at all.
  */
 #include "arguments.h"
 #include "binding.h"
 #include "framing/frame_table.h"
 #include "text/utf8.h"
+#include "text/utf8_check.h"
 
 namespace miniproto::binding {
 namespace {
@@ -78,11 +79,24 @@ napi_value serializeTextsOf(napi_env env, napi_callback_info call) {
   return numberOf(env, outcome.malformed ? -size : size);
 }
 
+napi_value validateUtf8Of(napi_env env, napi_callback_info call) {
+  napi_value values[4];
+  ByteArray bytes;
+  size_t range[2];
+  int64_t state = 0;
+  if (!takeArguments(env, call, values) || !takeBytes(env, values[0], "bytes", bytes)) return nullptr;
+  if (!takeRange(env, {values[1], values[2]}, bytes.length, kMaxSafeInteger, range)) return nullptr;
+  if (!takeInteger(env, values[3], "state", {0, kUtf8States - 1}, state)) return nullptr;
+  const Utf8Check check = checkUtf8(bytes.data + range[0], range[1] - range[0], static_cast<unsigned>(state));
+  return numberOf(env, check.valid ? static_cast<double>(check.state) : -1);
+}
+
 }  // namespace
 
 void addText(Napi::Env env, Napi::Object exports) {
   addRaw(env, exports, "decodeUtf8Rows", decodeUtf8RowsOf);
   addRaw(env, exports, "serializeTexts", serializeTextsOf);
+  addRaw(env, exports, "validateUtf8", validateUtf8Of);
 }
 
 }  // namespace miniproto::binding

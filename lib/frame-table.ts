@@ -28,7 +28,10 @@ export const H_STATUS = 4;
 export const H_FAULT = 5;
 /** Out: 1 when every byte of [from, from + H_CONSUMED) is below 0x80, else 0. */
 export const H_ASCII = 6;
-/** In and out: what the front of the input is: OVERFLOW_NONE, OVERFLOW_SKIPPING or OVERFLOW_PIECES. */
+/**
+ * In and out: what the front of the input is: OVERFLOW_NONE, OVERFLOW_SKIPPING or OVERFLOW_PIECES; of WebSocket frames
+ * the message that is unfinished, WS_*. 0 = nothing is unfinished but perhaps a record whose start is in the input.
+ */
 export const H_OVERFLOW = 7;
 /** Out: the value at fault (a declared length, an unexpected byte, an index), low 32 bits and high 32 bits. */
 export const H_DETAIL_LOW = 8;
@@ -51,13 +54,25 @@ export const OVERFLOW_SKIPPING = 1;
 /** Pieces of an overlong record have been given; its end has not. */
 export const OVERFLOW_PIECES = 2;
 
+/** H_OVERFLOW of WebSocket frames: which message the next data frame continues; 0 = none. */
+export const WS_OPEN_MASK = 3;
+export const WS_OPEN_TEXT = 1;
+export const WS_OPEN_BINARY = 2;
+/** That message is compressed, so its bytes are no text yet. */
+export const WS_OPEN_COMPRESSED = 4;
+/** Where the UTF-8 decoder stands (0 = between characters) at H_SEARCHED, or where the last fragment ended. */
+export const WS_UTF8_SHIFT = 4;
+export const WS_UTF8_MASK = 0xff;
+/** What was searched of the front frame has a byte over 0x7f. */
+export const WS_NOT_ASCII = 0x1000;
+
 /** Row: where the payload starts, an index into the span. */
 export const R_OFFSET = 0;
 /** Row: the payload's length. */
 export const R_LENGTH = 1;
 /** Row: the index after the record's last byte, separator and trailer included. */
 export const R_END = 2;
-/** Row: flags, below; bits 8 and up: index of the separator that ended the record. */
+/** Row: flags, below; bits 8 and up: index of the separator that ended the record, or a WebSocket frame's first byte. */
 export const R_FLAGS = 3;
 
 /** The row is a piece of a record that was too long, and more of it follows. */
@@ -67,6 +82,10 @@ export const FLAG_LAST_PIECE = 2;
 /** The record was ended by the end of the stream, not by a separator. */
 export const FLAG_UNTERMINATED = 4;
 export const SEPARATOR_SHIFT = 8;
+/** Bits 8 to 15 are the WebSocket frame's first byte as it was received: FIN, reserved bits, opcode. */
+export const WS_FIRST_SHIFT = 8;
+/** The row is a whole text message, was checked to be UTF-8, and every byte of it is below 0x80. */
+export const WS_FLAG_ASCII = 0x10000;
 
 /** What a framer can find wrong. The order is part of the table's format. */
 export const FrameFault = {
@@ -91,6 +110,30 @@ export const FrameFault = {
   BARE_LF: 9,
   /** The stream ended inside a record. Detail: bytes that are there. */
   UNEXPECTED_EOF: 10,
+  /** Reserved bits that nothing was agreed for. Detail: the frame's first byte. */
+  WS_RESERVED_BITS: 11,
+  /** Detail: the opcode. */
+  WS_RESERVED_OPCODE: 12,
+  /** A client sent a frame without mask. */
+  WS_MASK_MISSING: 13,
+  /** A server sent a masked frame. */
+  WS_MASK_UNEXPECTED: 14,
+  /** A control frame without FIN. Detail: the opcode. */
+  WS_CONTROL_FRAGMENTED: 15,
+  /** A control frame of more than 125 bytes. Detail: the length's first byte, 126 or 127. */
+  WS_CONTROL_TOO_LONG: 16,
+  /** A length in more bytes than it takes. Detail: the length. */
+  WS_LENGTH_NOT_MINIMAL: 17,
+  /** A continuation where no message is open. */
+  WS_CONTINUATION_UNEXPECTED: 18,
+  /** A new message where another is open. Detail: the opcode. */
+  WS_CONTINUATION_EXPECTED: 19,
+  /** Text, or the reason of a close frame. Detail: index in the payload of the byte that cannot be there, or its end. */
+  WS_INVALID_UTF8: 20,
+  /** A close frame of one byte. Detail: 1. */
+  WS_CLOSE_LENGTH: 21,
+  /** Detail: the close code, which nobody may send. */
+  WS_CLOSE_CODE: 22,
 } as const;
 
 export type FrameFault = (typeof FrameFault)[keyof typeof FrameFault];

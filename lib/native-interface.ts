@@ -76,6 +76,14 @@ export interface TextKernels {
     latin1: 0 | 1,
     target: Uint8Array,
   ): number;
+
+  /**
+   * Checks [from, to) to be UTF-8, from where an earlier piece of the text left off.
+   * @param state 0 at the text's beginning, else what the piece before answered.
+   * @returns the state for the next piece, 1 to 7 inside a character, 0 between two, where a text may end; -1 where a
+   * byte cannot be there.
+   */
+  validateUtf8(bytes: Uint8Array, from: number, to: number, state: number): number;
 }
 
 /** `tryReadFile` would have to wait. */
@@ -97,7 +105,7 @@ export interface FileKernels {
 export interface Framer {
   /**
    * Frames bytes[from, to) into `table`, at most `maxRows` rows and what fits. Reads H_SEARCHED, H_OVERFLOW and
-   * H_FINAL, writes every header word that is marked "out".
+   * H_FINAL, writes every header word that is marked "out". Only a WebSocket framer changes the bytes.
    * @returns the count of rows.
    */
   frame(bytes: Uint8Array, from: number, to: number, table: Int32Array, maxRows: number): number;
@@ -148,6 +156,30 @@ export interface LengthFraming {
   readonly maxLength: number;
 }
 
+/**
+ * How a WebSocket framer cuts (RFC 6455 §5.2), one row per frame. R_OFFSET and R_LENGTH are the unmasked payload.
+ *
+ * It writes to the bytes. For a server the payload of a whole frame is unmasked and moved forward, so that each of a
+ * call's frames stands there as a server would send it, headers without mask included, one behind the other:
+ *
+ *     | header | key | payload | header | key | payload |      as received
+ *     | header | payload | header | payload |                  R_OFFSET less the header's 2, 4 or 10 bytes is a frame
+ *
+ * A front frame that is not whole keeps its place and header. Of text, and of more than 64 KiB, what is there is done
+ * already: unmasked in place, checked, and counted in H_SEARCHED; it is not moved later. A client's bytes are only read.
+ * A frame at fault is left as it came.
+ */
+export interface WebSocketFraming {
+  /** Who receives: a 'server' takes masked frames, a 'client' others. */
+  readonly role: 'server' | 'client';
+  /** Largest payload of a data frame; 0 to 2^30. Control frames have 125 bytes at most. */
+  readonly maxLength: number;
+  /** RSV1 may be set on a data message's first frame (RFC 7692 §6). */
+  readonly compression: boolean;
+  /** Text that is not compressed must be UTF-8, and is refused where it stops to be. */
+  readonly utf8: boolean;
+}
+
 /** A growing ring of bytes: capacity in powers of two, memory of its own. */
 export interface Ring {
   /** Bytes stored. */
@@ -177,6 +209,8 @@ export interface NativeInterface extends ScanKernels, MaskKernels, TextKernels, 
   createLengthFramer(framing: LengthFraming): Framer;
   /** Records of `size` bytes, 1 to 2^30. At the final end a shorter rest is UNEXPECTED_EOF. */
   createFixedFramer(size: number): Framer;
+  /** Stops behind a close frame. At the final end a part of a frame is UNEXPECTED_EOF. */
+  createWebSocketFramer(framing: WebSocketFraming): Framer;
   createRing(options: RingOptions): Ring;
   /** Instruction sets that this processor runs, best first: 'avx2', 'sse2', 'neon', 'scalar'. The reference has ['typescript']. */
   kernels(): readonly string[];

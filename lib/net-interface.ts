@@ -7,7 +7,7 @@
  *
  * native/net/reactor.h has the same words in C++, and a flag more, which nobody needs here: that a receive was full.
  */
-import type { LengthFraming, SeparatorFraming } from './native-interface.js';
+import type { LengthFraming, SeparatorFraming, WebSocketFraming } from './native-interface.js';
 
 /** Words of an event. */
 export const EVENT_WORDS = 8;
@@ -112,6 +112,7 @@ export interface NetInterface {
   addSeparatorFramer(framing: SeparatorFraming): number;
   addLengthFramer(framing: LengthFraming): number;
   addFixedFramer(size: number): number;
+  addWebSocketFramer(framing: WebSocketFraming): number;
   addresses(id: number): SocketAddresses;
   /** Of a connection, or of the whole reactor for -1. */
   counters(id: number): ReactorCounters;

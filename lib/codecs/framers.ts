@@ -5,7 +5,7 @@
  * would pay for it every time. So framers of equal settings are one framer.
  */
 import { native } from '../native.js';
-import type { Framer, LengthFraming, SeparatorFraming } from '../native-interface.js';
+import type { Framer, LengthFraming, SeparatorFraming, WebSocketFraming } from '../native-interface.js';
 
 /** Framers kept. A program has a few; one that makes settings up as it goes must not fill the memory. */
 const MOST_KEPT = 64;
@@ -16,7 +16,8 @@ const kept = new Map<string, Framer>();
 export type FramerSettings =
   | { readonly kind: 'separator'; readonly framing: SeparatorFraming }
   | { readonly kind: 'length'; readonly framing: LengthFraming }
-  | { readonly kind: 'fixed'; readonly size: number };
+  | { readonly kind: 'fixed'; readonly size: number }
+  | { readonly kind: 'websocket'; readonly framing: WebSocketFraming };
 
 const settings = new WeakMap<Framer, FramerSettings>();
 
@@ -41,6 +42,12 @@ export function lengthFramer(framing: LengthFraming): Framer {
 export function fixedFramer(size: number): Framer {
   const key = `fixed ${size}`;
   return kept.get(key) ?? keepFramer(key, native().createFixedFramer(size), { kind: 'fixed', size });
+}
+
+export function webSocketFramer(framing: WebSocketFraming): Framer {
+  const { role, maxLength, compression, utf8 } = framing;
+  const key = `${role} ${maxLength} ${compression} ${utf8}`;
+  return kept.get(key) ?? keepFramer(key, native().createWebSocketFramer(framing), { kind: 'websocket', framing });
 }
 
 function keepFramer(key: string, framer: Framer, made: FramerSettings): Framer {

@@ -35,6 +35,8 @@ function make(net: NetInterface, framer: Framer): number {
       return net.addLengthFramer(settings.framing);
     case 'fixed':
       return net.addFixedFramer(settings.size);
+    case 'websocket':
+      return net.addWebSocketFramer(settings.framing);
     default:
       return -1;
   }

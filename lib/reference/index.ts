@@ -14,6 +14,8 @@ import { indexAll, indexOfAny, indexOfByte, indexOfSequence } from './scan.js';
 import { createSeparatorFramer } from './separator-framer.js';
 import { serializeTexts } from './serialize-texts.js';
 import { decodeUtf8Rows } from './utf8.js';
+import { validateUtf8 } from './utf8-check.js';
+import { createWebSocketFramer } from './websocket-framer.js';
 
 const KERNEL = 'typescript';
 
@@ -27,9 +29,11 @@ export const referenceInterface: NativeInterface = {
   createSeparatorFramer,
   createLengthFramer,
   createFixedFramer,
+  createWebSocketFramer,
   createRing,
   decodeUtf8Rows,
   serializeTexts,
+  validateUtf8,
   // Node has no read that does not wait.
   tryReadFile: () => FILE_CANNOT_TRY,
   kernels: () => [KERNEL],

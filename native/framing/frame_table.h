@@ -36,8 +36,19 @@ enum FrameStatus : int32_t { kFrameMore = 0, kFrameFull = 1, kFrameError = 2 };
 
 enum OverflowState : int32_t { kOverflowNone = 0, kOverflowSkipping = 1, kOverflowPieces = 2 };
 
-enum RowFlag : int32_t { kFlagPiece = 1, kFlagLastPiece = 2, kFlagUnterminated = 4 };
+enum WebSocketState : int32_t {
+  kWsOpenMask = 3,
+  kWsOpenText = 1,
+  kWsOpenBinary = 2,
+  kWsOpenCompressed = 4,
+  kWsUtf8Mask = 0xff,
+  kWsNotAscii = 0x1000,
+};
+constexpr int kWsUtf8Shift = 4;
+
+enum RowFlag : int32_t { kFlagPiece = 1, kFlagLastPiece = 2, kFlagUnterminated = 4, kWsFlagAscii = 0x10000 };
 constexpr int kSeparatorShift = 8;
+constexpr int kWsFirstShift = 8;
 
 enum class FrameFault : int32_t {
   kNone = 0,
@@ -51,11 +62,24 @@ enum class FrameFault : int32_t {
   kBareCr = 8,
   kBareLf = 9,
   kUnexpectedEof = 10,
+  kWsReservedBits = 11,
+  kWsReservedOpcode = 12,
+  kWsMaskMissing = 13,
+  kWsMaskUnexpected = 14,
+  kWsControlFragmented = 15,
+  kWsControlTooLong = 16,
+  kWsLengthNotMinimal = 17,
+  kWsContinuationUnexpected = 18,
+  kWsContinuationExpected = 19,
+  kWsInvalidUtf8 = 20,
+  kWsCloseLength = 21,
+  kWsCloseCode = 22,
 };
 
 /** One call of a framer: the span, and the table it fills. */
 struct FrameCall {
-  const uint8_t* bytes;
+  /** Written by the WebSocket framer alone, within [from, to). */
+  uint8_t* bytes;
   /** 0 <= from <= to <= 2^31 - 1, since rows hold indices into `bytes` in 32 bits. */
   size_t from;
   size_t to;

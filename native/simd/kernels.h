@@ -47,6 +47,33 @@ struct LineScan {
   bool ascii;
 };
 
+/**
+ * A run of unmaskFrames over masked WebSocket frames: settings, then the state it advances. Positions are indices into
+ * `bytes`.
+ */
+struct FrameRun {
+  uint8_t* bytes;
+  size_t to;
+  /** The first row's words; rows follow each other, four words each. */
+  int32_t* rows;
+  size_t maxRows;
+  size_t maxLength;
+  /** Flag of rows with text that is ASCII; 0 where text is not looked at. */
+  int32_t asciiFlag;
+
+  /** In: where the next frame begins. Out: where the first without a row does. */
+  size_t start;
+  /** In and out: where the next frame goes in its form without a key; target <= start. */
+  size_t target;
+  /** In and out: rows written; 0 <= rowCount <= maxRows. */
+  size_t rowCount;
+  /** Out, where `unchecked`: the last row's key and payload length; the payload ends at `target`. */
+  uint32_t key;
+  size_t length;
+  /** Out: the last row is text that is not ASCII, and has to be checked. */
+  bool unchecked;
+};
+
 struct KernelSet {
   const char* name;
   /** First index of `byte`, or `size`. */
@@ -63,8 +90,16 @@ struct KernelSet {
                      bool* ascii);
   /** True when no byte is over 0x7f. */
   bool (*isAscii)(const uint8_t* bytes, size_t size);
-  /** target[i] = source[i] ^ byte i % 4 of `key`, lowest first. Pre: target is source, or the two do not overlap. */
-  void (*mask)(uint8_t* target, const uint8_t* source, size_t size, uint32_t key);
+  /**
+   * target[i] = source[i] ^ byte i % 4 of `key`, lowest first. Pre: target <= source, or the two do not overlap.
+   * @returns whether no byte written is over 0x7f.
+   */
+  bool (*mask)(uint8_t* target, const uint8_t* source, size_t size, uint32_t key);
+  /**
+   * Takes whole frames as long as each is a whole message of text or bytes, masked, of at most maxLength and less than
+   * 64 KiB: writes their rows, and the frames as a server sends them, one behind the other from `target` on.
+   */
+  void (*unmaskFrames)(FrameRun& run);
   /**
    * Writes a row per record until maxRows, the end, a payload over maxLength, or what kStrictCrlf forbids.
    * Pre: rowCount < maxRows. Post: `start` is behind the last row's record.

@@ -29,4 +29,8 @@ unsigned maskCopy(const uint8_t* source, uint8_t* target, size_t size, uint32_t 
   return phaseAfter(size, phase);
 }
 
+bool maskMove(const uint8_t* source, uint8_t* target, size_t size, uint32_t key, unsigned phase) {
+  return kernels().mask(target, source, size, keyAt(key, phase));
+}
+
 }  // namespace miniproto

@@ -18,4 +18,10 @@ unsigned mask(uint8_t* bytes, size_t size, uint32_t key, unsigned phase);
  * them. */
 unsigned maskCopy(const uint8_t* source, uint8_t* target, size_t size, uint32_t key, unsigned phase);
 
+/**
+ * Masks `source` into `target`, which may overlap it where it begins earlier, or is the same. Pre: phase < 4.
+ * @returns whether no byte written is over 0x7f.
+ */
+bool maskMove(const uint8_t* source, uint8_t* target, size_t size, uint32_t key, unsigned phase);
+
 }  // namespace miniproto

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "simd/kernels.h"
+#include "simd/vector_frames.h"
 #include "simd/vector_lines.h"
 #include "simd/vector_mask.h"
 #include "simd/vector_scan.h"
@@ -13,7 +14,8 @@ namespace {
 
 template <class V>
 constexpr KernelSet kernelSetOf(const char* name) {
-  return {name, indexOfByte<V>, indexOfAny<V>, indexOfSequence<V>, indexAll<V>, isAscii<V>, mask<V>, scanLines<V>};
+  return {name,       indexOfByte<V>, indexOfAny<V>,   indexOfSequence<V>, indexAll<V>,
+          isAscii<V>, mask<V>,        unmaskFrames<V>, scanLines<V>};
 }
 
 }  // namespace

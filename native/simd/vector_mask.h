@@ -1,10 +1,11 @@
 /**
- * Masking over any vector type: XOR with a four-byte key that repeats, in place or on the way to another place.
+ * Masking over any vector type: XOR with a four-byte key that repeats, in place, to another place, or to lower
+ * addresses of the same memory. Says on the way whether what it wrote is ASCII.
  *
- * Every width is a multiple of four, so the key's phase is the same for each vector of the main loop, which writes
- * aligned. What it leaves at either end is done by a vector that begins at the start and one that ends at the end. They
- * overlap what the loop does, and in place that has changed by then: so they are loaded before it and stored after it,
- * each with the key turned by its own distance from the start.
+ * Every width is a multiple of four, so the key's phase is the same for each vector of a loop. What a loop leaves is
+ * done by a vector that ends at the end; it overlaps what the loop does, and where the memory is the same that has
+ * changed by then: so it is loaded before the loop and stored after it, with the key turned by its distance from the
+ * start. Loops go upwards and load before they store, which makes a move to lower addresses right at any distance.
  */
 #pragma once
 
@@ -16,24 +17,65 @@ namespace {
 /** The key as it is met `distance` bytes further on. */
 inline uint32_t turnKey(uint32_t key, size_t distance) {
   const unsigned shift = 8 * static_cast<unsigned>(distance & 3);
-  return shift == 0 ? key : (key >> shift) | (key << (32 - shift));
+  return (key >> shift) | (key << ((32 - shift) & 31));
+}
+
+/** Four bytes, the first one lowest. */
+inline uint32_t loadFour(const uint8_t* bytes) {
+  return static_cast<uint32_t>(bytes[0]) | static_cast<uint32_t>(bytes[1]) << 8 |
+         static_cast<uint32_t>(bytes[2]) << 16 | static_cast<uint32_t>(bytes[3]) << 24;
+}
+
+inline void storeFour(uint8_t* bytes, uint32_t word) {
+  for (int i = 0; i < 4; i++) bytes[i] = static_cast<uint8_t>(word >> (8 * i));
 }
 
 /** Pre: `size` < 8. */
-inline void maskBytes(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
-  for (size_t i = 0; i < size; i++) target[i] = static_cast<uint8_t>(source[i] ^ (key >> (8 * (i & 3))));
+inline bool maskFew(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
+  uint32_t seen = 0;
+  if (size >= 4) {
+    const uint32_t first = loadFour(source) ^ key;
+    const uint32_t last = loadFour(source + size - 4) ^ turnKey(key, size);
+    storeFour(target, first);
+    storeFour(target + size - 4, last);
+    seen = first | last;
+  } else {
+    for (size_t i = 0; i < size; i++) {
+      const auto byte = static_cast<uint8_t>(source[i] ^ (key >> (8 * i)));
+      target[i] = byte;
+      seen |= byte;
+    }
+  }
+  return (seen & 0x80808080) == 0;
 }
 
-/** Pre: `size` >= V::kWidth; target is source, or the two do not overlap. */
+/** A vector at a time, wherever they lie. Pre: `size` >= V::kWidth. */
 template <class V>
-inline void maskWide(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
-  constexpr size_t kWidth = V::kWidth;
-  const size_t last = size - kWidth;
-  const typename V::Vector headMasked = V::differing(V::load(source), V::splatKey(key));
+inline bool maskShort(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
+  const size_t last = size - V::kWidth;
+  const typename V::Vector keys = V::splatKey(key);
   const typename V::Vector lastMasked = V::differing(V::load(source + last), V::splatKey(turnKey(key, last)));
+  typename V::Vector seen = lastMasked;
+  for (size_t i = 0; i < last; i += V::kWidth) {
+    const typename V::Vector masked = V::differing(V::load(source + i), keys);
+    V::store(target + i, masked);
+    seen = V::either(seen, masked);
+  }
+  V::store(target + last, lastMasked);
+  return !V::any(seen);
+}
+
+/** Four vectors at a time, stored aligned. Pre: `size` >= V::kWidth. */
+template <class V>
+inline bool maskLong(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
+  constexpr size_t kWidth = V::kWidth;
+  const typename V::Vector head = V::differing(V::load(source), V::splatKey(key));
   // SAFETY: the cast only tells the alignment; the next aligned place is at most kWidth <= size away.
   const size_t aligned = kWidth - (reinterpret_cast<uintptr_t>(target) & (kWidth - 1));
   const typename V::Vector keys = V::splatKey(turnKey(key, aligned));
+  const size_t last = size - kWidth;
+  const typename V::Vector tail = V::differing(V::load(source + last), V::splatKey(turnKey(key, last)));
+  typename V::Vector seen = V::either(head, tail);
   const uint8_t* from = source + aligned;
   uint8_t* to = target + aligned;
   for (size_t blocks = (size - aligned) / (4 * kWidth); blocks > 0; blocks--) {
@@ -45,23 +87,26 @@ inline void maskWide(uint8_t* target, const uint8_t* source, size_t size, uint32
     V::store(to + kWidth, v1);
     V::store(to + 2 * kWidth, v2);
     V::store(to + 3 * kWidth, v3);
+    seen = V::either(seen, V::either(V::either(v0, v1), V::either(v2, v3)));
     from += 4 * kWidth;
     to += 4 * kWidth;
   }
-  for (; to < target + last; from += kWidth, to += kWidth) V::store(to, V::differing(V::load(from), keys));
-  V::store(target, headMasked);
-  V::store(target + last, lastMasked);
+  for (; to < target + last; from += kWidth, to += kWidth) {
+    const typename V::Vector masked = V::differing(V::load(from), keys);
+    V::store(to, masked);
+    seen = V::either(seen, masked);
+  }
+  V::store(target, head);
+  V::store(target + last, tail);
+  return !V::any(seen);
 }
 
 template <class V>
-void mask(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
-  if (size >= V::kWidth) {
-    maskWide<V>(target, source, size, key);
-  } else if (size >= Swar::kWidth) {
-    maskWide<Swar>(target, source, size, key);
-  } else {
-    maskBytes(target, source, size, key);
-  }
+bool mask(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
+  if (size >= 8 * V::kWidth) return maskLong<V>(target, source, size, key);
+  if (size >= V::kWidth) return maskShort<V>(target, source, size, key);
+  if (size >= Swar::kWidth) return maskShort<Swar>(target, source, size, key);
+  return maskFew(target, source, size, key);
 }
 
 }  // namespace
