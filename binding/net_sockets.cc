@@ -1,6 +1,8 @@
 /**
  * Connections of the addon `miniproto_net`: unpack, check the id and the ranges, call the reactor, answer a number.
  */
+#include <algorithm>
+#include <cerrno>
 #include <climits>
 
 #include "arguments.h"
@@ -139,6 +141,30 @@ napi_value sendParts(napi_env env, napi_callback_info call) {
   return numberOf(env, static_cast<double>(net.reactor.send(id, parts, count)));
 }
 
+/** sendToMany(ids, count, bytes, from, to, results): the same bytes to each connection, what became of it to `results`.
+ */
+napi_value sendToMany(napi_env env, napi_callback_info call) {
+  napi_value values[6];
+  WordArray ids;
+  WordArray results;
+  ByteArray bytes;
+  size_t range[2];
+  int64_t count = 0;
+  Net& net = *netOf(env);
+  if (!takeArguments(env, call, values)) return nullptr;
+  if (!takeWords(env, values[0], "ids", ids) || !takeWords(env, values[5], "results", results)) return nullptr;
+  const auto most = static_cast<int64_t>(std::min(ids.length, results.length));
+  if (!takeInteger(env, values[1], "count", {0, most}, count)) return nullptr;
+  if (!takeBytes(env, values[2], "bytes", bytes)) return nullptr;
+  if (!takeRange(env, {values[3], values[4]}, bytes.length, kMaxWord, range)) return nullptr;
+  const iovec part{bytes.data + range[0], range[1] - range[0]};
+  for (size_t i = 0; i < static_cast<size_t>(count); i++) {
+    const int32_t id = ids.data[i];
+    results.data[i] = net.reactor.has(id) ? static_cast<int32_t>(net.reactor.send(id, &part, 1)) : -EBADF;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 void addSockets(Napi::Env env, Napi::Object exports) {
@@ -152,6 +178,7 @@ void addSockets(Napi::Env env, Napi::Object exports) {
   addRaw(env, exports, "receive", receive);
   addRaw(env, exports, "send", send);
   addRaw(env, exports, "sendParts", sendParts);
+  addRaw(env, exports, "sendToMany", sendToMany);
 }
 
 }  // namespace miniproto::binding

@@ -108,6 +108,8 @@ export interface NetInterface {
   send(id: number, bytes: Uint8Array, from: number, to: number): number;
   /** One gather write, of the first 64 parts. */
   sendParts(id: number, parts: readonly Uint8Array[]): number;
+  /** Sends bytes[from, to), which is not empty, to the first `count` of `ids`; `results` gets what `send` would answer. */
+  sendToMany(ids: Int32Array, count: number, bytes: Uint8Array, from: number, to: number, results: Int32Array): void;
   /** @returns an index for setFramer; framers are kept until the thread ends. */
   addSeparatorFramer(framing: SeparatorFraming): number;
   addLengthFramer(framing: LengthFraming): number;

@@ -110,6 +110,12 @@ export class Channel {
     return this.#held;
   }
 
+  /** Nothing waits, and what is written now may leave at once. */
+  get idle(): boolean {
+    const busy = this.#held || this.#scheduled || this.#pumping || this.#corks > 0 || this.#ended !== undefined;
+    return !busy && this.output.length === 0 && this.#failure === undefined;
+  }
+
   /** Sends what lies in lent memory, and copies what does not leave. */
   returnLent(): void {
     if (!this.output.lent) return;

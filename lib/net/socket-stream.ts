@@ -370,6 +370,19 @@ export class SocketStream extends BaseStream implements Connection {
     return this.#sent(this.#reactor.net.send(this.#id, bytes, from, to), to - from) || NOT_READY;
   }
 
+  /** The id, where what is written now goes straight to the system; else -1. Internal: for sending to many at once. */
+  get directId(): number {
+    return this.#full || this.destroyed ? NO_ID : this.#id;
+  }
+
+  /**
+   * Notes what became of bytes that were sent by id. Internal.
+   * @param sent as `send` of the addon answers. @returns the bytes that were taken. @throws the stream's failure.
+   */
+  sentDirectly(sent: number, wanted: number): number {
+    return this.#sent(sent, wanted);
+  }
+
   /** @param sent bytes, or a negative errno. @returns the bytes that were taken, 0 when the system would block. */
   #sent(sent: number, wanted: number): number {
     if (sent < 0) return this.#notSent(sent);

@@ -96,6 +96,7 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   #heartbeat: Heartbeat | undefined;
   #trips: ((ms: number) => void)[] | undefined;
   #tripBegan = 0;
+  #closeListeners: ((connection: WebSocketConnection) => void)[] | undefined;
   #waitsForMessage = false;
   #rejectHandler: ((error: unknown) => void) | undefined;
   /** Messages that `whenFull: 'drop'` has dropped. */
@@ -447,6 +448,9 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
     this.#info = error === undefined ? { code, reason, clean } : { code, reason, clean, error };
     this.#resolveClosed?.(this.#info);
     this.#observer?.closed?.(this.#info);
+    const listeners = this.#closeListeners;
+    this.#closeListeners = undefined;
+    if (listeners !== undefined) for (const listener of listeners) listener(this);
   }
 
   /** Internal, see InboundHost. */
@@ -490,6 +494,23 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
     this.#inbound.stop();
     this.#channel.destroy(error);
     this.#isClosed();
+  }
+
+  /** Calls `listener` once, when the connection is closed; at once if it is. */
+  whenClosed(listener: (connection: WebSocketConnection) => void): void {
+    if (this.#info !== undefined) listener(this);
+    else if (this.#closeListeners === undefined) this.#closeListeners = [listener];
+    else this.#closeListeners.push(listener);
+  }
+
+  /** The sending side. Internal: for sending to many at once. */
+  get outbound(): Outbound {
+    return this.#outbound;
+  }
+
+  /** The output has failed. Internal. */
+  outputFailed(error: unknown): void {
+    this.#channel.fail(error);
   }
 
   /** Closes because the time is over. Internal: for the heartbeat. */

@@ -112,14 +112,32 @@ export class Outbound {
   }
 
   #encodePrepared(message: PreparedMessage): void {
-    const { output } = this.#channel;
-    const { frame, first, bytes } = message;
-    const deflated = this.#deflate === undefined ? undefined : message.deflatedFor(this.#deflate, this.#threshold);
-    if (!this.#frames.masks) {
-      if (deflated !== undefined) this.#deflate!.forget();
-      const whole = deflated ?? frame;
-      output.writeInPlace(whole, 0, whole.length, KEPT);
-    } else this.#frames.write(first, bytes, 0, bytes.length, STABLE);
+    const { first, bytes } = message;
+    if (this.#frames.masks) return this.#frames.write(first, bytes, 0, bytes.length, STABLE);
+    const frame = this.#frameOf(message);
+    this.#channel.output.writeInPlace(frame, 0, frame.length, KEPT);
+  }
+
+  #frameOf(message: PreparedMessage): Buffer {
+    if (this.#deflate === undefined) return message.frame;
+    const deflated = message.deflatedFor(this.#deflate, this.#threshold);
+    if (deflated === undefined) return message.frame;
+    // What was deflated without us is in the peer's window and not in ours.
+    this.#deflate.forget();
+    return deflated;
+  }
+
+  /** The frame, where it may be given to the system at once: nothing else waits. It counts as sent. */
+  frameToSendAtOnce(message: PreparedMessage): Buffer | undefined {
+    if (this.#closed || this.#inPieces || this.#frames.masks || !this.#channel.idle) return undefined;
+    return this.#frameOf(message);
+  }
+
+  /** The system has taken `taken` bytes of a frame. */
+  tookFrame(frame: Buffer, taken: number): void {
+    if (taken === frame.length) return;
+    this.#channel.output.writeInPlace(frame, taken, frame.length, KEPT);
+    this.#channel.pushOn();
   }
 
   #compresses(length: number, options: SendOptions | undefined): boolean {
