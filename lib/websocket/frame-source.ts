@@ -62,10 +62,12 @@ export class FrameSource {
   /** What the framer found behind the rows that are being handed out. */
   #fault: Error | undefined;
   /** Offset in the stream up to which the framer has looked without finding a frame. */
-  #examined = 0;
+  #examined: number;
 
   constructor(stream: ByteStream, framing: WebSocketFraming) {
     this.#stream = stream;
+    // What came before, the head of a handshake, is somebody else's.
+    this.#examined = stream.input.offset;
     this.framing = framing;
     this.#framer = webSocketFramer(framing);
   }
