@@ -8,6 +8,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { argv, stdout } from 'node:process';
 import { digits, markdown, short } from './harness/stats.mjs';
 import { socketTables } from './servers/tables.mjs';
+import { websocketTables } from './servers/websocket-tables.mjs';
 
 const FOLDER = new URL('./record/', import.meta.url);
 const PAGE = new URL('../docs/benchmarks.md', import.meta.url);
@@ -108,8 +109,15 @@ function memory({ results }) {
 }
 
 function sockets(record) {
-  const tables = socketTables(record).map(markdown);
-  return [...tables, ...record.missing, record.bun && `Bun ${record.bun}.`].filter(Boolean).join('\n\n');
+  return serverTables(record, socketTables(record));
+}
+
+function websocket(record) {
+  return serverTables(record, websocketTables(record));
+}
+
+function serverTables(record, tables) {
+  return [...tables.map(markdown), ...record.missing, record.bun && `Bun ${record.bun}.`].filter(Boolean).join('\n\n');
 }
 
 const RENDER = {
@@ -120,6 +128,7 @@ const RENDER = {
   codecs,
   memory,
   sockets,
+  websocket,
 };
 
 function section(name) {

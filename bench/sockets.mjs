@@ -13,7 +13,8 @@
 import { env, execPath, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import * as miniproto from '../dist/index.js';
-import { median, table } from './harness/stats.mjs';
+import { echoResults, figureResults, inTurns, ratiosBetween } from './harness/server-rounds.mjs';
+import { table } from './harness/stats.mjs';
 import { buildLoad, load } from './load/load.mjs';
 import { findBun } from './servers/bun.mjs';
 import { start } from './servers/start.mjs';
@@ -76,47 +77,13 @@ function nativeWish() {
   return { MINIPROTO_NATIVE: addon ? (env.MINIPROTO_NATIVE ?? 'required') : 'off' };
 }
 
-/** A, B, C, A, B, C. @returns the runs of each case */
-async function inTurns(cases, protocol, options, { rounds, label, progress }) {
-  const runs = cases.map(() => []);
-  for (let round = 0; round < rounds; round++) {
-    for (const [index, one] of cases.entries()) {
-      progress(`sockets ${label}: round ${round + 1} of ${rounds}, ${one.name}`);
-      runs[index].push(await runOnce(one, protocol, options));
-    }
-  }
-  return runs;
-}
-
 async function echo(cases, protocol, [connections, inFlight, bytes], { warmup, seconds, ...how }) {
   const input = nameOf(protocol, [connections, inFlight, bytes]);
   const options = { connections, 'in-flight': inFlight, bytes, warmup, seconds };
-  const all = await inTurns(cases, protocol, options, { ...how, label: input });
-  const results = cases.map(({ name, ours }, index) => ({
-    name,
-    ours: ours !== undefined,
-    messagesPerCpuSecond: Math.round(median(all[index].map((run) => run.messagesPerCpuSecond))),
-    messagesPerSecond: Math.round(median(all[index].map((run) => run.messagesPerSecond))),
-    p50Us: median(all[index].map(({ latencyUs }) => latencyUs.p50)),
-    p99Us: median(all[index].map(({ latencyUs }) => latencyUs.p99)),
-    runs: all[index].map(({ messages, seconds: wall, serverCpuSeconds }) => ({ messages, wall, serverCpuSeconds })),
-  }));
+  const runEach = (one) => runOnce(one, protocol, options);
+  const results = echoResults(cases, await inTurns(cases, runEach, { ...how, bench: 'sockets', label: input }));
   const shape = { connections, inFlight, bytes };
-  return { input, protocol, ...shape, rounds: how.rounds, cases: results, ratios: ratiosOf(results) };
-}
-
-/** Of every case of ours to every rival: the median of the ratios within a round. */
-function ratiosOf(cases) {
-  const rate = ({ messages, serverCpuSeconds }) => messages / serverCpuSeconds;
-  const rivals = cases.filter(({ ours }) => !ours);
-  return cases
-    .filter(({ ours }) => ours)
-    .flatMap((ours) =>
-      rivals.map((rival) => {
-        const byRound = ours.runs.map((run, round) => rate(run) / rate(rival.runs[round]));
-        return { ours: ours.name, rival: rival.name, ratio: Math.round(median(byRound) * 100) / 100 };
-      }),
-    );
+  return { input, protocol, ...shape, rounds: how.rounds, cases: results, ratios: ratiosBetween(results) };
 }
 
 /** What was promised of native sockets, and what came out. */
@@ -145,16 +112,11 @@ function held({ warmup, seconds, idle, churn }) {
 }
 
 async function ask({ options, more = () => ({}) }, cases, how) {
-  const all = await inTurns(cases, 'len32', options, how);
-  return cases.map(({ name, ours }, index) => {
-    const runs = all[index].map((run) => ({ ...run, ...more(run) }));
-    const figures = Object.keys(runs[0]).filter((key) => typeof runs[0][key] === 'number');
-    return {
-      name,
-      ours: ours !== undefined,
-      ...Object.fromEntries(figures.map((key) => [key, median(runs.map((run) => run[key]))])),
-    };
-  });
+  const runEach = async (one) => {
+    const run = await runOnce(one, 'len32', options);
+    return { ...run, ...more(run) };
+  };
+  return figureResults(cases, await inTurns(cases, runEach, { ...how, bench: 'sockets' }));
 }
 
 /** Leaves out, loudly, what cannot run here. */

@@ -1,12 +1,14 @@
 /**
- * An echo server for lines, or for records behind a length of 4 bytes: every record comes back as it was.
+ * An echo server for lines, records behind a length of 4 bytes, or WebSockets: everything comes back as it was.
  *
- *     node examples/echo-server.mjs --protocol line|len32 --transport native|duplex --port 7000
+ *     node examples/echo-server.mjs --protocol line|len32|ws --transport native|duplex --port 7000
+ *         with ws: [--face own|ws] [--deflate]
  *
  * Without words it takes lines, on native sockets, on a free port; it prints `up` and the port when it listens. `native`
  * reads and writes in C++ where there is an addon for it, and otherwise is what `duplex` is: Node's own sockets.
  * `onRecord` hands each record to a function where it lies, without an object of its own, and what a batch of them is
- * answered leaves in one piece. A peer that sends without reading is held by its own answers.
+ * answered leaves in one piece. A peer that sends without reading is held by its own answers. WebSockets are served in
+ * echo-server/websocket.mjs, through the library's own face or the one that the `ws` package has.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -19,6 +21,8 @@ const { values } = parseArgs({
     protocol: { type: 'string', default: 'line' },
     transport: { type: 'string', default: 'native' },
     port: { type: 'string', default: '0' },
+    face: { type: 'string', default: 'own' },
+    deflate: { type: 'boolean', default: false },
   },
 });
 const address = { port: Number(values.port), host: '127.0.0.1' };
@@ -31,7 +35,9 @@ const codecs = {
   len32: lengthPrefixed({ bytes: 4, maxLength }),
 };
 const codec = codecs[values.protocol];
-if (codec === undefined) refuse(`there is no protocol '${values.protocol}'; there are line and len32`);
+if (codec === undefined && values.protocol !== 'ws') {
+  refuse(`there is no protocol '${values.protocol}'; there are line, len32 and ws`);
+}
 
 /** Serves one connection, to its end. */
 async function echo(source) {
@@ -62,7 +68,12 @@ const transports = {
 const transport = transports[values.transport];
 if (transport === undefined) refuse(`there is no transport '${values.transport}'; there are native and duplex`);
 
-console.log(`up ${await transport()}`);
+if (values.protocol === 'ws') {
+  const { serveWebSockets } = await import('./echo-server/websocket.mjs');
+  console.log(`up ${await serveWebSockets(address, values)}`);
+} else {
+  console.log(`up ${await transport()}`);
+}
 
 function refuse(reason) {
   console.error(`echo-server: ${reason}`);

@@ -60,7 +60,15 @@ function compiler() {
 
 function rivals() {
   const lock = JSON.parse(readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8'));
-  const names = ['split2', 'binary-split', 'length-prefixed-stream', 'it-length-prefixed', 'benchmark'];
+  const names = [
+    'split2',
+    'binary-split',
+    'length-prefixed-stream',
+    'it-length-prefixed',
+    'ws',
+    'bufferutil',
+    'benchmark',
+  ];
   return Object.fromEntries(names.map((name) => [name, lock.packages[`node_modules/${name}`]?.version]));
 }
 

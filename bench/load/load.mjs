@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDER = join(ROOT, 'build-bench');
 const PROGRAM = join(FOLDER, 'miniproto_load');
+/** The WebSocket server by hand; see peer/main.cc. */
+export const PEER = join(FOLDER, 'miniproto_peer');
 /** Longer than any run: connecting, measuring, and the patience for missing echoes. */
 const TIMEOUT_MS = 120_000;
 
@@ -21,10 +23,12 @@ export function buildLoad() {
   try {
     const quiet = { stdio: ['ignore', 'ignore', 'pipe'] };
     execFileSync('cmake', ['-S', ROOT, '-B', FOLDER, '-DCMAKE_BUILD_TYPE=Release', '-DMINIPROTO_BENCHES=ON'], quiet);
-    execFileSync('cmake', ['--build', FOLDER, '--target', 'miniproto_load'], quiet);
+    execFileSync('cmake', ['--build', FOLDER, '--target', 'miniproto_load', 'miniproto_peer'], quiet);
     return undefined;
   } catch (error) {
-    return existsSync(PROGRAM) ? undefined : `the load generator could not be built: ${error.message.trim()}`;
+    return existsSync(PROGRAM) && existsSync(PEER)
+      ? undefined
+      : `the load generator could not be built: ${error.message.trim()}`;
   }
 }
 

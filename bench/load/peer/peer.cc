@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -19,7 +20,8 @@ namespace {
 constexpr size_t kMaskBytes = 4;
 constexpr uint8_t kCloseFrame = 8;
 constexpr char kSubscribe[] = "subscribe";
-constexpr char kKeyHeader[] = "\r\nSec-WebSocket-Key: ";
+/** In small letters. */
+constexpr char kKeyHeader[] = "\r\nsec-websocket-key:";
 
 /** @returns bytes of the header without its key; 0: more is needed */
 size_t headerOf(const char* data, size_t size, size_t& length) {
@@ -71,9 +73,11 @@ bool Peer::read() {
 bool Peer::upgrade() {
   const size_t end = partial_.find("\r\n\r\n");
   if (end == std::string::npos) return true;
-  size_t from = partial_.find(kKeyHeader);
+  std::string small = partial_;
+  std::transform(small.begin(), small.end(), small.begin(), [](unsigned char c) { return std::tolower(c); });
+  size_t from = small.find(kKeyHeader);
   if (from == std::string::npos) return false;
-  from += sizeof kKeyHeader - 1;
+  from = partial_.find_first_not_of(' ', from + sizeof kKeyHeader - 1);
   const std::string key = partial_.substr(from, partial_.find("\r\n", from) - from);
   const std::string answer =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -1,0 +1,106 @@
+/**
+ * Who takes part in the WebSocket bench, and how each is started: as an echo server, as one that publishes, as a client.
+ *
+ * Ours are examples/echo-server.mjs, and servers/ and clients/ for what it does not do. "C++, by hand" is no rival that
+ * anybody could use: it keeps none of the rules, and shows where the kernel begins.
+ */
+import { existsSync } from 'node:fs';
+import { env, execPath } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import * as miniproto from '../../dist/index.js';
+import { PEER } from '../load/load.mjs';
+import { findBun } from './bun.mjs';
+
+export const OWN = 'own interface';
+export const FACE = 'ws face';
+export const OWN_DUPLEX = "own, Node's sockets";
+export const FACE_DUPLEX = "face, Node's sockets";
+export const FACE_REFERENCE = 'face, no addon';
+export const WS = 'ws';
+export const BUN = 'Bun';
+export const BY_HAND = 'C++, by hand';
+
+/** `only`: the questions that are put to it, where not all are; `quick`: whether it is there for a look, too. */
+const CASES = [
+  { name: OWN, ours: 'own', transport: 'native', quick: true },
+  { name: FACE, ours: 'ws', transport: 'native', quick: true },
+  { name: OWN_DUPLEX, ours: 'own', transport: 'duplex', only: ['echo', 'idle'] },
+  { name: FACE_DUPLEX, ours: 'ws', transport: 'duplex', only: ['echo', 'idle'] },
+  { name: FACE_REFERENCE, ours: 'ws', transport: 'native', reference: true, only: ['echo', 'client', 'deflate'] },
+  { name: WS, rival: 'ws', quick: true },
+  { name: BUN, rival: 'bun', quick: true },
+  { name: BY_HAND, rival: 'peer', quick: true, only: ['echo', 'publish', 'idle'] },
+];
+
+/** Leaves out, loudly, what cannot run here. */
+export function websocketCases({ quick }) {
+  const bun = findBun();
+  const missing = [];
+  const cases = CASES.filter((one) => one.quick || !quick).filter(({ name, ...one }) => {
+    const without = withoutOurs(one) ?? (one.rival === 'bun' ? bun.missing : undefined);
+    if (without !== undefined) missing.push(`!!! NOT MEASURED: ${name}: ${without}`);
+    return without === undefined;
+  });
+  return { cases: cases.map((one) => ({ ...one, bun: bun.path })), missing, bun: bun.version };
+}
+
+/** @returns {string | undefined} why this one of ours cannot run */
+function withoutOurs({ ours, transport, reference }) {
+  if (ours === undefined) return undefined;
+  const folder = ours === 'own' ? 'websocket' : 'ws';
+  if (!existsSync(path(`../../dist/${folder}/index.js`))) return `there is no miniproto/${folder} yet`;
+  const { sockets } = miniproto.nativeInfo();
+  if (transport !== 'native' || reference || sockets?.native) return undefined;
+  return sockets?.reason ?? 'this version has no native sockets';
+}
+
+/**
+ * What to start for a question.
+ * @param {{ deflate?: 'alone' | 'takeover' }} options
+ * @returns {{ program: string, words: string[], env: Record<string, string> }}
+ */
+export function echoServer(one, { deflate }) {
+  if (one.ours) {
+    const words = ['--protocol', 'ws', '--face', one.ours, '--transport', one.transport];
+    // Whether there is takeover is what the client has asked for.
+    if (deflate !== undefined) words.push('--deflate');
+    return { program: execPath, words: [path('../../examples/echo-server.mjs'), ...words], env: wishOf(one) };
+  }
+  return rival(one, 'echo', deflateWords(deflate));
+}
+
+export function publishServer(one, { deflate }) {
+  const agreed = deflateWords(deflate);
+  if (one.ours === undefined) return rival(one, 'publish', agreed);
+  const words =
+    one.ours === 'own' ? [path('miniproto-publish.mjs')] : [path('ws-publish.mjs'), '--module', 'miniproto/ws'];
+  return { program: execPath, words: [...words, ...agreed], env: wishOf(one) };
+}
+
+function deflateWords(deflate) {
+  return deflate === undefined ? [] : ['--deflate', deflate];
+}
+
+function rival(one, what, agreed) {
+  if (one.rival === 'peer') return { program: PEER, words: [], env: {} };
+  if (one.rival === 'bun') return { program: one.bun, words: [path(`bun-ws-${what}.mjs`), ...agreed], env: {} };
+  return { program: execPath, words: [path(`ws-${what}.mjs`), ...agreed], env: {} };
+}
+
+export function client(one) {
+  const script = (name) => path(`../clients/${name}.mjs`);
+  if (one.rival === 'bun') return { program: one.bun, words: [script('web-socket')], env: {} };
+  if (one.ours === 'own') return { program: execPath, words: [script('miniproto')], env: wishOf(one) };
+  const words = one.ours === 'ws' ? ['--module', 'miniproto/ws'] : [];
+  return { program: execPath, words: [script('ws'), ...words], env: one.ours ? wishOf(one) : {} };
+}
+
+/** A process must not fall back to the reference in silence. */
+function wishOf({ reference = false }) {
+  const addon = miniproto.nativeInfo().implementation === 'addon' && !reference;
+  return { MINIPROTO_NATIVE: addon ? (env.MINIPROTO_NATIVE ?? 'required') : 'off' };
+}
+
+function path(name) {
+  return fileURLToPath(new URL(name, import.meta.url));
+}

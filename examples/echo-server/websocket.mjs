@@ -1,0 +1,51 @@
+/**
+ * The echo server for WebSockets: what `--protocol ws` of examples/echo-server.mjs starts.
+ *
+ * Own face: a message goes back from where it lies, as a cursor, without an object of its own. The ws face is the
+ * program that one writes with the `ws` package, with another import. Both agree to permessage-deflate when asked to.
+ */
+import { once } from 'node:events';
+import { env } from 'node:process';
+
+/** Messages may be larger than a default allows. */
+const MAX_LENGTH = 16 << 20;
+/** The level of zlib's own default. */
+const LEVEL = 6;
+
+const faces = {
+  async own(address, { deflate }) {
+    const { listenWebSocket } = await import('miniproto/websocket');
+    const options = { ...address, maxMessageLength: MAX_LENGTH, deflate: deflate && { level: LEVEL } };
+    const { port } = await listenWebSocket(options, (socket) =>
+      socket.onMessage((message) => {
+        // Taken for sure: no message is handed out while there is no room for its answer.
+        socket.send(message);
+      }),
+    );
+    return port;
+  },
+  async ws(address, { deflate }) {
+    const { WebSocketServer } = await import('miniproto/ws');
+    const perMessageDeflate = deflate && { zlibDeflateOptions: { level: LEVEL } };
+    const server = new WebSocketServer({ ...address, maxPayload: MAX_LENGTH, perMessageDeflate });
+    server.on('connection', (socket) => {
+      socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+      // It was reset, or broke the protocol. That is the end of this connection, and of no other.
+      socket.on('error', () => socket.terminate());
+    });
+    await once(server, 'listening');
+    return server.address().port;
+  },
+};
+
+/**
+ * @param {{ port: number, host: string }} address
+ * @param {{ face: 'own' | 'ws', transport: 'native' | 'duplex', deflate: boolean }} options
+ * @returns {Promise<number>} the port, once it listens
+ */
+export async function serveWebSockets(address, { face, transport, deflate }) {
+  if (!Object.hasOwn(faces, face)) throw new RangeError(`there is no face '${face}'; there are own and ws`);
+  // Looked at when the first socket comes.
+  if (transport === 'duplex') env.MINIPROTO_SOCKETS = 'node';
+  return faces[face](address, { deflate });
+}
