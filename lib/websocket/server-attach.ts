@@ -6,6 +6,14 @@
  * attachment none would know that nobody else took it.
  */
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import type {
+  Http2SecureServer,
+  Http2Server,
+  Http2ServerRequest,
+  Http2ServerResponse,
+  IncomingHttpHeaders,
+  ServerHttp2Stream,
+} from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { invalidArgType } from '../arguments.js';
@@ -13,6 +21,7 @@ import type { WebSocketConnection } from './connection.js';
 import type { WebSocketRequest } from './handshake/request.js';
 import { notFound } from './handshake/serve.js';
 import { requestOf, serveUpgrade } from './handshake/upgrade.js';
+import { isExtendedConnect, requestOfStream, serveExtendedConnect } from './http2-server.js';
 import {
   checkServerClose,
   ServerConnections,
@@ -22,24 +31,27 @@ import {
 } from './server-connections.js';
 import type { WebSocketServerOptions } from './server-options.js';
 
+/** A server of Node's that requests come from. One of `http2` is asked over both versions, where it speaks both. */
+export type NodeHttpServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
+
 /**
- * Takes requests for WebSockets from a server of `http` or `https`. Those that no attachment takes are answered with a
- * 404, unless somebody else listens to 'upgrade' as well.
+ * Takes requests for WebSockets from a server of `http`, `https` or `http2`. Those that no attachment takes are answered
+ * with a 404, unless somebody else listens to 'upgrade' as well. A server of `http2` says to its sessions from then on
+ * that it takes them: attach before it listens.
  * @returns what has been attached; its `close` leaves the server as it is.
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  * @example
  * attachWebSocket(httpServer, { path: '/echo' }, (socket) => socket.onMessage((message) => void socket.send(message)));
  */
 export function attachWebSocket(
-  server: HttpServer | HttpsServer,
+  server: NodeHttpServer,
   options: WebSocketServerOptions,
   onConnection: WebSocketHandler,
 ): WebSocketServer {
   if (typeof (server as HttpServer | null)?.on !== 'function') {
     throw invalidArgType('server', 'an instance of http.Server', server);
   }
-  const attached = new Attached(new ServerConnections(options, onConnection), UpgradeRouter.of(server));
-  return attached;
+  return new Attached(new ServerConnections(options, onConnection), UpgradeRouter.of(server as HttpServer));
 }
 
 class Attached implements WebSocketServer {
@@ -91,23 +103,57 @@ class UpgradeRouter {
   }
 
   add(attached: Attached): void {
-    if (this.#attached.size === 0) this.#server.on('upgrade', this.#onUpgrade);
+    if (this.#attached.size === 0) this.#listen();
     this.#attached.add(attached);
   }
 
+  #listen(): void {
+    this.#server.on('upgrade', this.#onUpgrade);
+    const { updateSettings } = this.#server as unknown as Partial<Http2Server>;
+    if (typeof updateSettings !== 'function') return;
+    updateSettings.call(this.#server, { enableConnectProtocol: true });
+    this.#server.on('stream', this.#onStream).on('connect', this.#onConnect as () => void);
+  }
+
   remove(attached: Attached): void {
+    if (!this.#attached.delete(attached) || this.#attached.size > 0) return;
     // Without a listener Node treats requests to upgrade as ordinary ones again.
-    if (this.#attached.delete(attached) && this.#attached.size === 0) this.#server.off('upgrade', this.#onUpgrade);
+    this.#server.off('upgrade', this.#onUpgrade).off('stream', this.#onStream);
+    this.#server.off('connect', this.#onConnect as () => void);
+  }
+
+  /** Those with a path of their own come before one that takes all. */
+  #takerOf(request: WebSocketRequest): ServerConnections | undefined {
+    const takers = [...this.#attached].filter((attached) => attached.takes(request));
+    return (takers.find(({ sockets }) => sockets.options.path !== undefined) ?? takers[0])?.sockets;
   }
 
   readonly #onUpgrade = (message: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const request = requestOf(message, socket);
-    // Those with a path of their own come before one that takes all.
-    const takers = [...this.#attached].filter((attached) => attached.takes(request));
-    const taker = takers.find(({ sockets }) => sockets.options.path !== undefined) ?? takers[0];
-    if (taker !== undefined) return taker.sockets.take(serveUpgrade(request, socket, head, taker.sockets.options));
+    const taker = this.#takerOf(request);
+    if (taker !== undefined) return taker.take(serveUpgrade(request, socket, head, taker.options));
     if (this.#server.listenerCount('upgrade') > 1) return;
-    const [any] = this.#attached;
-    any!.sockets.take(serveUpgrade(request, socket, head, {}, notFound()));
+    this.#any.take(serveUpgrade(request, socket, head, {}, notFound()));
   };
+
+  readonly #onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
+    if (!isExtendedConnect(headers)) return;
+    const request = requestOfStream(stream, headers);
+    const taker = this.#takerOf(request);
+    if (taker !== undefined) taker.take(serveExtendedConnect(request, stream, taker.options));
+    else this.#any.take(serveExtendedConnect(request, stream, {}, notFound()));
+  };
+
+  /** Node's own handler of requests refuses every CONNECT that nobody listens for, ours included. */
+  readonly #onConnect = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+    if (isExtendedConnect(request.headers) || this.#server.listenerCount('connect') > 1) return;
+    response.statusCode = 405;
+    response.end();
+  };
+
+  /** Who is told of what nobody takes. */
+  get #any(): ServerConnections {
+    const [first] = this.#attached;
+    return first!.sockets;
+  }
 }

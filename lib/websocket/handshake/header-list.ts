@@ -78,7 +78,9 @@ export class HeaderList implements Iterable<readonly [name: string, value: strin
   /** The field's value, several as one list, or undefined. */
   get(name: string): string | undefined {
     const values = this.all(name);
-    return values.length === 0 ? undefined : values.join(', ');
+    if (values.length < 2) return values[0];
+    // HTTP/2 may send cookies one by one. RFC 9113 §8.2.3
+    return values.join(name.toLowerCase() === 'cookie' ? '; ' : ', ');
   }
 
   /** Every value of the field. */
