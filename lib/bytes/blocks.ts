@@ -28,6 +28,13 @@ export class Block {
     this.#holds++;
   }
 
+  /** Gives the memory away: it is somebody's for good, and not used again. */
+  keep(): void {
+    if (this.#holds === Number.POSITIVE_INFINITY) return;
+    this.#holds = Number.POSITIVE_INFINITY;
+    bufferCounters.pooledBytes -= this.bytes.length;
+  }
+
   /** Gives up one hold. */
   readonly drop = (): void => {
     if (--this.#holds > 0) return;

@@ -54,6 +54,11 @@ export class InputBuffer {
   #needed = 0;
   /** Someone holds offsets into the segments. */
   #pinned = false;
+  /**
+   * Large records are handed on and not kept: the memory in which one is gathered is used again when it was consumed.
+   * Internal.
+   */
+  handsOn = false;
   /** What is to be recycled once nobody does. */
   #deferred: (() => void)[] | undefined;
 
@@ -245,7 +250,7 @@ export class InputBuffer {
       countCopy(size);
       // Room for what follows, so that a record which comes in crumbs is not moved with each of them.
       const capacity = size < COALESCE_BELOW ? Math.max(SMALLEST_PAGE, 2 * size) : size;
-      const bytes = capacity < COALESCE_BELOW ? Buffer.allocUnsafe(capacity) : Buffer.allocUnsafeSlow(capacity);
+      const bytes = allocate(capacity);
       segment.bytes.copy(bytes, 0, segment.start, segment.end);
       segment.bytes = bytes;
       segment.start = 0;
@@ -351,11 +356,11 @@ export class InputBuffer {
   #grow(head: Segment, byteCount: number): Segment {
     const present = head.end - head.start;
     const capacity = head.own ? Math.max(byteCount, 2 * present) : byteCount;
-    // Small pieces come from Node's pool; large ones must not pin it.
-    const bytes = capacity < COALESCE_BELOW ? Buffer.allocUnsafe(capacity) : Buffer.allocUnsafeSlow(capacity);
+    const block = this.handsOn ? leaseBlock(capacity) : undefined;
+    const bytes = block?.bytes ?? allocate(capacity);
     head.bytes.copy(bytes, 0, head.start, head.end);
     const { mirrored, next } = head;
-    const grown: Segment = { bytes, start: 0, end: present, mirrored, own: true, recycle: undefined, next };
+    const grown: Segment = { bytes, start: 0, end: present, mirrored, own: true, recycle: block?.drop, next };
     this.#recycle(head);
     this.#head = grown;
     if (this.#tail === head) this.#tail = grown;
@@ -407,6 +412,7 @@ export class InputBuffer {
 
   /** Forgets what a codec noted about the front; for switching. Internal. */
   resetNotes(): void {
+    this.handsOn = false;
     this.searched = 0;
     this.overflow = 0;
     this.#needed = 0;
@@ -418,6 +424,11 @@ export class InputBuffer {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** Small pieces come from Node's pool; large ones must not pin it. */
+function allocate(size: number): Buffer {
+  return size < COALESCE_BELOW ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+}
 
 /** Marks a segment whose memory is lent; it is given back by copying what is left. */
 function borrowed(): void {

@@ -27,6 +27,8 @@ export class Channel {
   readonly lowWaterMark: number;
   /** Our side has to be ended here after the peer's, as the stream below would have done. */
   readonly endsItself: boolean;
+  /** What the stream has taken may be written again at once, whether it has left or not. */
+  readonly lends: boolean;
   /** The framed stream in charge: the last one, where the protocol has changed. */
   conversation: { close(options?: CloseOptions): Promise<void>; letGo(): Buffer } | undefined;
   /** Who adds what waits to be encoded before the queue is handed over at exit. */
@@ -57,6 +59,7 @@ export class Channel {
     this.highWaterMark = highWaterMark;
     this.lowWaterMark = lowWaterMark;
     this.endsItself = stream.keepOpen?.() ?? false;
+    this.lends = stream.freesWritten === true;
   }
 
   /** Whether records take no byte from the system that is not theirs. */

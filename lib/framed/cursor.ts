@@ -4,10 +4,10 @@
  * One cursor is moved from record to record of a batch. Reading a field costs a few nanoseconds; bytes are copied or
  * viewed only on request. After its batch or turn every access throws ERR_RECORD_EXPIRED.
  */
-import type { OutputBuffer } from '../bytes/output-buffer.js';
+import { blockOf } from '../bytes/blocks.js';
 import { viewOf } from '../bytes/view.js';
 import type { Framing } from '../codecs/codec.js';
-import { ownedBytes } from '../codecs/record-forms.js';
+import { ownedBytes, VIEW_FROM } from '../codecs/record-forms.js';
 import { pieceOf } from '../codecs/separated.js';
 import { UsageError } from '../errors.js';
 import {
@@ -20,6 +20,7 @@ import {
   ROW_WORDS,
   SEPARATOR_SHIFT,
 } from '../frame-table.js';
+import type { Channel } from './channel.js';
 import type { Span } from './span.js';
 import type { SpanSlabs } from './span-slabs.js';
 import { SpanText } from './span-text.js';
@@ -70,6 +71,8 @@ export class SpanCursor<R> implements RecordCursor<R> {
   /** Once somebody has asked for text. */
   #texts: SpanText | undefined;
   #watcher: FaultWatcher | undefined;
+  /** A large record was given out as memory of its own. Internal. */
+  taken = false;
 
   constructor(framing: Framing<R>, span: Span) {
     this.#framing = framing;
@@ -148,6 +151,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
     const to = from + this.#length;
     const flags = this.#table[this.#row + R_FLAGS]!;
     const { fromText } = this.#framing;
+    if (to - from >= VIEW_FROM) this.taken = true;
     try {
       const text = fromText && this.texts.row(this.#rowIndex());
       if (text !== undefined) return fromText!(text, this.#recordOffset());
@@ -186,7 +190,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
    * Writes the record as it was read, where that is how its codec writes it. Internal. Pre: the codec has read it.
    * @returns false when it has to be encoded.
    */
-  writeVerbatim(output: OutputBuffer): boolean {
+  writeVerbatim({ output, lends }: Pick<Channel, 'output' | 'lends'>): boolean {
     const bytes = this.#bytes;
     const { verbatim } = this.#framing;
     if (bytes === undefined || verbatim === undefined) return false;
@@ -195,7 +199,9 @@ export class SpanCursor<R> implements RecordCursor<R> {
     const from = table[row + R_OFFSET]!;
     const to = from + table[row + R_LENGTH]! + verbatim.after;
     if (table[row + R_FLAGS]! !== 0 || table[row + R_END]! !== to) return false;
-    output.writeInPlace(bytes, from - verbatim.before, to, this.#span.memory === 'reused' ? LENT : KEPT);
+    const reused = this.#span.memory === 'reused';
+    if (reused && !lends && !giveAway(bytes)) return false;
+    output.writeInPlace(bytes, from - verbatim.before, to, reused && lends ? LENT : KEPT);
     return true;
   }
 
@@ -204,6 +210,13 @@ export class SpanCursor<R> implements RecordCursor<R> {
     const bytes = this.#live();
     take(bytes, this.#from, this.#from + this.#length, this.#span.memory !== 'reused');
   }
+}
+
+/** Whoever writes on without copying reads it for as long as it likes. @returns false where memory cannot be given away. */
+function giveAway(bytes: Buffer): boolean {
+  const block = blockOf(bytes);
+  block?.keep();
+  return block !== undefined;
 }
 
 /** Decoded records, seen through the same interface: for codecs without a framer. */

@@ -52,6 +52,8 @@ export class PushHost<R, W> {
     this.#attempts = parts.attempts;
     this.#writer = parts.writer;
     this.#face = parts.face;
+    // A codec without a framer may give out what it sees; a cursor copies where it has to.
+    this.#channel.stream.input.handsOn = this.framer !== undefined;
   }
 
   /** What the stream may frame with before it tells of an arrival. */
@@ -146,6 +148,7 @@ export class PushHost<R, W> {
   /** The push has ended: others may read. */
   over(): void {
     this.#attempts.pushing = false;
+    if (!this.#attempts.switched) this.#channel.stream.input.handsOn = false;
   }
 
   /** Resolves when reading again gets further. */

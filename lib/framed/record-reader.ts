@@ -164,25 +164,9 @@ export class RecordReader<R, W> {
       if (rows === 0) returnTable(table);
     }
     if (rows === 0) return false;
-    const { bytes, start } = this.#input.front()!;
+    const { start } = this.#input.front()!;
     if (this.#exact) this.#stream!.settlePeeked!(table[HEADER_WORDS + R_END]! - start);
-    this.#input.pin();
-    const memory = memoryOf(this.#input);
-    const { offset } = this.#input;
-    this.#span = {
-      bytes,
-      start,
-      offset,
-      table,
-      base: 0,
-      rows,
-      row: 0,
-      position: start,
-      memory,
-      leased: true,
-      texts: undefined,
-      slabs: undefined,
-    };
+    this.#span = this.#spanOf({ table, base: 0, rows, leased: true });
     return true;
   }
 
@@ -192,11 +176,17 @@ export class RecordReader<R, W> {
    */
   adoptRows(table: Int32Array, base: number, rows: number): void {
     if (this.#span !== undefined || this.#batch !== undefined || this.#failed || this.#values.length > 0) return;
+    this.#span = this.#spanOf({ table, base, rows, leased: false });
+  }
+
+  /** Rows of the input's first segment, which stays where it is until they are done with. */
+  #spanOf({ table, base, rows, leased }: Pick<Span, 'table' | 'base' | 'rows' | 'leased'>): Span {
     const input = this.#input;
     const { bytes, start } = input.front()!;
     const row = base / ROW_WORDS;
+    const memory = memoryOf(input);
     input.pin();
-    this.#span = {
+    return {
       bytes,
       start,
       offset: input.offset,
@@ -205,8 +195,8 @@ export class RecordReader<R, W> {
       rows: row + rows,
       row,
       position: start,
-      memory: 'reused',
-      leased: false,
+      memory,
+      leased,
       texts: undefined,
       slabs: undefined,
     };
@@ -284,6 +274,8 @@ export class RecordReader<R, W> {
     const batch = this.#batch;
     if (batch === undefined) return;
     this.#batch = undefined;
+    // What is kept after all had better be gathered in memory that can be.
+    if (this.#cursor?.taken) this.#input.handsOn = false;
     this.#cursor = undefined;
     // Answers may lie in the records' own memory, which goes back with them: a handler may switch or close in between.
     this.#output.keepLent();

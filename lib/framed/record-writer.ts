@@ -83,7 +83,7 @@ export class RecordWriter<R, W> implements QueueServer {
   push(record: W | RecordCursor<unknown>): boolean {
     const channel = this.#channel;
     if (channel.held && this.#queue.length === 0 && this.#reader.isCursor(record)) {
-      if (record.writeVerbatim(channel.output)) return !channel.full;
+      if (record.writeVerbatim(channel)) return !channel.full;
     }
     // A push takes always, so those that wait for room need not wait any longer.
     this.encodeWaiting();

@@ -1,0 +1,155 @@
+/**
+ * What the large records of a push lie in: memory that is used again when a record was handed on, so nothing that somebody
+ * still reads may lie in it. And what stops a push in the middle of a batch.
+ */
+import assert from 'node:assert/strict';
+import { Readable, Writable } from 'node:stream';
+import { framed, lengthPrefixed, lines } from 'miniproto';
+
+const KIB = 1024;
+const RECORD = 256 * KIB;
+const COUNT = 24;
+
+/** Records behind a length of 4 bytes, each of its own byte, in chunks that cut them anywhere. */
+function wire(): Buffer {
+  const records = Array.from({ length: COUNT }, (_, index) => {
+    const record = Buffer.alloc(4 + RECORD, index + 1);
+    record.writeUInt32BE(RECORD);
+    return record;
+  });
+  return Buffer.concat(records);
+}
+
+function* chunksOf(bytes: Buffer, size: number) {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+/** Takes everything, and looks at it when the first `late` pieces have been queued: they are read that late. */
+function lateSink(late: number): { sink: Writable; written: Buffer[] } {
+  const written: Buffer[] = [];
+  const waiting: { chunk: Buffer; done: () => void }[] = [];
+  const sink = new Writable({
+    highWaterMark: Number.MAX_SAFE_INTEGER,
+    writev(parts, done) {
+      for (const { chunk } of parts) waiting.push({ chunk, done: () => {} });
+      waiting.at(-1)!.done = done;
+      if (waiting.length >= late) this.emit('due');
+      else setImmediate(() => this.emit('due'));
+    },
+  });
+  sink.on('due', () => {
+    for (const { chunk, done } of waiting.splice(0)) {
+      written.push(Buffer.from(chunk));
+      done();
+    }
+  });
+  return { sink, written };
+}
+
+const open = (writable?: Writable) => {
+  const readable = Readable.from(chunksOf(wire(), 60 * KIB), { objectMode: false });
+  return framed(writable === undefined ? readable : { readable, writable }, lengthPrefixed());
+};
+
+describe('the large records of a push', () => {
+  it('arrive as they were where a Node stream reads their echo late', async () => {
+    const { sink, written } = lateSink(8);
+    const stream = open(sink);
+    await stream.onRecord((record, out) => void out.write(record));
+    await stream.flush();
+    assert.deepEqual(Buffer.concat(written), wire());
+  });
+
+  it('keep what value() and bytes() gave, and what was sent of it', async () => {
+    const { sink, written } = lateSink(4);
+    const stream = open(sink);
+    const values: Buffer[] = [];
+    await stream.onRecord((record, out) => {
+      values.push(values.length % 2 === 0 ? record.value() : record.bytes());
+      out.write(values.at(-1)!);
+    });
+    await stream.flush();
+    assert.equal(values.length, COUNT);
+    for (const [index, value] of values.entries()) assert.deepEqual(value, Buffer.alloc(RECORD, index + 1));
+    assert.deepEqual(Buffer.concat(written), wire());
+  });
+
+  it('give values that can be transferred', async () => {
+    const stream = open();
+    const values: Buffer[] = [];
+    await stream.onRecord((record) => void values.push(record.value()));
+    for (const value of values) {
+      const copy = structuredClone(value.buffer, { transfer: [value.buffer as ArrayBuffer] });
+      assert.equal(copy.byteLength >= RECORD, true);
+    }
+  });
+
+  it('leave what follows to a codec that keeps what it sees', async () => {
+    const stream = open();
+    const kept: Buffer[] = [];
+    let count = 0;
+    await stream.onRecord(() => {
+      if (++count < COUNT / 2) return;
+      const next = stream.switchTo({
+        name: 'views',
+        decode: (input) => {
+          if (input.length < 4 + RECORD) return input.need(4 + RECORD);
+          const view = input.peek(4 + RECORD);
+          input.consume(4 + RECORD);
+          return view;
+        },
+        encode: () => true,
+      });
+      void (async () => {
+        for await (const record of next) kept.push(record as Buffer);
+      })();
+    });
+    while (kept.length < COUNT / 2) await new Promise((resolve) => setImmediate(resolve));
+    for (const [index, record] of kept.entries()) assert.equal(record[RECORD], COUNT / 2 + index + 1);
+  });
+});
+
+describe('a push that is interrupted', () => {
+  it('refuses a write after the end in the same call', async () => {
+    const stream = framed(Readable.from([Buffer.from('a\nb\n')], { objectMode: false }), lines());
+    const seen: string[] = [];
+    await assert.rejects(
+      stream.onRecord((record, out) => {
+        seen.push(record.text());
+        void stream.end().catch(() => {});
+        out.write('x');
+      }),
+      { code: 'ERR_STREAM_ENDED' },
+    );
+    assert.deepEqual(seen, ['a']);
+  });
+
+  it('refuses a write while a record is written in parts', async () => {
+    const { sink } = lateSink(1);
+    const readable = Readable.from([Buffer.from('\0\0\0\x01a\0\0\0\x01b')], { objectMode: false });
+    const stream = framed({ readable, writable: sink }, lengthPrefixed());
+    await assert.rejects(
+      stream.onRecord((_record, out) => {
+        stream.tryBegin(10);
+        out.write(Buffer.from('x'));
+      }),
+      { code: 'ERR_RECORD_UNFINISHED' },
+    );
+  });
+
+  it('gives no further record of the batch after an abort', async () => {
+    const controller = new AbortController();
+    const stream = framed(Readable.from([Buffer.from('a\nb\nc\n')], { objectMode: false }), lines());
+    const seen: string[] = [];
+    const push = stream.onRecord(
+      (record) => {
+        seen.push(record.text());
+        controller.abort();
+      },
+      { signal: controller.signal },
+    );
+    await assert.rejects(push, { name: 'AbortError' });
+    assert.deepEqual(seen, ['a']);
+    assert.equal(await stream.read(), 'b');
+  });
+});
