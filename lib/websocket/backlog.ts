@@ -1,7 +1,7 @@
 /**
  * Frames that nobody has taken yet, as runs in memory of their own.
  *
- * Control frames were handled when they came, and are left out.
+ * Control frames were handled when they came, and are left out, unless they are to be taken in their order.
  */
 import { countCopy } from '../bytes/buffer-counters.js';
 import { HEADER_WORDS, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, WS_FIRST_SHIFT } from '../frame-table.js';
@@ -22,9 +22,9 @@ export class Backlog {
     return this.#runs[0];
   }
 
-  /** Keeps the data frames from `firstRow` on. @returns false when there are none. */
-  keep(run: FrameRun, firstRow: number): boolean {
-    const rows = dataRows(run, firstRow);
+  /** Keeps the data frames from `firstRow` on, and control frames where they are wanted. @returns false when there are none. */
+  keep(run: FrameRun, firstRow: number, { control }: { control: boolean }): boolean {
+    const rows = rowsOf(run, firstRow, control ? OPCODE_MASK + 1 : OP_CLOSE);
     if (rows.length === 0) return false;
     const kept = copyRows(run, rows);
     this.#runs.push(kept);
@@ -32,12 +32,24 @@ export class Backlog {
     return true;
   }
 
+  /** Takes the first run out. */
+  shift(): FrameRun | undefined {
+    const run = this.#runs.shift();
+    if (run !== undefined) this.#length -= weightOf(run);
+    return run;
+  }
+
+  /** Puts a run that was taken out in front again. */
+  unshift(run: FrameRun): void {
+    this.#runs.unshift(run);
+    this.#length += weightOf(run);
+  }
+
   /** Drops the first run when all of it has been taken. */
   settle(): void {
     const run = this.#runs[0];
     if (run === undefined || run.row < run.rows) return;
-    this.#runs.shift();
-    this.#length -= weightOf(run);
+    this.shift();
   }
 }
 
@@ -45,11 +57,12 @@ function weightOf(run: FrameRun): number {
   return run.bytes.length + run.table.length * 4;
 }
 
-function dataRows(run: FrameRun, firstRow: number): number[] {
+/** Rows with opcodes below `limit`. */
+function rowsOf(run: FrameRun, firstRow: number, limit: number): number[] {
   const rows: number[] = [];
   for (let row = firstRow; row < run.rows; row++) {
     const at = run.base + HEADER_WORDS + row * ROW_WORDS;
-    if (((run.table[at + R_FLAGS]! >>> WS_FIRST_SHIFT) & OPCODE_MASK) < OP_CLOSE) rows.push(at);
+    if (((run.table[at + R_FLAGS]! >>> WS_FIRST_SHIFT) & OPCODE_MASK) < limit) rows.push(at);
   }
   return rows;
 }

@@ -18,6 +18,8 @@ export interface Compressor {
   inflate(bytes: Buffer, from: number, to: number, maxLength: number): Buffer;
   /** Deflates a message that is produced in pieces. */
   beginDeflate(): PieceDeflater;
+  /** Inflates a message that arrives in pieces. */
+  beginInflate(): PieceInflater;
   /** Gives the memory back. */
   destroy(): void;
 }
@@ -26,4 +28,15 @@ export interface Compressor {
 export interface PieceDeflater {
   /** @returns what can be sent by now; memory that is good until the next call. */
   write(bytes: Buffer, from: number, to: number, options: { final: boolean }): Buffer;
+}
+
+/** A message that is inflated in pieces. */
+export interface PieceInflater {
+  /** Takes a piece, which must not change until it has been read. Pre: the last one has been read to its end. */
+  write(bytes: Buffer, options: { final: boolean }): void;
+  /**
+   * @returns at most `most` bytes of what was written, in memory of their own; none once all of it has been read.
+   * @throws ProtocolError ERR_INVALID_DEFLATE
+   */
+  read(most: number): Buffer;
 }

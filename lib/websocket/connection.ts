@@ -33,10 +33,11 @@ import type { Established, WebSocketRole } from './established.js';
 import { closedAbnormally } from './faults.js';
 import { FrameSource } from './frame-source.js';
 import { Heartbeat } from './heartbeat.js';
-import { Inbound, type InboundHost } from './inbound.js';
+import { Inbound, type InboundHost, type MessageReceiver } from './inbound.js';
 import { MessageAssembly, mostCompressed } from './message-assembly.js';
 import { MessageBatches } from './message-batches.js';
 import { type MessageCursor, PlacedMessage } from './message-cursor.js';
+import { IncomingPieces, type MessagePieces } from './message-pieces.js';
 import { MessageWriter } from './message-writer.js';
 import { LONGEST_CONTROL, OP_CLOSE, OP_PING } from './opcodes.js';
 import { bytesOf, type MessageData, Outbound, type SendOptions } from './outbound.js';
@@ -79,6 +80,7 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   readonly extensions: string;
   readonly #options: CheckedOptions;
   readonly #channel: Channel;
+  readonly #source: FrameSource;
   readonly #inbound: Inbound;
   readonly #outbound: Outbound;
   readonly #deflate: Compressor | undefined;
@@ -98,6 +100,8 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   #tripBegan = 0;
   #closeListeners: ((connection: WebSocketConnection) => void)[] | undefined;
   #waitsForMessage = false;
+  /** Somebody reads messages in pieces. */
+  #inPieces = false;
   #rejectHandler: ((error: unknown) => void) | undefined;
   /** Messages that `whenFull: 'drop'` has dropped. */
   dropped = 0;
@@ -115,13 +119,13 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
     this.#deflate = undefined as Compressor | undefined;
     const compression = deflate !== undefined;
     const largest = compression ? mostCompressed(maxMessageLength) : maxMessageLength;
-    const source = new FrameSource(stream, {
+    this.#source = new FrameSource(stream, {
       role,
       maxLength: Math.min(LARGEST_MAX_LENGTH, largest),
       compression,
       utf8: checkUtf8,
     });
-    this.#inbound = new Inbound(source, this.#channel, this, this.#options.readHighWaterMark);
+    this.#inbound = new Inbound(this.#source, this.#channel, this, this.#options.readHighWaterMark);
     this.#outbound = new Outbound(this.#channel, {
       keys: role === 'client' ? this.#options.maskKeys : undefined,
       deflate: this.#deflate,
@@ -251,7 +255,7 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   onMessage(handler: MessageHandler): Promise<CloseInfo> {
     if (typeof handler !== 'function') throw invalidArgType('handler', 'of type function', handler);
     this.#checkFree();
-    this.#inbound.deliverTo((message) => handler(message, this));
+    this.#inbound.deliverTo({ deliver: (message) => handler(message, this) }, { inOrder: false });
     process.nextTick(beginLater, this.#inbound);
     return new Promise((resolve, reject) => {
       this.#rejectHandler = reject;
@@ -260,7 +264,7 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   }
 
   #checkFree(): void {
-    if (!this.#waitsForMessage && !this.#inbound.delivering) return;
+    if (!this.#waitsForMessage && !this.#inPieces && !this.#inbound.delivering) return;
     throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: 'websocket' });
   }
 
@@ -338,9 +342,36 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   /** Messages as they arrived together, as cursors that are valid until the next batch. */
   batches(): AsyncIterable<Iterable<MessageCursor>> {
     this.#checkFree();
-    return new MessageBatches(this.#inbound, () => {
-      if (this.#error !== undefined && this.#received === undefined) throw this.#error;
+    return new MessageBatches(this.#inbound, () => this.#checkEnd());
+  }
+
+  /**
+   * Every message in pieces as they arrive, for those too large to be held: no more is read than is taken. A message may
+   * have any length; of a single frame `maxMessageLength` is the most.
+   * @throws UsageError ERR_READ_IN_PROGRESS when somebody reads already.
+   * @example
+   * for await (const message of socket.pieces()) for await (const piece of message) file.write(piece);
+   */
+  pieces(): AsyncIterableIterator<MessagePieces> {
+    this.#checkFree();
+    this.#inPieces = true;
+    return new IncomingPieces({
+      source: this.#source,
+      inbound: this.#inbound,
+      deflate: this.#deflate,
+      control: (opcode, bytes, from, to) => this.control(opcode, bytes, from, to),
+      ready: () => this.stream.ready('read'),
+      inputEnded: () => this.inputEnded(),
+      inputFailed: (error) => this.inputFailed(error),
+      checkEnd: () => this.#checkEnd(),
+      over: () => {
+        this.#inPieces = false;
+      },
     });
+  }
+
+  #checkEnd(): void {
+    if (this.#error !== undefined && this.#received === undefined) throw this.#error;
   }
 
   // ---------------------------------------------------------------- control frames
@@ -521,6 +552,20 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   /** Has `observer` told of what concerns the protocol. Internal. */
   observe(observer: ConnectionObserver): void {
     this.#observer = observer;
+  }
+
+  /**
+   * Gives messages and all else to a face, strictly in their order: while it is paused nothing is read, and it is given
+   * messages however much output waits. Internal. What the face throws closes the connection.
+   */
+  faceWith(face: ConnectionObserver & MessageReceiver): void {
+    this.#observer = face;
+    this.#inbound.deliverTo(face, { inOrder: true });
+  }
+
+  /** The queue, for faces that tell what has left. Internal. */
+  get channel(): Channel {
+    return this.#channel;
   }
 
   /** `await using`: closes with 1000, or 1001 for a server. */

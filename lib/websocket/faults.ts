@@ -4,11 +4,25 @@ import { FrameFault } from '../frame-table.js';
 
 const PROTOCOL = 'websocket';
 
+/** What an error was made of, for faces that have codes of their own. */
+const faults = new WeakMap<Error, { fault: number; detail: number }>();
+
+/** The fault of a frame's that an error tells of, with its detail; undefined for other errors. Internal. */
+export function faultOf(error: Error): { fault: number; detail: number } | undefined {
+  return faults.get(error);
+}
+
 /**
  * @param detail the value at fault, see FrameFault.
  * @param offset where in the stream the faulty frame starts.
  */
 export function webSocketFault(fault: number, detail: number, maxLength: number, offset: number): MiniprotoError {
+  const error = errorFor(fault, detail, maxLength, offset);
+  faults.set(error, { fault, detail });
+  return error;
+}
+
+function errorFor(fault: number, detail: number, maxLength: number, offset: number): MiniprotoError {
   const about = { protocol: PROTOCOL, offset };
   if (fault === FrameFault.RECORD_TOO_LARGE) {
     const message = `Cannot take the message: its frame has ${detail} bytes, more than maxMessageLength, ${maxLength}`;

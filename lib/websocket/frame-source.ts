@@ -7,7 +7,7 @@
  *
  * A run's memory is good until `done`, or, where it was lent, until the turn ends.
  */
-import type { Segment } from '../bytes/input-buffer.js';
+import type { InputBuffer, Segment } from '../bytes/input-buffer.js';
 import { webSocketFramer } from '../codecs/framers.js';
 import {
   createFrameTable,
@@ -20,6 +20,7 @@ import {
   H_OVERFLOW,
   H_SEARCHED,
   H_STATUS,
+  WS_OPEN_BINARY,
   WS_OPEN_COMPRESSED,
   WS_OPEN_MASK,
   WS_OPEN_TEXT,
@@ -28,7 +29,7 @@ import type { Framer, WebSocketFraming } from '../native-interface.js';
 import type { Eof, NeedWrite, NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { webSocketFault } from './faults.js';
-import { OP_CONTINUATION, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
+import { FIN, OP_CONTINUATION, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
 
 /** Rows of one run that is framed here. */
 const RUN_ROWS = 512;
@@ -58,7 +59,7 @@ const tables: Int32Array[] = [];
 export class FrameSource {
   readonly framing: WebSocketFraming;
   readonly #stream: ByteStream;
-  readonly #framer: Framer;
+  #framer: Framer;
   /** What the framer found behind the rows that are being handed out. */
   #fault: Error | undefined;
   /** Offset in the stream up to which the framer has looked without finding a frame. */
@@ -171,6 +172,53 @@ export class FrameSource {
     const detail = (table[base + H_DETAIL_HIGH]! >>> 0) * 2 ** 32 + (table[base + H_DETAIL_LOW]! >>> 0);
     const at = offset + table[base + H_CONSUMED]!;
     this.#fault = webSocketFault(table[base + H_FAULT]!, detail, this.framing.maxLength, at);
+  }
+
+  // ---------------------------------------------------------------- frames in pieces
+
+  get input(): InputBuffer {
+    return this.#stream.input;
+  }
+
+  /** One attempt at more input. */
+  tryFill(): number | NotReady | NeedWrite | Eof {
+    return this.#stream.tryFill(1);
+  }
+
+  /** Has the framer check text, or leave that to whoever takes it in pieces. Between messages. */
+  checksText(checks: boolean): void {
+    this.#framer = webSocketFramer(checks ? this.framing : { ...this.framing, utf8: false });
+  }
+
+  /**
+   * Takes the header of an unfinished frame off the input, once the framer has found it to be right.
+   * @returns what it says, and how many bytes behind it are unmasked already; undefined while it is not complete.
+   */
+  tryOpenFrame(): { first: number; length: number; key: number; done: number } | undefined {
+    const { input } = this;
+    if (input.length < 2) return undefined;
+    const short = input.byteAt(1) & 0x7f;
+    const unmasked = short < 126 ? 2 : short === 126 ? 4 : 10;
+    const size = unmasked + (this.framing.role === 'server' ? 4 : 0);
+    if (input.length < size) return undefined;
+    const first = input.byteAt(0);
+    // The framer has seen that the upper two bytes of eight are zero.
+    const length = short < 126 ? short : short === 126 ? input.peekUint(2, 2) : input.peekUint(4, 6);
+    const key = size === unmasked ? 0 : input.peekUint(unmasked, 4, 'little');
+    const done = input.searched;
+    input.consume(size);
+    return { first, length, key, done };
+  }
+
+  /** The payload of an opened frame has been consumed: the framer goes on behind it. */
+  closeFrame(first: number): void {
+    const { input } = this;
+    this.#examined = input.offset;
+    if ((first & FIN) !== 0) input.overflow = 0;
+    else if ((first & OPCODE_MASK) !== OP_CONTINUATION) {
+      const open = (first & OPCODE_MASK) === OP_TEXT ? WS_OPEN_TEXT : WS_OPEN_BINARY;
+      input.overflow = open | ((first & RSV1) === 0 ? 0 : WS_OPEN_COMPRESSED);
+    }
   }
 
   /** Whether what comes next is an error: it is thrown by `tryNext`. */

@@ -29,7 +29,9 @@ import { FIN, headerSize, OP_BINARY, OP_CLOSE, OP_TEXT, OPCODE_MASK } from './op
 const RUNS_PER_TURN = 16;
 
 /** Is given each message, valid during the call. */
-export type Deliver = (message: PlacedMessage) => void;
+export interface MessageReceiver {
+  deliver(message: PlacedMessage): void;
+}
 
 /** What the connection does for its receiving side. */
 export interface InboundHost {
@@ -53,7 +55,12 @@ export class Inbound implements Watcher {
   readonly #mark: number;
   #assembly: MessageAssembly | undefined;
   #backlog: Backlog | undefined;
-  #deliver: Deliver | undefined;
+  #receiver: MessageReceiver | undefined;
+  /**
+   * Frames are taken strictly in their order, control frames too: while paused nothing is read, and nothing is kept
+   * back because of output. So the face of `ws` has it.
+   */
+  #inOrder = false;
   #scope: AsyncResource | undefined;
   #readers: Waiters | undefined;
   #paused = false;
@@ -67,6 +74,8 @@ export class Inbound implements Watcher {
   #over = false;
   /** Messages that nobody takes are dropped: the connection is closing. */
   #discards = false;
+  /** Somebody takes the frames by himself. */
+  #suspended = false;
 
   constructor(source: FrameSource, channel: Channel, host: InboundHost, mark: number) {
     this.#source = source;
@@ -85,7 +94,7 @@ export class Inbound implements Watcher {
   }
 
   get delivering(): boolean {
-    return this.#deliver !== undefined;
+    return this.#receiver !== undefined;
   }
 
   /** Begins to read, or goes on. */
@@ -93,9 +102,10 @@ export class Inbound implements Watcher {
     this.#run(undefined, false);
   }
 
-  /** Hands every message to `deliver` from now on, those of the backlog first. */
-  deliverTo(deliver: Deliver): void {
-    this.#deliver = deliver;
+  /** Hands every message to `receiver` from now on, those of the backlog first. */
+  deliverTo(receiver: MessageReceiver, { inOrder }: { inOrder: boolean }): void {
+    this.#receiver = receiver;
+    this.#inOrder = inOrder;
     this.#scope = new AsyncResource('MINIPROTO_WEBSOCKET');
   }
 
@@ -115,7 +125,7 @@ export class Inbound implements Watcher {
 
   /** From now on what nobody takes is dropped, so that the peer's close is seen. */
   discard(): void {
-    this.#discards = true;
+    this.#discards = !this.#inOrder;
     this.start();
   }
 
@@ -210,12 +220,13 @@ export class Inbound implements Watcher {
   }
 
   #delivers(): boolean {
-    return this.#deliver !== undefined && !this.#paused && !this.#blocked;
+    return this.#receiver !== undefined && !this.#paused && !this.#blocked;
   }
 
   #mayRead(): boolean {
-    if (this.#over || this.#blocked) return false;
-    if (this.#deliver !== undefined && !this.#paused) return true;
+    if (this.#over || this.#blocked || this.#suspended) return false;
+    if (this.#receiver !== undefined && !this.#paused) return true;
+    if (this.#inOrder) return false;
     return this.#discards || (this.#backlog?.length ?? 0) < this.#mark;
   }
 
@@ -223,12 +234,12 @@ export class Inbound implements Watcher {
   #deliverRun(run: FrameRun): void {
     const channel = this.#channel;
     const message = new PlacedMessage(channel);
-    const deliver = this.#deliver!;
+    const receiver = this.#receiver!;
     try {
       while (run.row < run.rows && !(this.#over && !run.kept)) {
         if (!this.#moveToNext(run, message)) continue;
         try {
-          deliver(message);
+          receiver.deliver(message);
         } catch (error) {
           this.#host.handlerFailed(error);
         }
@@ -263,7 +274,7 @@ export class Inbound implements Watcher {
     }
     if ((first & OP_CLOSE) !== 0) {
       this.#host.control(first & OPCODE_MASK, bytes, from, from + length);
-      if (this.#channel.full && this.#deliver !== undefined) this.#block();
+      if (this.#channel.full && this.#receiver !== undefined) this.#block();
       return false;
     }
     return this.#assemble(run, message, first, from, length);
@@ -277,11 +288,11 @@ export class Inbound implements Watcher {
     return true;
   }
 
-  /** Keeps the rest of a run for later; its control frames are handled now. */
+  /** Keeps the rest of a run for later; its control frames are handled now, unless everything has its order. */
   #keep(run: FrameRun): void {
     const { table, bytes } = run;
     const first = run.row;
-    for (let row = first; row < run.rows; row++) {
+    for (let row = first; row < run.rows && !this.#inOrder; row++) {
       const at = run.base + HEADER_WORDS + row * ROW_WORDS;
       const opcode = (table[at + R_FLAGS]! >>> WS_FIRST_SHIFT) & OPCODE_MASK;
       if (opcode < OP_CLOSE) continue;
@@ -291,7 +302,7 @@ export class Inbound implements Watcher {
     run.row = run.rows;
     if (this.#discards && (this.#backlog?.length ?? 0) >= this.#mark) return;
     this.#backlog ??= new Backlog();
-    if (this.#backlog.keep(run, first)) this.wake();
+    if (this.#backlog.keep(run, first, { control: this.#inOrder })) this.wake();
   }
 
   // ---------------------------------------------------------------- waiting
@@ -301,7 +312,7 @@ export class Inbound implements Watcher {
     const channel = this.#channel;
     channel.returnLent();
     channel.pushOn();
-    if (!channel.full || this.#blocked) return;
+    if (!channel.full || this.#blocked || this.#inOrder) return;
     this.#blocked = true;
     void this.#unblock();
   }
@@ -346,6 +357,41 @@ export class Inbound implements Watcher {
     if (!this.#watching || stream.watch === undefined) return;
     this.#watching = false;
     stream.watch(undefined);
+  }
+
+  // ---------------------------------------------------------------- messages in pieces
+
+  /** Reads nothing by itself until `proceed`: somebody takes the frames. */
+  suspend(): void {
+    this.#suspended = true;
+    this.#unwatch();
+  }
+
+  proceed(): void {
+    this.#suspended = false;
+    this.#rearm(false);
+  }
+
+  /** The oldest frames that are kept, and what has come of a message that is open. */
+  takeKept(): FrameRun | undefined {
+    this.#channel.stream.hear?.();
+    return this.#backlog?.shift();
+  }
+
+  takeOpen(): { first: number; bytes: Buffer } | undefined {
+    return this.#assembly?.takeOpen();
+  }
+
+  /** Keeps what somebody has not taken. */
+  keepRest(run: FrameRun): void {
+    if (run.row < run.rows) {
+      if (run.kept) {
+        this.#backlog!.unshift(run);
+        return;
+      }
+      this.#keep(run);
+    }
+    this.#source.done(run);
   }
 
   // ---------------------------------------------------------------- messages that are asked for

@@ -8,7 +8,7 @@ import { isUtf8 } from 'node:buffer';
 import { ProtocolError } from '../errors.js';
 import type { Compressor } from './compressor.js';
 import { messageTooLarge } from './faults.js';
-import { FIN, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
+import { FIN, OP_BINARY, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
 
 /** Bytes. Memory for the first fragment of a message. */
 const SMALLEST = 256;
@@ -38,6 +38,17 @@ export class MessageAssembly {
   /** A message has begun and not ended. */
   get open(): boolean {
     return this.#open;
+  }
+
+  /** Gives up the message that is open, for somebody who reads it in pieces. @returns its first byte and what has come. */
+  takeOpen(): { first: number; bytes: Buffer } | undefined {
+    if (!this.#open) return undefined;
+    const first = (this.#isText ? OP_TEXT : OP_BINARY) | (this.#compressed ? RSV1 : 0);
+    const bytes = this.#joined.subarray(0, this.#length);
+    this.#open = false;
+    this.#joined = NOTHING;
+    this.#length = 0;
+    return { first, bytes };
   }
 
   /**

@@ -8,8 +8,9 @@ import { invalidArgType } from '../arguments.js';
 import { checkAttached } from '../bytes/input-buffer.js';
 import { isUnstable } from '../bytes/output-buffer.js';
 import type { Channel } from '../framed/channel.js';
+import { BY_REFERENCE_FROM } from '../limits.js';
 import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
-import type { Compressor } from './compressor.js';
+import type { Compressor, PieceDeflater } from './compressor.js';
 import { FrameWriter } from './frame-writer.js';
 import type { MaskKeySource } from './mask-keys.js';
 import { type MessageCursor, PlacedMessage } from './message-cursor.js';
@@ -54,6 +55,8 @@ export class Outbound {
   #closed = false;
   /** A message is being written in pieces. */
   #inPieces = false;
+  /** What deflates the fragments of `pushFragment`. */
+  #deflating: PieceDeflater | undefined;
 
   constructor(channel: Channel, { keys, deflate, threshold }: OutboundOptions) {
     this.#channel = channel;
@@ -157,6 +160,49 @@ export class Outbound {
       const deflated = this.#deflate!.deflate(bytes, from, to);
       this.#frames.write(first | RSV1, deflated, 0, deflated.length, UNSTABLE);
     } else this.#frames.write(first, bytes, from, to, stable ? STABLE : UNSTABLE);
+  }
+
+  // ---------------------------------------------------------------- whatever the mark says
+
+  /**
+   * Takes a message although the queue is over its mark: for faces whose `send` never refuses. What is sent by reference
+   * leaves at once, as far as it goes: their users write to it again.
+   * @returns false once nothing can be sent any more.
+   */
+  push(data: string | Uint8Array, options: SendOptions | undefined): boolean {
+    const channel = this.#channel;
+    if (this.#closed || channel.failed || channel.ended) return false;
+    this.#encode(data, options);
+    this.#pushed(data.length);
+    return true;
+  }
+
+  /** The same for a fragment; the first one's options count. */
+  pushFragment(bytes: Buffer, options: SendOptions & { final: boolean }): boolean {
+    const channel = this.#channel;
+    if (this.#closed || channel.failed || channel.ended) return false;
+    const isFirst = !this.#inPieces;
+    const isLast = options.final;
+    if (isFirst && this.#deflate !== undefined && (options.compress ?? true)) {
+      this.#deflating = this.#deflate.beginDeflate();
+    }
+    const compressed = this.#deflating !== undefined;
+    const piece = this.#deflating?.write(bytes, 0, bytes.length, { final: isLast }) ?? bytes;
+    if (isLast) this.#deflating = undefined;
+    this.#inPieces = true;
+    // A deflater may keep a piece to itself until there is more; the first fragment has to say what comes.
+    if (piece.length > 0 || isFirst || isLast || !compressed) {
+      const first = fragmentByte({ isFirst, isLast }, { binary: options.type !== 'text', compressed });
+      this.writeFragment(first, piece, 0, piece.length, !compressed && !isUnstable(bytes));
+    }
+    this.#pushed(piece.length);
+    return true;
+  }
+
+  #pushed(length: number): void {
+    const channel = this.#channel;
+    if (length >= BY_REFERENCE_FROM || (channel.full && !channel.held)) channel.pushOn();
+    else channel.schedule();
   }
 
   // ---------------------------------------------------------------- pieces
