@@ -80,10 +80,9 @@ export async function serveExtendedConnect(
     stream.respond(fieldsOf(headers, decision.status));
     stream.end(body);
   } catch (error) {
-    // Node throws for a stream that is gone; everything else are headers that cannot be sent.
-    if (stream.destroyed) return { gone: asTransportError(error), request };
-    stream.close();
-    return { failure: error, request };
+    // Node throws for a stream that is gone.
+    stream.destroy();
+    return { gone: asTransportError(error), request };
   }
   return 'failure' in rest ? { failure: rest.failure, request } : { refused: asRefused(decision), request };
 }

@@ -43,7 +43,8 @@ interface Outcome {
 type Reader = (chunks: readonly Buffer[], codec: Codec<unknown, never>) => Outcome | Promise<Outcome>;
 
 /** What a protocol may say of bytes that it cannot take. */
-const DOCUMENTED = /^ERR_(UNEXPECTED_EOF|BARE_|INVALID_|LENGTH_|TRAILER_MISSING|RECORD_TOO_LARGE)/;
+const DOCUMENTED =
+  /^ERR_(UNEXPECTED_EOF|BARE_|INVALID_|LENGTH_|TRAILER_MISSING|RECORD_TOO_LARGE|HEAD_TOO_LARGE|TOO_MANY_HEADERS)/;
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 

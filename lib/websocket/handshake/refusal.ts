@@ -37,9 +37,10 @@ export function refuse(status: number, message: string, headers: HeaderSource = 
 /** Checks what a hook answered. @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE */
 export function checkRefusal(answer: unknown): Refusal {
   checkObject('refusal', answer);
-  const { status, body } = answer as Refusal;
+  const { status, body, headers = {} } = answer as Refusal;
   checkInteger('refusal.status', status, 300, 599);
   if (body !== undefined) checkStringOrBytes('refusal.body', body);
+  HeaderList.from(headers, 'refusal.headers');
   return answer as Refusal;
 }
 
@@ -54,7 +55,7 @@ export function refusalFor(error: MiniprotoError): Refused {
 
 const STATUS_OF: { readonly [code in MiniprotoError['code']]?: number } = { ERR_HANDSHAKE_TIMEOUT: 408 };
 
-/** Header fields and body of the answer. @throws as `HeaderList.from` for headers that cannot be sent. */
+/** Header fields and body of the answer. Pre: the headers can be sent. */
 export function refusalParts({ status, headers = {}, body = `${textOf(status)}\n` }: Refusal): {
   headers: HeaderList;
   body: Buffer;

@@ -4,7 +4,7 @@
  *
  * What goes wrong with the peer is an outcome, not an exception: a server must not fall because somebody sends nonsense.
  */
-import { asTransportError, MiniprotoError, TransportError } from '../../errors.js';
+import { asTransportError, type MiniprotoError, TransportError } from '../../errors.js';
 import type { ByteStream } from '../../streams/byte-stream.js';
 import type { Established } from '../established.js';
 import { type Accepted, type AcceptOptions, acceptBytes, type Decision, decide, isAccepted } from './decision.js';
@@ -116,11 +116,9 @@ export async function answerRefused(
     await writeAll(stream, refusalBytes(refused), deadline);
     end(stream);
     return { refused, request };
-  } catch (error) {
+  } catch {
     stream.destroy();
-    // Headers of a hook's that cannot be sent are the program's mistake.
-    if (error instanceof MiniprotoError || request === undefined) return { gone: refused.error, request };
-    return { failure: error, request };
+    return { gone: refused.error, request };
   } finally {
     deadline.clear();
   }
