@@ -46,7 +46,7 @@ class FrameCutter {
   unsigned decoderState() const { return static_cast<unsigned>(state_ & kDecoderBits) >> kWsUtf8Shift; }
 
   Attempt takeRun(const FrameCall& call, size_t limit);
-  Attempt refuseLast(const FrameRun& run, size_t index);
+  Attempt refuseLast(const MessageRun& run, size_t index);
   Attempt takeFrame(const FrameCall& call);
   Attempt takePart(size_t present);
   bool takePayload();
@@ -80,7 +80,7 @@ size_t FrameCutter::cut(const FrameCall& call) {
   const size_t limit = rowLimit(call);
   Attempt last = Attempt::kTaken;
   while (outcome_.rows < limit && last == Attempt::kTaken) {
-    if (isServer() && state_ == 0 && searched_ == 0) {
+    if (state_ == 0 && searched_ == 0) {
       last = takeRun(call, limit);
       if (last != Attempt::kTaken || outcome_.rows == limit) break;
     }
@@ -93,18 +93,19 @@ size_t FrameCutter::cut(const FrameCall& call) {
 
 /** Whole messages by the kernel, until something else comes or the limit. Pre: no message is open. */
 Attempt FrameCutter::takeRun(const FrameCall& call, size_t limit) {
-  FrameRun run{};
+  MessageRun run{};
   run.bytes = bytes_;
   run.to = to_;
   run.rows = call.table + kHeaderWords;
   run.maxRows = limit;
   run.maxLength = settings_.maxLength;
+  run.masked = isServer();
   run.asciiFlag = settings_.utf8 ? kWsFlagAscii : 0;
   run.start = start_;
   run.target = target_;
   run.rowCount = outcome_.rows;
   do {
-    kernels().unmaskFrames(run);
+    kernels().takeMessages(run);
     if (!run.unchecked) break;
     const Utf8Check check = checkUtf8(bytes_ + run.target - run.length, run.length, 0);
     if (!check.valid || check.state != 0) return refuseLast(run, check.valid ? run.length : check.index);
@@ -116,19 +117,19 @@ Attempt FrameCutter::takeRun(const FrameCall& call, size_t limit) {
 }
 
 /** The run's last row is no text: the frame is made again as it came. */
-Attempt FrameCutter::refuseLast(const FrameRun& run, size_t index) {
+Attempt FrameCutter::refuseLast(const MessageRun& run, size_t index) {
   header_ = WebSocketHeader();
   header_.first = kWsFin | kWsText;
-  header_.masked = true;
+  header_.masked = isServer();
   header_.key = run.key;
   header_.length = run.length;
-  header_.size = (run.length < 126 ? 2 : 4) + 4;
+  header_.size = (run.length < 126 ? 2 : 4) + (isServer() ? 4 : 0);
   header_.fail(FrameFault::kWsInvalidUtf8, index);
   payload_ = run.target - run.length;
   received_ = run.start - run.length;
   start_ = received_ - header_.size;
   outcome_.rows = run.rowCount - 1;
-  putBack();
+  if (isServer()) putBack();
   return Attempt::kFaulty;
 }
 

@@ -48,16 +48,18 @@ struct LineScan {
 };
 
 /**
- * A run of unmaskFrames over masked WebSocket frames: settings, then the state it advances. Positions are indices into
+ * A run of takeMessages over WebSocket frames: settings, then the state it advances. Positions are indices into
  * `bytes`.
  */
-struct FrameRun {
+struct MessageRun {
   uint8_t* bytes;
   size_t to;
   /** The first row's words; rows follow each other, four words each. */
   int32_t* rows;
   size_t maxRows;
   size_t maxLength;
+  /** Frames have keys; else they are only read. */
+  bool masked;
   /** Flag of rows with text that is ASCII; 0 where text is not looked at. */
   int32_t asciiFlag;
 
@@ -96,10 +98,11 @@ struct KernelSet {
    */
   bool (*mask)(uint8_t* target, const uint8_t* source, size_t size, uint32_t key);
   /**
-   * Takes whole frames as long as each is a whole message of text or bytes, masked, of at most maxLength and less than
-   * 64 KiB: writes their rows, and the frames as a server sends them, one behind the other from `target` on.
+   * Takes whole frames as long as each is a whole message of text or bytes, of at most maxLength and less than 64 KiB:
+   * writes their rows and, where they are masked, the frames as a server sends them, one behind the other from `target`
+   * on.
    */
-  void (*unmaskFrames)(FrameRun& run);
+  void (*takeMessages)(MessageRun& run);
   /**
    * Writes a row per record until maxRows, the end, a payload over maxLength, or what kStrictCrlf forbids.
    * Pre: rowCount < maxRows. Post: `start` is behind the last row's record.

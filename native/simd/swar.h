@@ -15,6 +15,13 @@
 #include <stdlib.h>
 #endif
 
+/** For what runs once for each of very many short things, where a call costs as much as the work. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#define MINIPROTO_INLINE __forceinline
+#else
+#define MINIPROTO_INLINE inline __attribute__((always_inline))
+#endif
+
 namespace miniproto {
 namespace {
 
@@ -36,6 +43,14 @@ constexpr size_t kBlock = 64;
 inline uint64_t littleEndian(uint64_t word) {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
   return __builtin_bswap64(word);
+#else
+  return word;
+#endif
+}
+
+inline uint32_t littleEndian(uint32_t word) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  return __builtin_bswap32(word);
 #else
   return word;
 #endif

@@ -15,7 +15,7 @@ namespace {
 template <class V>
 constexpr KernelSet kernelSetOf(const char* name) {
   return {name,       indexOfByte<V>, indexOfAny<V>,   indexOfSequence<V>, indexAll<V>,
-          isAscii<V>, mask<V>,        unmaskFrames<V>, scanLines<V>};
+          isAscii<V>, mask<V>,        takeMessages<V>, scanLines<V>};
 }
 
 }  // namespace

@@ -22,16 +22,23 @@ inline uint32_t turnKey(uint32_t key, size_t distance) {
 
 /** Four bytes, the first one lowest. */
 inline uint32_t loadFour(const uint8_t* bytes) {
-  return static_cast<uint32_t>(bytes[0]) | static_cast<uint32_t>(bytes[1]) << 8 |
-         static_cast<uint32_t>(bytes[2]) << 16 | static_cast<uint32_t>(bytes[3]) << 24;
+  uint32_t word;
+  std::memcpy(&word, bytes, sizeof word);
+  return littleEndian(word);
+}
+
+inline void storeTwo(uint8_t* bytes, uint32_t word) {
+  bytes[0] = static_cast<uint8_t>(word);
+  bytes[1] = static_cast<uint8_t>(word >> 8);
 }
 
 inline void storeFour(uint8_t* bytes, uint32_t word) {
-  for (int i = 0; i < 4; i++) bytes[i] = static_cast<uint8_t>(word >> (8 * i));
+  word = littleEndian(word);
+  std::memcpy(bytes, &word, sizeof word);
 }
 
 /** Pre: `size` < 8. */
-inline bool maskFew(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
+MINIPROTO_INLINE bool maskFew(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
   uint32_t seen = 0;
   if (size >= 4) {
     const uint32_t first = loadFour(source) ^ key;
@@ -51,7 +58,7 @@ inline bool maskFew(uint8_t* target, const uint8_t* source, size_t size, uint32_
 
 /** A vector at a time, wherever they lie. Pre: `size` >= V::kWidth. */
 template <class V>
-inline bool maskShort(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
+MINIPROTO_INLINE bool maskShort(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
   const size_t last = size - V::kWidth;
   const typename V::Vector keys = V::splatKey(key);
   const typename V::Vector lastMasked = V::differing(V::load(source + last), V::splatKey(turnKey(key, last)));
@@ -67,7 +74,7 @@ inline bool maskShort(uint8_t* target, const uint8_t* source, size_t size, uint3
 
 /** Four vectors at a time, stored aligned. Pre: `size` >= V::kWidth. */
 template <class V>
-inline bool maskLong(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
+bool maskLong(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
   constexpr size_t kWidth = V::kWidth;
   const typename V::Vector head = V::differing(V::load(source), V::splatKey(key));
   // SAFETY: the cast only tells the alignment; the next aligned place is at most kWidth <= size away.
@@ -101,12 +108,23 @@ inline bool maskLong(uint8_t* target, const uint8_t* source, size_t size, uint32
   return !V::any(seen);
 }
 
+/** Where it is called, so that it costs no call. Pre: `size` is small; any is right. */
 template <class V>
-bool mask(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
-  if (size >= 8 * V::kWidth) return maskLong<V>(target, source, size, key);
+MINIPROTO_INLINE bool maskSmall(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
   if (size >= V::kWidth) return maskShort<V>(target, source, size, key);
   if (size >= Swar::kWidth) return maskShort<Swar>(target, source, size, key);
   return maskFew(target, source, size, key);
+}
+
+template <class V>
+MINIPROTO_INLINE bool maskAny(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
+  if (size >= 8 * V::kWidth) return maskLong<V>(target, source, size, key);
+  return maskSmall<V>(target, source, size, key);
+}
+
+template <class V>
+bool mask(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
+  return maskAny<V>(target, source, size, key);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
  * Unit: GB/s, and the ratio to libc. Sizes 64 B to 64 KiB; rivals: memchr for searching, memcpy for masking. Runs are
  * interleaved (ours, theirs, ours, …) and the best of each is taken, since other work on the machine only ever slows.
  * Framing is measured on lines of 85 bytes, of 40 to 130 bytes at random, and of 10; answers are checked first.
+ * WebSocket frames are changed by framing, so each run has a fresh copy; what the copy costs is taken off. UTF-8 is
+ * measured on text of which each word has a character of so many bytes.
  * Usage: throughput [kernel]
  */
 #include <algorithm>
@@ -17,8 +19,10 @@
 #include "check.h"
 #include "framing/length.h"
 #include "framing/separator.h"
+#include "framing/websocket.h"
 #include "simd/mask.h"
 #include "simd/scan.h"
+#include "text/utf8_check.h"
 
 using namespace miniproto;
 using namespace miniproto::test;
@@ -86,9 +90,9 @@ std::string linesOf(size_t least, size_t most, const char* end) {
   return text;
 }
 
-void frameOver(const char* name, const Framer& framer, const std::string& text) {
+void frameOver(const char* name, const Framer& framer, std::string text) {
   std::vector<int32_t> table(kHeaderWords + kRowWords * 40000, 0);
-  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
+  auto* bytes = reinterpret_cast<uint8_t*>(text.data());
   const FrameCall call{bytes, 0, text.size(), table.data(), table.size(), 40000};
   double best = 1e18;
   for (int round = 0; round < 200; round++) {
@@ -123,11 +127,98 @@ void frameLengths(const char* name, LengthEncoding encoding, size_t size) {
   frameOver(name, LengthFramer(settings), text);
 }
 
+/** A stream of frames, masked as from a client or not, of `least` to `most` bytes of payload. */
+std::string framesOf(WebSocketRole role, size_t least, size_t most, const std::string& characters) {
+  Random random;
+  std::string stream;
+  const size_t enough = std::max<size_t>(65536, 2 * most);
+  while (stream.size() < enough) {
+    const size_t size = least + random.below(most - least + 1);
+    const std::string key = role == WebSocketRole::kServer ? "\x12\xa4\x56\x78" : "";
+    stream += '\x81';
+    const int maskBit = key.empty() ? 0 : 0x80;
+    const size_t lengthBytes = size < 126 ? 0 : size < 65536 ? 2 : 8;
+    stream += static_cast<char>(maskBit | static_cast<int>(lengthBytes == 0 ? size : lengthBytes == 2 ? 126 : 127));
+    for (size_t i = lengthBytes; i-- > 0;) stream += static_cast<char>(uint64_t{size} >> (8 * i));
+    stream += key;
+    for (size_t i = 0; i < size; i++) {
+      // Whole characters, and ASCII for the rest.
+      const size_t inText = i % characters.size();
+      const char byte = i - inText + characters.size() <= size ? characters[inText] : 'x';
+      stream += static_cast<char>(byte ^ (key.empty() ? 0 : key[i & 3]));
+    }
+  }
+  return stream;
+}
+
+void frameWebSocket(const char* name, WebSocketRole role, size_t least, size_t most,
+                    const std::string& characters = "x") {
+  WebSocketSettings settings;
+  settings.role = role;
+  settings.maxLength = size_t{1} << 30;
+  const WebSocketFramer framer(settings);
+  const std::string stream = framesOf(role, least, most, characters);
+  std::vector<uint8_t> bytes(stream.begin(), stream.end());
+  std::vector<int32_t> table(kHeaderWords + kRowWords * 40000, 0);
+  const FrameCall call{bytes.data(), 0, bytes.size(), table.data(), table.size(), 40000};
+  const auto copy = [&] {
+    std::memcpy(bytes.data(), stream.data(), stream.size());
+    return size_t{bytes[100]};
+  };
+  const auto frame = [&] {
+    table[kSearched] = 0;
+    table[kOverflow] = 0;
+    return framer.frame(call) + copy();
+  };
+  double best[2] = {1e18, 1e18};
+  for (int round = 0; round < 200; round++) {
+    best[0] = std::min(best[0], nanosecondsOf(10, frame));
+    best[1] = std::min(best[1], nanosecondsOf(10, copy));
+  }
+  const double taken = best[0] - best[1];
+  const auto rows = static_cast<double>(table[kRows]);
+  std::printf("websocket %-26s %7.2f GB/s  %7.1f ns a frame  %6.0f frames, copy %6.2f GB/s\n", name,
+              static_cast<double>(stream.size()) / taken, taken / rows, rows,
+              static_cast<double>(stream.size()) / best[1]);
+}
+
+void checkText(const char* name, const std::string& character, size_t ascii) {
+  std::string text;
+  while (text.size() < 65536) text += std::string(ascii, 'x') + character;
+  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
+  double best = 1e18;
+  for (int round = 0; round < 100; round++) {
+    best = std::min(best, nanosecondsOf(10, [&] { return size_t{checkUtf8(bytes, text.size(), 0).valid}; }));
+  }
+  std::printf("checkUtf8 %-26s %7.2f GB/s\n", name, static_cast<double>(text.size()) / best);
+}
+
+void webSockets() {
+  frameWebSocket("16 bytes", WebSocketRole::kServer, 16, 16);
+  frameWebSocket("64 bytes", WebSocketRole::kServer, 64, 64);
+  frameWebSocket("0 to 125 bytes", WebSocketRole::kServer, 0, 125);
+  frameWebSocket("1 KiB", WebSocketRole::kServer, 1024, 1024);
+  frameWebSocket("16 KiB", WebSocketRole::kServer, 16384, 16384);
+  frameWebSocket("1 MiB", WebSocketRole::kServer, 1048576, 1048576);
+  frameWebSocket("64 bytes, 2-byte", WebSocketRole::kServer, 64, 64, "xxxx\u00e9");
+  frameWebSocket("64 bytes, 3-byte", WebSocketRole::kServer, 64, 64, "\u4e2d");
+  frameWebSocket("16 KiB, 3-byte", WebSocketRole::kServer, 16384, 16384, "\u4e2d");
+  frameWebSocket("client, 16 bytes", WebSocketRole::kClient, 16, 16);
+  frameWebSocket("client, 64 bytes", WebSocketRole::kClient, 64, 64);
+  frameWebSocket("client, 16 KiB", WebSocketRole::kClient, 16384, 16384);
+  checkText("ASCII", "x", 0);
+  checkText("2-byte, one in 8", "\u00e9", 6);
+  checkText("2-byte", "\u00e9", 0);
+  checkText("3-byte", "\u4e2d", 0);
+  checkText("4-byte", "\U0001f600", 0);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   if (count > 1 && !selectKernel(arguments[1])) return 1;
   std::printf("kernel %s\n", kernels().name);
+  webSockets();
   for (const size_t size : {64, 256, 1024, 4096, 16384, 65536}) compareKernels(size);
   frameLines("LF, 85 bytes", "\n", Newline::kPlain, 84, 84);
   frameLines("LF, 40 to 130 bytes", "\n", Newline::kPlain, 39, 129);
