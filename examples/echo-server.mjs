@@ -2,7 +2,7 @@
  * An echo server for lines, records behind a length of 4 bytes, or WebSockets: everything comes back as it was.
  *
  *     node examples/echo-server.mjs --protocol line|len32|ws --transport native|duplex --port 7000
- *         with ws: [--face own|ws] [--deflate]
+ *         with ws: [--face own|ws] [--deflate alone|takeover]
  *
  * Without words it takes lines, on native sockets, on a free port; it prints `up` and the port when it listens. `native`
  * reads and writes in C++ where there is an addon for it, and otherwise is what `duplex` is: Node's own sockets.
@@ -22,7 +22,7 @@ const { values } = parseArgs({
     transport: { type: 'string', default: 'native' },
     port: { type: 'string', default: '0' },
     face: { type: 'string', default: 'own' },
-    deflate: { type: 'boolean', default: false },
+    deflate: { type: 'string' },
   },
 });
 const address = { port: Number(values.port), host: '127.0.0.1' };

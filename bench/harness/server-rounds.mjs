@@ -29,6 +29,7 @@ export function echoResults(cases, all) {
     ours: ours !== undefined,
     messagesPerCpuSecond: Math.round(median(all[index].map((run) => run.messagesPerCpuSecond))),
     messagesPerSecond: Math.round(median(all[index].map((run) => run.messagesPerSecond))),
+    bytesPerEcho: median(all[index].map((run) => run.bytesPerEcho ?? 0)) || undefined,
     // Clients measure themselves, and not how late anything is.
     p50Us: median(all[index].map(({ latencyUs }) => latencyUs?.p50 ?? 0)) || undefined,
     p99Us: median(all[index].map(({ latencyUs }) => latencyUs?.p99 ?? 0)) || undefined,

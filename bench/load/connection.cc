@@ -93,7 +93,9 @@ bool Connection::receive(Scratch& scratch) {
     fail(index_, "mismatch: echo " + std::to_string(after) + " is not what was sent");
   }
   if (received_->begun() > sent_->begun()) fail(index_, "mismatch: echo " + std::to_string(after) + " was never sent");
-  if (tally_ == nullptr || after == before) return true;
+  if (tally_ == nullptr) return true;
+  tally_->bytes += static_cast<uint64_t>(got);
+  if (after == before) return true;
   const uint64_t time = now();
   for (uint64_t number = before; number < after; number++) tally_->latency.add(time - sentAt_[number % window_]);
   tally_->messages += after - before;

@@ -26,6 +26,8 @@ uint64_t now();
 struct Tally {
   Histogram latency;
   uint64_t messages = 0;
+  /** On the wire. */
+  uint64_t bytes = 0;
 };
 
 /**

@@ -4,6 +4,7 @@
  * The loop is closed: a message is sent when an echo has come, so latency is what a server at its limit shows, and not
  * what users of a server with time to spare would see.
  */
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -84,6 +85,7 @@ void drain(const Connections& connections, Loop& loop) {
 void addRates(Json& json, const Window& window) {
   const auto messages = static_cast<double>(window.tally.messages);
   json.add("messages", window.tally.messages);
+  json.add("bytesPerEcho", static_cast<double>(window.tally.bytes) / std::max(messages, 1.0));
   json.add("seconds", window.seconds);
   json.add("messagesPerSecond", messages / window.seconds);
   json.add("serverCpuSeconds", window.cpuSeconds);

@@ -5,7 +5,7 @@ import { LEVEL, SUBSCRIBE } from './web-socket.mjs';
 
 const TOPIC = 'all';
 const topics = new Topics();
-const options = { host: HOST, port: port(), deflate: deflate !== undefined && { level: LEVEL } };
+const options = { host: HOST, port: port(), deflate: deflate === undefined ? undefined : { level: LEVEL } };
 const server = await listenWebSocket(options, (socket) =>
   socket.onMessage((message) => {
     if (message.type === 'text' && message.length === SUBSCRIBE.length && message.text() === SUBSCRIBE) {

@@ -61,9 +61,7 @@ function withoutOurs({ ours, transport, reference }) {
  */
 export function echoServer(one, { deflate }) {
   if (one.ours) {
-    const words = ['--protocol', 'ws', '--face', one.ours, '--transport', one.transport];
-    // Whether there is takeover is what the client has asked for.
-    if (deflate !== undefined) words.push('--deflate');
+    const words = ['--protocol', 'ws', '--face', one.ours, '--transport', one.transport, ...deflateWords(deflate)];
     return { program: execPath, words: [path('../../examples/echo-server.mjs'), ...words], env: wishOf(one) };
   }
   return rival(one, 'echo', deflateWords(deflate));

@@ -11,11 +11,13 @@ import { env } from 'node:process';
 const MAX_LENGTH = 16 << 20;
 /** The level of zlib's own default. */
 const LEVEL = 6;
+/** What a connection may keep, so that messages may refer to those before them: enough for the largest window. */
+const TAKEOVER_MEMORY = 36 << 10;
 
 const faces = {
   async own(address, { deflate }) {
     const { listenWebSocket } = await import('miniproto/websocket');
-    const options = { ...address, maxMessageLength: MAX_LENGTH, deflate: deflate && { level: LEVEL } };
+    const options = { ...address, maxMessageLength: MAX_LENGTH, deflate: compression(deflate) };
     const { port } = await listenWebSocket(options, (socket) =>
       socket.onMessage((message) => {
         // Taken for sure: no message is handed out while there is no room for its answer.
@@ -26,7 +28,8 @@ const faces = {
   },
   async ws(address, { deflate }) {
     const { WebSocketServer } = await import('miniproto/ws');
-    const perMessageDeflate = deflate && { zlibDeflateOptions: { level: LEVEL } };
+    // Whether there is takeover is what the client asks for.
+    const perMessageDeflate = deflate !== undefined && { zlibDeflateOptions: { level: LEVEL } };
     const server = new WebSocketServer({ ...address, maxPayload: MAX_LENGTH, perMessageDeflate });
     server.on('connection', (socket) => {
       socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
@@ -38,9 +41,14 @@ const faces = {
   },
 };
 
+function compression(deflate) {
+  if (deflate === undefined) return undefined;
+  return { level: LEVEL, memory: deflate === 'takeover' ? TAKEOVER_MEMORY : 'shared' };
+}
+
 /**
  * @param {{ port: number, host: string }} address
- * @param {{ face: 'own' | 'ws', transport: 'native' | 'duplex', deflate: boolean }} options
+ * @param {{ face: 'own' | 'ws', transport: 'native' | 'duplex', deflate?: 'alone' | 'takeover' }} options
  * @returns {Promise<number>} the port, once it listens
  */
 export async function serveWebSockets(address, { face, transport, deflate }) {
