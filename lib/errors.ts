@@ -61,6 +61,7 @@ export const ERROR_MESSAGES = {
   ERR_STREAM_DESTROYED: 'the stream was destroyed',
   ERR_STREAM_PREMATURE_CLOSE: 'the stream closed before its end',
   ERR_TRANSPORT: 'the stream below failed',
+  ERR_DEFLATE_MEMORY: 'there is no memory to compress or decompress a message',
 } as const;
 
 /** The code of a `MiniprotoError`; docs/errors.md says what each means. */

@@ -43,3 +43,9 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** Bytes. What is read of the body of an answer that refuses a handshake: enough to say why. */
 export const MAX_REFUSAL_BODY = 16 * 1024;
+
+/** Bytes. From here on WebSocket messages are deflated where that was agreed on: shorter ones hardly get shorter. */
+export const DEFLATE_THRESHOLD = 1024;
+
+/** Bytes. What was sent that a deflated message may refer to: more costs more time for each message than it saves. */
+export const DEFLATE_HISTORY = 4096;

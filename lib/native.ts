@@ -10,20 +10,22 @@
  *     <path>      this .node file; if it does not load, the reference with a warning
  *
  * The addon for sockets is another file, since it needs more of its runtime. MINIPROTO_SOCKETS=node leaves sockets to
- * Node; so does MINIPROTO_NATIVE=off.
+ * Node; so does MINIPROTO_NATIVE=off. So is the one for compression, which Node's own zlib does without it.
  */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { emitWarning, env, platform, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
+import type { DeflateInterface } from './deflate-interface.js';
 import * as frameTable from './frame-table.js';
 import { dispatch } from './native-dispatch.js';
 import type { NativeInterface } from './native-interface.js';
 import type { NetInterface } from './net-interface.js';
+import { referenceDeflate } from './reference/deflate.js';
 import { referenceInterface } from './reference/index.js';
 
-export { referenceInterface };
+export { referenceDeflate, referenceInterface };
 
 /** What does the native work in this thread, and why. */
 export interface NativeInfo {
@@ -41,9 +43,11 @@ export interface NativeInfo {
   readonly napiVersion: number;
   /** Whether sockets are native, or Node's behind the same interface, and why. */
   readonly sockets: SocketsInfo;
+  /** Whether messages are compressed natively, and why. */
+  readonly deflate: SocketsInfo;
 }
 
-/** The second addon: sockets. */
+/** An addon of its own: sockets, or compression. */
 export interface SocketsInfo {
   readonly native: boolean;
   /** The .node file that was loaded. */
@@ -79,9 +83,11 @@ interface Loaded {
 
 const PREBUILDS = { name: 'miniproto_core', napi_versions: [9] };
 const NET_PREBUILDS = { name: 'miniproto_net', napi_versions: [9] };
+const DEFLATE_PREBUILDS = { name: 'miniproto_deflate', napi_versions: [9] };
 
 let loaded: Loaded | undefined;
 let loadedNet: { readonly net?: NetInterface; readonly info: SocketsInfo } | undefined;
+let loadedDeflate: { readonly addon?: DeflateInterface; readonly info: SocketsInfo } | undefined;
 
 /** The native interface of this thread: the addon composed with the reference, or the reference. Loads at first use. */
 export function native(): NativeInterface {
@@ -99,12 +105,23 @@ export function nativeInfo(): NativeInfo {
     ...(error === undefined ? {} : { error }),
     napiVersion: Number(versions.napi ?? 0),
     sockets: loadNet().info,
+    deflate: loadDeflate().info,
   };
 }
 
 /** The addon for sockets, or undefined where it is not to be had. Loads at first use. */
 export function nativeNet(): NetInterface | undefined {
   return loadNet().net;
+}
+
+/** Compression of this thread: the addon, or the reference. Loads at first use. */
+export function nativeDeflate(): DeflateInterface {
+  return loadDeflate().addon ?? referenceDeflate;
+}
+
+/** The addon for compression itself, for tests and benches. */
+export function loadDeflateAddon(): DeflateInterface | undefined {
+  return loadDeflate().addon;
 }
 
 /**
@@ -154,6 +171,24 @@ function chooseNet(wish: string): NonNullable<typeof loadedNet> {
   } catch (cause) {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     const reason = `the addon for sockets could not be used: ${firstLine(error.message)}`;
+    return { info: { native: false, reason, error } };
+  }
+}
+
+function loadDeflate(): NonNullable<typeof loadedDeflate> {
+  loadedDeflate ??= chooseDeflate(env.MINIPROTO_NATIVE ?? '');
+  return loadedDeflate;
+}
+
+/** Its absence need not be announced either: the reference compresses with the same zlib. */
+function chooseDeflate(wish: string): NonNullable<typeof loadedDeflate> {
+  if (wish === 'off') return { info: { native: false, reason: 'MINIPROTO_NATIVE is off' } };
+  try {
+    const { addon, path } = openFile<DeflateInterface>(DEFLATE_PREBUILDS, undefined);
+    return { addon, info: { native: true, path, reason: 'the addon was found and loads' } };
+  } catch (cause) {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    const reason = `the addon for compression could not be used: ${firstLine(error.message)}`;
     return { info: { native: false, reason, error } };
   }
 }

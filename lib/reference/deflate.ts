@@ -73,6 +73,10 @@ class Context {
     this.#sent = lastOf(this.#sent, NOTHING, this.#ownHistory);
   }
 
+  forgetSent(): void {
+    this.#sent = NOTHING;
+  }
+
   inflate(bytes: Uint8Array, part: MessagePart, target: Uint8Array): number {
     if (bytes.length === 0 && !this.#inflating && part !== PART_END) return 0;
     const inflater = this.#beginInflate();
@@ -129,6 +133,9 @@ export const referenceDeflate: DeflateInterface = {
     contextOf(id);
     contexts.delete(id);
   },
+  forgetSent(id) {
+    contextOf(id).forgetSent();
+  },
   deflate(id, bytes, from, to, part, target, targetFrom, targetTo) {
     return contextOf(id).deflate(bytes.subarray(from, to), part, target.subarray(targetFrom, targetTo));
   },
@@ -138,5 +145,7 @@ export const referenceDeflate: DeflateInterface = {
   counters() {
     return { contexts: contexts.size, idleDeflaters: 0, idleInflaters: 0, bytes: 0 };
   },
-  failAllocations() {},
+  failAllocations() {
+    // Nothing here can be made to fail.
+  },
 };

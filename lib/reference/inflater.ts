@@ -115,7 +115,14 @@ export class Inflater {
    * @returns bytes written
    * @throws an Error with zlib's message and the code Z_DATA_ERROR
    */
-  inflate(bytes: Uint8Array, from: number, to: number, target: Uint8Array, targetFrom: number, targetTo: number): number {
+  inflate(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    target: Uint8Array,
+    targetFrom: number,
+    targetTo: number,
+  ): number {
     this.#input = bytes;
     this.#from = from;
     this.#to = to;

@@ -29,6 +29,7 @@ const CODES: { readonly [code in ErrorCode]?: number } = {
   ERR_MESSAGE_TOO_LARGE: CLOSE_TOO_LARGE,
   ERR_IDLE_TIMEOUT: CLOSE_POLICY,
   ERR_WRITE_STALL_TIMEOUT: CLOSE_POLICY,
+  ERR_DEFLATE_MEMORY: CLOSE_INTERNAL_ERROR,
 };
 
 /** The code that tells the peer of a failure. */

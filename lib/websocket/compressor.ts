@@ -26,8 +26,11 @@ export interface Compressor {
 
 /** A message that is deflated in pieces. */
 export interface PieceDeflater {
-  /** @returns what can be sent by now; memory that is good until the next call. */
-  write(bytes: Buffer, from: number, to: number, options: { final: boolean }): Buffer;
+  /**
+   * @param options `flush`: everything so far becomes readable for the peer, at the cost of some bytes.
+   * @returns what can be sent by now; memory that is good until the next call.
+   */
+  write(bytes: Buffer, from: number, to: number, options: { final: boolean; flush?: boolean }): Buffer;
 }
 
 /** A message that is inflated in pieces. */

@@ -3,6 +3,7 @@
  * agreed on. A connection is made of it, and knows nothing of HTTP.
  */
 import type { ByteStream } from '../streams/byte-stream.js';
+import type { DeflateSettings } from './deflate/options.js';
 
 /** How one direction is compressed. RFC 7692 §7.1 */
 export interface DeflateDirection {
@@ -18,6 +19,8 @@ export interface AgreedDeflate {
   readonly own: DeflateDirection;
   /** What the peer compresses with. */
   readonly peer: DeflateDirection;
+  /** What this side was told to do with it. */
+  readonly settings: DeflateSettings;
 }
 
 /** Who this end is. A client masks what it sends. RFC 6455 §5.3 */

@@ -18,6 +18,7 @@ const COMMON = [
   'native',
   'native-interface',
   'net-interface',
+  'deflate-interface',
   'diagnostics',
 ];
 
@@ -36,11 +37,12 @@ const ROOMS = {
 /** Rooms and modules with rules of their own: exactly what they may import. */
 const SPECIAL = {
   index: undefined,
-  reference: ['native-interface', 'frame-table', 'arguments', 'reference'],
-  native: ['native-dispatch', 'native-interface', 'net-interface', 'frame-table', 'reference'],
+  reference: ['native-interface', 'deflate-interface', 'frame-table', 'arguments', 'reference'],
+  native: ['native-dispatch', 'native-interface', 'net-interface', 'deflate-interface', 'frame-table', 'reference'],
   'native-dispatch': ['native-interface', 'frame-table', 'reference'],
   'native-interface': [],
   'net-interface': ['native-interface'],
+  'deflate-interface': [],
   'frame-table': [],
   kernels: ['arguments', 'native', 'native-interface'],
   arguments: [],
