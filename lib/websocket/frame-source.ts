@@ -54,19 +54,25 @@ export interface FrameRun {
   pooled: boolean;
 }
 
+/** Where frames come from: a byte stream, as far as it is read. */
+export type FrameInput = Pick<ByteStream, 'input' | 'tryFill'>;
+
 const tables: Int32Array[] = [];
 
 export class FrameSource {
   readonly framing: WebSocketFraming;
-  readonly #stream: ByteStream;
+  readonly #stream: FrameInput;
+  readonly #mostRows: number;
   #framer: Framer;
   /** What the framer found behind the rows that are being handed out. */
   #fault: Error | undefined;
   /** Offset in the stream up to which the framer has looked without finding a frame. */
   #examined: number;
 
-  constructor(stream: ByteStream, framing: WebSocketFraming) {
+  /** @param options.mostRows frames of one run, where they are framed here. */
+  constructor(stream: FrameInput, framing: WebSocketFraming, { mostRows = RUN_ROWS } = {}) {
     this.#stream = stream;
+    this.#mostRows = mostRows;
     // What came before, the head of a handshake, is somebody else's.
     this.#examined = stream.input.offset;
     this.framing = framing;
@@ -117,7 +123,7 @@ export class FrameSource {
       const present = front.end - front.start;
       table[H_SEARCHED] = input.searched;
       table[H_OVERFLOW] = input.overflow;
-      const rows = this.#framer.frame(front.bytes, front.start, front.end, table, RUN_ROWS);
+      const rows = this.#framer.frame(front.bytes, front.start, front.end, table, this.#mostRows);
       if (rows > 0) return this.#runOf(front, table, rows);
       this.#settle(table, 0);
       const together = this.#wanted(present, table[H_NEED]!);
