@@ -15,9 +15,12 @@ import type { ConnectOptions } from '../net/connect.js';
 import type { SocketStreamOptions } from '../net/socket-stream.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import type { WebSocketOptions } from './connection-options.js';
-import { checkProtocol, headersToAdd } from './handshake/decision.js';
+import { checkDeflateResponse, offerDeflate } from './deflate/negotiation.js';
+import type { DeflateOptions, DeflateSettings } from './deflate/options.js';
+import { checkProtocol, headersToAdd, settingsOf } from './handshake/decision.js';
 import type { HeadLimits } from './handshake/head-codec.js';
 import type { HeaderList, HeaderSource } from './handshake/header-list.js';
+import type { Asked } from './handshake/response.js';
 
 /** Where a WebSocket is, taken apart. */
 export interface WebSocketAddress {
@@ -64,6 +67,8 @@ export interface ConnectWebSocketOptions extends WebSocketOptions, HeadLimits {
   connect?: Partial<Omit<ConnectOptions, 'signal' | keyof SocketStreamOptions>>;
   /** For `tls.connect`: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized`, … */
   tls?: TlsOptions;
+  /** Offers to compress messages (RFC 7692). Default false. */
+  deflate?: boolean | DeflateOptions;
   /** Gives the 16 bytes of the key, for tests. */
   keys?: () => Uint8Array;
 }
@@ -75,6 +80,7 @@ export interface CheckedConnect {
   readonly headers: HeaderList;
   readonly timeoutMs: number;
   readonly maxRedirects: number;
+  readonly deflate: DeflateSettings | undefined;
 }
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
@@ -95,6 +101,7 @@ export function checkConnectOptions(options: ConnectWebSocketOptions): CheckedCo
     headers: headersToAdd(headers),
     timeoutMs,
     maxRedirects,
+    deflate: settingsOf(options.deflate, 'client'),
   };
 }
 
@@ -153,4 +160,10 @@ export function basicAuthorization({ username, password }: URL): string | undefi
   if (username === '' && password === '') return undefined;
   const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   return `Basic ${Buffer.from(text).toString('base64')}`;
+}
+
+/** What Sec-WebSocket-Extensions of the request says, and how the answer is checked. */
+export function deflateOffer({ deflate }: CheckedConnect): Pick<Asked, 'checkDeflate'> & { extensions: string } {
+  if (deflate === undefined) return { extensions: '', checkDeflate: undefined };
+  return { extensions: offerDeflate(deflate), checkDeflate: (answer) => checkDeflateResponse(answer, deflate) };
 }

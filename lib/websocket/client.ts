@@ -12,6 +12,7 @@ import {
   type CheckedConnect,
   type ConnectWebSocketOptions,
   checkConnectOptions,
+  deflateOffer,
   parseAddress,
   type WebSocketAddress,
 } from './client-options.js';
@@ -82,19 +83,19 @@ async function follow(
 async function attempt(
   address: WebSocketAddress,
   headers: HeaderList,
-  { options, protocols }: CheckedConnect,
+  checked: CheckedConnect,
   deadline: HandshakeDeadline,
 ): Promise<Established | HandshakeRefusedError> {
-  const stream = await openTransport(address, options, deadline.signal);
+  const { options, protocols } = checked;
   const offer: Offer = {
     key: keyOf(options),
     target: address.target,
     host: address.host,
     protocols,
-    extensions: '',
-    checkDeflate: undefined,
+    ...deflateOffer(checked),
     headers,
   };
+  const stream = await openTransport(address, options, deadline.signal);
   return settle(stream, openOn(stream, offer, deadline, checkHeadLimits(options)));
 }
 

@@ -5,7 +5,12 @@ import { asTransportError, ProtocolError, TransportError } from '../errors.js';
 import { MAX_REFUSAL_BODY } from '../limits.js';
 import { EOF } from '../status.js';
 import { DuplexStream } from '../streams/duplex-stream.js';
-import { type CheckedConnect, type ConnectWebSocketOptions, checkConnectOptions } from './client-options.js';
+import {
+  type CheckedConnect,
+  type ConnectWebSocketOptions,
+  checkConnectOptions,
+  deflateOffer,
+} from './client-options.js';
 import { WebSocketConnection } from './connection.js';
 import type { Established } from './established.js';
 import { HeaderList } from './handshake/header-list.js';
@@ -75,15 +80,18 @@ async function speaksConnect(session: ClientHttp2Session, signal: AbortSignal): 
 async function ask(
   session: ClientHttp2Session,
   path: string,
-  { protocols, headers: added }: CheckedConnect,
+  checked: CheckedConnect,
   deadline: HandshakeDeadline,
 ): Promise<Established> {
+  const { protocols, headers: added } = checked;
+  const { extensions, checkDeflate } = deflateOffer(checked);
   const stream = session.request({
     ':method': 'CONNECT',
     ':protocol': 'websocket',
     ':path': path,
     'sec-websocket-version': '13',
     ...(protocols.length > 0 ? { 'sec-websocket-protocol': protocols.join(', ') } : {}),
+    ...(extensions === '' ? {} : { 'sec-websocket-extensions': extensions }),
     ...added.toObject(),
   });
   // Made at once: it hears of errors from now on.
@@ -96,7 +104,7 @@ async function ask(
     return {
       stream: bytes,
       role: 'client',
-      ...checkAgreed(headers, { key: undefined, protocols, checkDeflate: undefined }),
+      ...checkAgreed(headers, { key: undefined, protocols, checkDeflate }),
     };
   } catch (error) {
     bytes.destroy();

@@ -10,7 +10,7 @@ import { asTransportError } from '../errors.js';
 import { addressesOf } from '../net/connection.js';
 import { DuplexStream } from '../streams/duplex-stream.js';
 import { WebSocketConnection } from './connection.js';
-import { type AcceptOptions, isAccepted } from './handshake/decision.js';
+import { type AcceptRules, acceptRules, isAccepted } from './handshake/decision.js';
 import { HeaderList } from './handshake/header-list.js';
 import { type Refused, refusalParts } from './handshake/refusal.js';
 import { WebSocketRequest } from './handshake/request.js';
@@ -36,7 +36,7 @@ export async function acceptWebSocketHttp2(
   if (!isExtendedConnect(headers)) throw invalidArgType('headers', 'a request for a WebSocket', headers);
   checkServerOptions(options);
   const own = connectionOptions(options);
-  const outcome = await serveExtendedConnect(requestOfStream(stream, headers), stream, options);
+  const outcome = await serveExtendedConnect(requestOfStream(stream, headers), stream, acceptRules(options));
   if ('established' in outcome) return new WebSocketConnection(outcome.established, own);
   if ('failure' in outcome) throw outcome.failure;
   if ('refused' in outcome) options.onRefused?.(outcome.refused.error, outcome.request);
@@ -65,12 +65,12 @@ export function requestOfStream(stream: ServerHttp2Stream, fields: IncomingHttpH
 export async function serveExtendedConnect(
   request: WebSocketRequest,
   stream: ServerHttp2Stream,
-  options: AcceptOptions,
+  rules: AcceptRules,
   refused?: Refused,
 ): Promise<Outcome> {
   // A peer may reset the stream at any time; without a listener that would end the process.
   stream.on('error', ignore);
-  const { decision, ...rest } = refused === undefined ? await judge(request, options, 'http2') : { decision: refused };
+  const { decision, ...rest } = refused === undefined ? await judge(request, rules, 'http2') : { decision: refused };
   try {
     if (isAccepted(decision)) {
       stream.respond(fieldsOf(decision.headers, 200));

@@ -5,6 +5,7 @@ export type { Carrier, ConnectWebSocketOptions, CreateConnection, WebSocketAddre
 export type { CloseInfo, MessageHandler, WebSocketCloseOptions } from './connection.js';
 export { WebSocketConnection } from './connection.js';
 export type { HeartbeatOptions, WebSocketOptions } from './connection-options.js';
+export type { DeflateOptions } from './deflate/options.js';
 export type { AgreedDeflate, DeflateDirection, Established, WebSocketRole } from './established.js';
 export type { AcceptOptions } from './handshake/decision.js';
 export type { RequestHead, ResponseHead } from './handshake/head.js';

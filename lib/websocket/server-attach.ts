@@ -88,6 +88,9 @@ class Attached implements WebSocketServer {
 
 const routers = new WeakMap<HttpServer, UpgradeRouter>();
 
+/** For who is refused anyway. */
+const NO_RULES = { deflate: undefined };
+
 class UpgradeRouter {
   readonly #server: HttpServer;
   readonly #attached = new Set<Attached>();
@@ -131,17 +134,17 @@ class UpgradeRouter {
   readonly #onUpgrade = (message: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const request = requestOf(message, socket);
     const taker = this.#takerOf(request);
-    if (taker !== undefined) return taker.take(serveUpgrade(request, socket, head, taker.options));
+    if (taker !== undefined) return taker.take(serveUpgrade(request, socket, head, taker.rules));
     if (this.#server.listenerCount('upgrade') > 1) return;
-    this.#any.take(serveUpgrade(request, socket, head, {}, notFound()));
+    this.#any.take(serveUpgrade(request, socket, head, NO_RULES, notFound()));
   };
 
   readonly #onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
     if (!isExtendedConnect(headers)) return;
     const request = requestOfStream(stream, headers);
     const taker = this.#takerOf(request);
-    if (taker !== undefined) taker.take(serveExtendedConnect(request, stream, taker.options));
-    else this.#any.take(serveExtendedConnect(request, stream, {}, notFound()));
+    if (taker !== undefined) taker.take(serveExtendedConnect(request, stream, taker.rules));
+    else this.#any.take(serveExtendedConnect(request, stream, NO_RULES, notFound()));
   };
 
   /** Node's own handler of requests refuses every CONNECT that nobody listens for, ours included. */

@@ -5,6 +5,7 @@ import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { CLOSE_GOING_AWAY, CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, checkClose } from './close-codes.js';
 import { WebSocketConnection } from './connection.js';
 import type { WebSocketOptions } from './connection-options.js';
+import { type AcceptRules, acceptRules } from './handshake/decision.js';
 import type { WebSocketRequest } from './handshake/request.js';
 import type { Outcome } from './handshake/serve.js';
 import { checkServerOptions, connectionOptions, type WebSocketServerOptions } from './server-options.js';
@@ -35,6 +36,7 @@ export interface WebSocketServer extends AsyncDisposable {
 export class ServerConnections {
   readonly connections = new Set<WebSocketConnection>();
   readonly options: WebSocketServerOptions;
+  readonly rules: AcceptRules;
   readonly #connectionOptions: WebSocketOptions | undefined;
   readonly #onConnection: WebSocketHandler;
   #closing: Required<WebSocketServerCloseOptions> | undefined;
@@ -44,6 +46,7 @@ export class ServerConnections {
     checkServerOptions(options);
     checkFunction('onConnection', onConnection);
     this.options = options;
+    this.rules = acceptRules(options);
     this.#onConnection = onConnection;
     this.#connectionOptions = connectionOptions(options);
   }

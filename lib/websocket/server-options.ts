@@ -2,7 +2,7 @@
 import { checkFunction, checkObject, checkString, invalidArgValue } from '../arguments.js';
 import type { MiniprotoError } from '../errors.js';
 import { checkWebSocketOptions, type WebSocketOptions } from './connection-options.js';
-import { type AcceptOptions, checkAcceptOptions } from './handshake/decision.js';
+import type { AcceptOptions } from './handshake/decision.js';
 import type { WebSocketRequest } from './handshake/request.js';
 
 /** How requests are accepted, and what their connections are like. */
@@ -49,7 +49,6 @@ export function connectionOptions(options: WebSocketOptions): WebSocketOptions |
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function checkServerOptions(options: WebSocketServerOptions): void {
   checkObject('options', options);
-  checkAcceptOptions(options);
   const { path, onRefused, onError } = options;
   if (path !== undefined) {
     checkString('options.path', path);

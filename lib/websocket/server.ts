@@ -11,6 +11,7 @@ import type { Connection } from '../net/connection.js';
 import { type ByteServer, listen, type ServerOptions } from '../net/listen.js';
 import type { SocketStreamOptions } from '../net/socket-stream.js';
 import { WebSocketConnection } from './connection.js';
+import { acceptRules } from './handshake/decision.js';
 import { checkHeadLimits, type HeadLimits, requestHeads } from './handshake/head-codec.js';
 import { serveRaw } from './handshake/serve.js';
 import { requestOf, serveUpgrade } from './handshake/upgrade.js';
@@ -48,7 +49,7 @@ export async function acceptWebSocket(
   checkUint8Array('head', head);
   checkServerOptions(options);
   const own = connectionOptions(options);
-  const outcome = await serveUpgrade(requestOf(request, socket), socket, head, options);
+  const outcome = await serveUpgrade(requestOf(request, socket), socket, head, acceptRules(options));
   if ('established' in outcome) return new WebSocketConnection(outcome.established, own);
   if ('failure' in outcome) throw outcome.failure;
   if ('refused' in outcome) options.onRefused?.(outcome.refused.error, outcome.request);
@@ -97,8 +98,9 @@ export async function listenWebSocket(
   checkInteger('options.handshakeTimeoutMs', timeoutMs, 1, 2 ** 31 - 1);
   const limits = checkHeadLimits(options);
   const sockets = new ServerConnections(options, onConnection);
+  const rules = { ...sockets.rules, path: options.path };
   const serve = (stream: Connection): void => {
-    sockets.take(serveRaw(stream, requestHeads(limits), options, { timeoutMs, origin: stream }));
+    sockets.take(serveRaw(stream, requestHeads(limits), rules, { timeoutMs, origin: stream }));
   };
   const server = await listen(listenOptions(options, socketPath), serve);
   return new Listening(server, sockets);

@@ -5,6 +5,8 @@
  * hook throws is the program's mistake: the client gets a 500, and who called gets the error.
  */
 import { checkFunction, checkString, invalidArgType, invalidArgValue } from '../../arguments.js';
+import { acceptDeflate } from '../deflate/negotiation.js';
+import { type DeflateOptions, type DeflateSettings, deflateSettings } from '../deflate/options.js';
 import type { AgreedDeflate } from '../established.js';
 import { serializeResponseHead } from './head.js';
 import { HeaderList, type HeaderSource, isToken } from './header-list.js';
@@ -25,6 +27,13 @@ export interface AcceptOptions {
   verify?: (request: WebSocketRequest) => boolean | Refusal | Promise<boolean | Refusal>;
   /** Header fields to add to the answer. */
   headers?: HeaderSource | ((request: WebSocketRequest) => HeaderSource);
+  /** Compresses messages where the client offers it (RFC 7692). Default false: it costs processor time and memory. */
+  deflate?: boolean | DeflateOptions;
+}
+
+/** The same, checked. */
+export interface AcceptRules extends Omit<AcceptOptions, 'deflate'> {
+  readonly deflate: DeflateSettings | undefined;
 }
 
 /** The answer to a request that is accepted. */
@@ -43,15 +52,33 @@ export function isAccepted(decision: Decision): decision is Accepted {
   return 'protocol' in decision;
 }
 
-/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE */
-export function checkAcceptOptions({ protocols, origin, verify, headers }: AcceptOptions): void {
-  if (typeof protocols !== 'function')
+/** Checks options. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+export function acceptRules(options: AcceptOptions): AcceptRules {
+  const { protocols, origin, verify, headers, deflate } = options;
+  if (typeof protocols !== 'function') {
     for (const protocol of protocols ?? []) checkProtocol('options.protocols', protocol);
+  }
   if (verify !== undefined) checkFunction('options.verify', verify);
   if (typeof origin !== 'function' && typeof origin !== 'string') {
     for (const allowed of origin ?? []) checkString('options.origin', allowed);
   }
   if (headers !== undefined && typeof headers !== 'function') headersToAdd(headers);
+  return {
+    ...(protocols === undefined ? {} : { protocols }),
+    ...(origin === undefined ? {} : { origin }),
+    ...(verify === undefined ? {} : { verify }),
+    ...(headers === undefined ? {} : { headers }),
+    deflate: settingsOf(deflate, 'server'),
+  };
+}
+
+/** What `deflate` of a server's or client's options stands for; undefined for no compression. @throws as `acceptRules` */
+export function settingsOf(
+  deflate: boolean | DeflateOptions | undefined,
+  role: 'server' | 'client',
+): DeflateSettings | undefined {
+  if (deflate === undefined || deflate === false) return undefined;
+  return deflateSettings(deflate === true ? {} : deflate, role);
 }
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE unless it may be the name of a subprotocol */
@@ -66,7 +93,7 @@ export function checkProtocol(name: string, value: unknown): asserts value is st
  */
 export function decide(
   request: WebSocketRequest,
-  options: AcceptOptions,
+  options: AcceptRules,
   over: 'http1' | 'http2',
 ): Decision | Promise<Decision> {
   const offer = over === 'http1' ? checkUpgrade(request) : checkExtendedConnect(request);
@@ -85,7 +112,7 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as { then?: unknown } | null)?.then === 'function';
 }
 
-function isAllowed(request: WebSocketRequest, allowed: AcceptOptions['origin']): boolean {
+function isAllowed(request: WebSocketRequest, allowed: AcceptRules['origin']): boolean {
   if (allowed === undefined) return true;
   const { origin } = request;
   if (typeof allowed === 'function') return allowed(origin, request) === true;
@@ -93,7 +120,7 @@ function isAllowed(request: WebSocketRequest, allowed: AcceptOptions['origin']):
   return typeof allowed === 'string' ? allowed === origin : allowed.includes(origin);
 }
 
-function accept(request: WebSocketRequest, offer: UpgradeOffer, options: AcceptOptions): Accepted {
+function accept(request: WebSocketRequest, offer: UpgradeOffer, options: AcceptRules): Accepted {
   const protocol = choose(offer.protocols, request, options.protocols);
   const headers = new HeaderList();
   if (offer.key !== '') {
@@ -101,17 +128,20 @@ function accept(request: WebSocketRequest, offer: UpgradeOffer, options: AcceptO
     headers.add('Sec-WebSocket-Accept', acceptFor(offer.key));
   }
   if (protocol !== '') headers.add('Sec-WebSocket-Protocol', protocol);
+  const deflate = options.deflate === undefined ? undefined : acceptDeflate(offer.extensions, options.deflate);
+  const extensions = deflate?.response ?? '';
+  if (extensions !== '') headers.add('Sec-WebSocket-Extensions', extensions);
   const { headers: more = {} } = options;
   const added = headersToAdd(typeof more === 'function' ? more(request) : more);
   for (const [name, value] of added) headers.add(name, value);
-  return { protocol, extensions: '', deflate: undefined, headers };
+  return { protocol, extensions, deflate: deflate?.params, headers };
 }
 
 /** The first of the client's subprotocols that is spoken here: its order is its preference. RFC 6455 §4.1 */
 function choose(
   offered: readonly string[],
   request: WebSocketRequest,
-  protocols: AcceptOptions['protocols'] = [],
+  protocols: AcceptRules['protocols'] = [],
 ): string {
   if (offered.length === 0) return '';
   if (typeof protocols !== 'function') return offered.find((protocol) => protocols.includes(protocol)) ?? '';

@@ -7,7 +7,7 @@
 import { asTransportError, type MiniprotoError, TransportError } from '../../errors.js';
 import type { ByteStream } from '../../streams/byte-stream.js';
 import type { Established } from '../established.js';
-import { type Accepted, type AcceptOptions, acceptBytes, type Decision, decide, isAccepted } from './decision.js';
+import { type Accepted, type AcceptRules, acceptBytes, type Decision, decide, isAccepted } from './decision.js';
 import type { RequestHead } from './head.js';
 import type { HeadCodec } from './head-codec.js';
 import { HandshakeDeadline, readHead, writeAll } from './read-head.js';
@@ -24,20 +24,20 @@ export type Outcome =
   /** A hook failed with this; the peer got a 500. */
   | { readonly failure: unknown; readonly request: WebSocketRequest };
 
-/** What a server knows of a raw connection. */
-export interface RawOptions extends AcceptOptions {
+/** The rules of a raw listener, which has no HTTP server to tell paths apart. */
+export interface RawRules extends AcceptRules {
   /** Requests for other paths get a 404. Default: all are taken. */
-  path?: string;
+  readonly path?: string | undefined;
 }
 
 /** Decides over a request. A hook's failure is an answer of 500. */
 export async function judge(
   request: WebSocketRequest,
-  options: AcceptOptions,
+  rules: AcceptRules,
   over: 'http1' | 'http2' = 'http1',
 ): Promise<{ decision: Decision; failure?: unknown }> {
   try {
-    return { decision: await decide(request, options, over) };
+    return { decision: await decide(request, rules, over) };
   } catch (failure) {
     return { decision: { status: 500 }, failure };
   }
@@ -47,7 +47,7 @@ export async function judge(
 export async function serveRaw(
   stream: ByteStream,
   codec: HeadCodec<RequestHead>,
-  options: RawOptions,
+  rules: RawRules,
   { timeoutMs, origin }: { timeoutMs: number; origin: RequestOrigin },
 ): Promise<Outcome> {
   const deadline = new HandshakeDeadline(timeoutMs);
@@ -64,8 +64,8 @@ export async function serveRaw(
     return { gone: undefined, request: undefined };
   }
   const request = new WebSocketRequest(head, origin);
-  if (options.path !== undefined && request.path !== options.path) return answerRefused(stream, notFound(), request);
-  return serveRequest(stream, request, await judge(request, options));
+  if (rules.path !== undefined && request.path !== rules.path) return answerRefused(stream, notFound(), request);
+  return serveRequest(stream, request, await judge(request, rules));
 }
 
 /** Answers a request as was decided, and makes the stream a WebSocket's where it was accepted. */

@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { adopt } from '../../net/adopt.js';
 import { addressesOf } from '../../net/connection.js';
-import type { AcceptOptions } from './decision.js';
+import type { AcceptRules } from './decision.js';
 import { HeaderList } from './header-list.js';
 import type { Refused } from './refusal.js';
 import { WebSocketRequest } from './request.js';
@@ -28,12 +28,12 @@ export async function serveUpgrade(
   request: WebSocketRequest,
   socket: Duplex,
   head: Uint8Array,
-  options: AcceptOptions,
+  rules: AcceptRules,
   refused?: Refused,
 ): Promise<Outcome> {
   // Node has let go of the socket: without a listener, its error would end the process.
   socket.on('error', ignore);
-  const judged = refused === undefined ? await judge(request, options) : { decision: refused };
+  const judged = refused === undefined ? await judge(request, rules) : { decision: refused };
   // Timeouts of the HTTP server meant requests.
   (socket as Partial<Socket>).setTimeout?.(0);
   const stream = adopt(socket as Socket, { head });

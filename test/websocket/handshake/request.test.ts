@@ -1,8 +1,9 @@
 /** What a server answers to a request, as bytes, on a stream of memory: RFC 6455 §4.2, and hooks of the user. */
 import assert from 'node:assert/strict';
 import { EOF, type MemoryStream, memoryPair, NOT_READY } from 'miniproto';
-import { requestHeads } from 'miniproto/websocket';
-import { type Outcome, type RawOptions, serveRaw } from '#lib/websocket/handshake/serve';
+import { type AcceptOptions, requestHeads } from 'miniproto/websocket';
+import { acceptRules } from '#lib/websocket/handshake/decision';
+import { type Outcome, serveRaw } from '#lib/websocket/handshake/serve';
 import { ACCEPT, deliveries, KEY, request, send, turn } from '../../support/handshakes.js';
 
 const LIMITS = { maxHeaderBytes: 1000, maxHeaderCount: 12 };
@@ -10,11 +11,16 @@ const LIMITS = { maxHeaderBytes: 1000, maxHeaderCount: 12 };
 /** Serves one stream, to which the pieces are sent. */
 async function serve(
   pieces: readonly Buffer[],
-  options: RawOptions = {},
+  options: AcceptOptions & { path?: string } = {},
   { ends = false, timeoutMs = 60_000 } = {},
 ): Promise<{ outcome: Outcome; answer: string; server: MemoryStream; client: MemoryStream }> {
   const [client, server] = memoryPair();
-  const serving = serveRaw(server, requestHeads(LIMITS), options, { timeoutMs, origin: { addresses: {} } });
+  const serving = serveRaw(
+    server,
+    requestHeads(LIMITS),
+    { ...acceptRules(options), path: options.path },
+    { timeoutMs, origin: { addresses: {} } },
+  );
   await send(client, pieces);
   if (ends) await client.end();
   const answer = readSome(client, serving);
@@ -62,7 +68,7 @@ describe('a request for a WebSocket', () => {
 
   it('is answered through a pipe that takes a byte at a time', async () => {
     const [client, server] = memoryPair({ capacity: 1 });
-    const serving = serveRaw(server, requestHeads(), {}, { timeoutMs: 60_000, origin: { addresses: {} } });
+    const serving = serveRaw(server, requestHeads(), acceptRules({}), { timeoutMs: 60_000, origin: { addresses: {} } });
     let answer = '';
     const input = Buffer.from(request());
     for (let sent = 0; answer.length < ACCEPTED.length + 2; await turn()) {
@@ -172,7 +178,7 @@ describe('what is no request for a WebSocket', () => {
 
   it('is a failure of the stream', async () => {
     const [client, server] = memoryPair();
-    const serving = serveRaw(server, requestHeads(), {}, { timeoutMs: 60_000, origin: { addresses: {} } });
+    const serving = serveRaw(server, requestHeads(), acceptRules({}), { timeoutMs: 60_000, origin: { addresses: {} } });
     client.tryWrite(Buffer.from('GET /'));
     await turn();
     client.destroy();
@@ -187,7 +193,7 @@ describe('options of accepting', () => {
   const offered = request({ 'Sec-WebSocket-Protocol': 'b, a', Origin: 'https://good.example' });
   const line = (answer: string, name: string) => new RegExp(`\r\n${name}: (.*)\r\n`).exec(answer)?.[1];
 
-  const CHOICES: [string, RawOptions['protocols'], string | undefined][] = [
+  const CHOICES: [string, AcceptOptions['protocols'], string | undefined][] = [
     ['nothing is spoken', undefined, undefined],
     ['others are spoken', ['c'], undefined],
     ["the client's first is chosen of several", ['a', 'b'], 'b'],
@@ -208,7 +214,7 @@ describe('options of accepting', () => {
     assert.equal(statusOf(answer), 101);
   });
 
-  const ORIGINS: [RawOptions['origin'], number, number][] = [
+  const ORIGINS: [AcceptOptions['origin'], number, number][] = [
     ['https://good.example', 101, 101],
     [['https://other.example', 'https://good.example'], 101, 101],
     ['https://other.example', 403, 101],
@@ -232,7 +238,7 @@ describe('options of accepting', () => {
   });
 
   it('verify: accepts, refuses, at once or later', async () => {
-    const answers: [ReturnType<NonNullable<RawOptions['verify']>>, number][] = [
+    const answers: [ReturnType<NonNullable<AcceptOptions['verify']>>, number][] = [
       [true, 101],
       [false, 403],
       [Promise.resolve(true), 101],
@@ -269,7 +275,7 @@ describe('options of accepting', () => {
     }).then(({ answer }) => assert.equal(statusOf(answer), 101));
   });
 
-  const MISTAKES: [string, RawOptions][] = [
+  const MISTAKES: [string, AcceptOptions][] = [
     ['verify throws', { verify: () => assert.fail('mistake') }],
     ['verify rejects', { verify: () => Promise.reject(new Error('mistake')) }],
     ['verify answers something else', { verify: () => 7 as never }],
