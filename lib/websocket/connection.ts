@@ -29,6 +29,7 @@ import {
 } from './close-codes.js';
 import type { Compressor } from './compressor.js';
 import { type CheckedOptions, checkWebSocketOptions, type WebSocketOptions } from './connection-options.js';
+import { MessageDeflate } from './deflate/message-deflate.js';
 import type { Established, WebSocketRole } from './established.js';
 import { closedAbnormally } from './faults.js';
 import { FrameSource } from './frame-source.js';
@@ -116,7 +117,7 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
     this.protocol = protocol;
     this.extensions = extensions;
     this.#channel = new Channel(stream, writeHighWaterMark, writeLowWaterMark);
-    this.#deflate = undefined as Compressor | undefined;
+    this.#deflate = deflate === undefined ? undefined : new MessageDeflate(deflate);
     const compression = deflate !== undefined;
     const largest = compression ? mostCompressed(maxMessageLength) : maxMessageLength;
     this.#source = new FrameSource(stream, {

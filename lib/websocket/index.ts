@@ -1,7 +1,10 @@
 /** The WebSocket protocol: servers, clients and connections. Re-exports only; described in docs/websocket.md. */
 
+export type { BroadcastCounts } from './broadcast.js';
 export { connectWebSocket } from './client.js';
 export type { Carrier, ConnectWebSocketOptions, CreateConnection, WebSocketAddress } from './client-options.js';
+export type { OutgoingFrame, WebSocketCodecOptions, WebSocketFrame } from './codec.js';
+export { webSocketFrames, webSocketMessages } from './codec.js';
 export type { CloseInfo, MessageHandler, WebSocketCloseOptions } from './connection.js';
 export { WebSocketConnection } from './connection.js';
 export type { HeartbeatOptions, WebSocketOptions } from './connection-options.js';
@@ -19,11 +22,18 @@ export { HandshakeRefusedError } from './handshake/response.js';
 export type { ConnectHttp2Options } from './http2-client.js';
 export { connectWebSocketHttp2 } from './http2-client.js';
 export { acceptWebSocketHttp2 } from './http2-server.js';
+export type { MaskKeySource } from './mask-keys.js';
 export type { MessageCursor } from './message-cursor.js';
-export type { MessageData, SendOptions } from './outbound.js';
+export type { MessagePieces } from './message-pieces.js';
+export type { MessageWriter } from './message-writer.js';
+export type { FullPolicy, MessageData, SendOptions } from './outbound.js';
+export type { PreparedMessage } from './prepared-message.js';
+export { prepareMessage } from './prepared-message.js';
 export type { ListeningWebSocketServer, ListenWebSocketOptions } from './server.js';
 export { acceptWebSocket, listenWebSocket } from './server.js';
 export type { NodeHttpServer } from './server-attach.js';
 export { attachWebSocket } from './server-attach.js';
 export type { WebSocketHandler, WebSocketServer, WebSocketServerCloseOptions } from './server-connections.js';
 export type { WebSocketAcceptOptions, WebSocketServerOptions } from './server-options.js';
+export type { PublishOptions } from './topics.js';
+export { Topics } from './topics.js';
