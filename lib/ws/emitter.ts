@@ -1,0 +1,27 @@
+/** The type of an EventEmitter that knows its events, with `this` in listeners as in the types of `ws`. */
+import type { EventEmitter } from 'node:events';
+
+type AnyListener<Self> =
+  // biome-ignore lint/suspicious/noExplicitAny: events of a program's own may have any values.
+  (this: Self, ...values: any[]) => void;
+
+type Values<Events, E extends keyof Events> = Events[E] extends unknown[] ? Events[E] : never;
+
+/** Methods that add and remove listeners. */
+export interface TypedEmitter<Events> {
+  on<E extends keyof Events>(event: E, listener: (this: this, ...values: Values<Events, E>) => void): this;
+  on(event: string | symbol, listener: AnyListener<this>): this;
+  once<E extends keyof Events>(event: E, listener: (this: this, ...values: Values<Events, E>) => void): this;
+  once(event: string | symbol, listener: AnyListener<this>): this;
+  off<E extends keyof Events>(event: E, listener: (this: this, ...values: Values<Events, E>) => void): this;
+  off(event: string | symbol, listener: AnyListener<this>): this;
+  addListener<E extends keyof Events>(event: E, listener: (this: this, ...values: Values<Events, E>) => void): this;
+  addListener(event: string | symbol, listener: AnyListener<this>): this;
+  removeListener<E extends keyof Events>(event: E, listener: (this: this, ...values: Values<Events, E>) => void): this;
+  removeListener(event: string | symbol, listener: AnyListener<this>): this;
+  prependListener<E extends keyof Events>(event: E, listener: (this: this, ...values: Values<Events, E>) => void): this;
+  prependListener(event: string | symbol, listener: AnyListener<this>): this;
+}
+
+/** An EventEmitter with these events. */
+export type EmitterWith<Events> = EventEmitter & TypedEmitter<Events>;

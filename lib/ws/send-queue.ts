@@ -1,0 +1,130 @@
+/**
+ * What sending needs beyond an output queue, made when it is first needed: callbacks for what has left, and the order of
+ * everything behind a Blob that has still to be read.
+ *
+ * A callback is called when the byte stream has taken the last byte of its message, never within `send`.
+ */
+import type { Channel } from '../framed/channel.js';
+
+/** Is told that something has left, or why it never will. */
+export type SendCallback = (error?: Error) => void;
+
+/** Something to be sent, behind what is being read. */
+export interface WaitingSend {
+  /** Bytes, for `bufferedAmount`. */
+  readonly length: number;
+  readonly done: SendCallback | undefined;
+  /** Sends it. */
+  run(): void;
+}
+
+export class SendQueue {
+  readonly #channel: Channel;
+  /** Who waits for what to leave: the queue's offset behind it. Ascending. */
+  #callbacks: { readonly end: number; readonly done: SendCallback }[] = [];
+  #watching = false;
+  /** A Blob is being read. */
+  #reading = false;
+  #waiting: WaitingSend[] = [];
+  /** Bytes of what waits for a Blob, the Blob included. */
+  #waitingLength = 0;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+  }
+
+  /** What is sent now has to wait its turn. */
+  get busy(): boolean {
+    return this.#reading;
+  }
+
+  get waitingLength(): number {
+    return this.#waitingLength;
+  }
+
+  /** Calls `done` when everything that is queued by now has left. */
+  whenLeft(done: SendCallback): void {
+    const { output } = this.#channel;
+    this.#callbacks.push({ end: output.offset + output.length, done });
+    if (this.#watching) return;
+    this.#watching = true;
+    // Behind the tick in which the queue leaves.
+    process.nextTick(lookLater, this);
+  }
+
+  /** Looks what has left. */
+  look(): void {
+    const { output, failed } = this.#channel;
+    const left = this.#callbacks.findIndex(({ end }) => end > output.offset);
+    const gone = this.#callbacks.splice(0, left < 0 ? this.#callbacks.length : left);
+    for (const { done } of gone) callSafely(done, undefined);
+    if (this.#callbacks.length === 0) this.#watching = false;
+    // What is not in the queue any more and has not left was dropped with the connection.
+    else if (failed || output.length === 0) this.#dropped();
+    else this.#channel.ready(undefined).then(this.#look, this.#look);
+  }
+
+  readonly #look = (): void => this.look();
+
+  #dropped(): void {
+    this.#watching = false;
+    const error = new Error('The connection was closed before the message was sent');
+    for (const { done } of this.#callbacks.splice(0)) callSafely(done, error);
+  }
+
+  /** Sends behind the Blob that is being read. */
+  enqueue(send: WaitingSend): void {
+    this.#waitingLength += send.length;
+    this.#waiting.push(send);
+  }
+
+  /** Reads a Blob, then has `send` do with its bytes what is to be done, and goes on with what has waited. */
+  read(blob: Blob, send: (bytes: Buffer) => void, failed: (error: Error) => void): void {
+    this.#reading = true;
+    this.#waitingLength += blob.size;
+    blob.arrayBuffer().then(
+      (bytes) => {
+        this.#waitingLength -= blob.size;
+        send(Buffer.from(bytes));
+        this.#goOn();
+      },
+      (error: Error) => {
+        for (const { done } of this.#waiting.splice(0)) if (done !== undefined) callSafely(done, error);
+        failed(error);
+      },
+    );
+  }
+
+  #goOn(): void {
+    this.#reading = false;
+    while (!this.#reading) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#waitingLength -= next.length;
+      next.run();
+    }
+  }
+}
+
+function lookLater(queue: SendQueue): void {
+  queue.look();
+}
+
+/** What a callback or listener throws is the program's, and nobody else is to suffer for it. */
+export function callSafely(call: (error?: Error) => void, error: Error | undefined): void {
+  try {
+    if (error === undefined) call();
+    else call(error);
+  } catch (thrown) {
+    throwLater(thrown);
+  }
+}
+
+/** Throws where nobody catches it, as what a listener of Node's throws. */
+export function throwLater(error: unknown): void {
+  process.nextTick(rethrow, error);
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}

@@ -1,0 +1,556 @@
+/**
+ * `WebSocket` with the interface of the package `ws`, version 8, over a connection of ours.
+ *
+ *   readyState    what there is                      left by
+ *   CONNECTING    a handshake under way (clients)    the answer; failure; close() and terminate(), which are failures then
+ *   OPEN          a connection                       close(), the peer's close frame or end, a violation, terminate()
+ *   CLOSING       a connection that is closing       its end
+ *   CLOSED        nothing                            nothing: 'close' is the last event
+ *
+ * An object of a connection costs what an EventEmitter costs and a few words: everything rare is made when it is needed.
+ * Messages are told of in the order of their frames, and no later than what came behind them, so while it is paused
+ * nothing is read. Unlike `send` of our own connections this one never refuses: `bufferedAmount` tells what waits.
+ *
+ * Over 400 lines, because it is one class, and its methods are those of another.
+ */
+import { EventEmitter } from 'node:events';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { DuplexStream } from '../streams/duplex-stream.js';
+import { isCloseCode, LONGEST_REASON } from '../websocket/close-codes.js';
+import { type CloseInfo, type ConnectionObserver, WebSocketConnection } from '../websocket/connection.js';
+import type { WebSocketOptions } from '../websocket/connection-options.js';
+import type { Established } from '../websocket/established.js';
+import type { MessageReceiver } from '../websocket/inbound.js';
+import type { PlacedMessage } from '../websocket/message-cursor.js';
+import { LONGEST_CONTROL } from '../websocket/opcodes.js';
+import type { SendOptions as OutboundOptions } from '../websocket/outbound.js';
+import { type ClientFace, ClientHandshake } from './client-handshake.js';
+import { type BufferLike, isBlob, toBytes, toData } from './data.js';
+import type { EmitterWith } from './emitter.js';
+import { errorFor } from './errors.js';
+import { addListener, attributeOf, type EventHandler, removeListener, setAttribute } from './event-target.js';
+import type { CloseEvent, ErrorEvent, Event, MessageEvent } from './events.js';
+import type { ClientOptions, ConnectionOptions } from './options.js';
+import { callSafely, type SendCallback, SendQueue, throwLater } from './send-queue.js';
+import { SocketFace } from './socket-face.js';
+
+/** What a message is given as, by `binaryType`; text always as a Buffer. */
+export type RawData = Buffer | ArrayBuffer | Buffer[] | Blob;
+/** What a MessageEvent has. */
+export type Data = string | RawData;
+export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'fragments' | 'blob';
+
+/** Events of a WebSocket with what their listeners are given. */
+export interface WebSocketEvents {
+  open: [];
+  message: [data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean];
+  ping: [data: Buffer];
+  pong: [data: Buffer];
+  close: [code: number, reason: Buffer];
+  error: [error: Error];
+  upgrade: [response: IncomingMessage];
+  redirect: [url: string, request: ClientRequest];
+  'unexpected-response': [request: ClientRequest, response: IncomingMessage];
+}
+
+/** Events of `addEventListener`. */
+export interface WebSocketEventMap {
+  open: Event<WebSocket>;
+  error: ErrorEvent<WebSocket>;
+  close: CloseEvent<WebSocket>;
+  message: MessageEvent<WebSocket, Data>;
+}
+
+/** How one message is sent. */
+export interface SendOptions {
+  /** Default: strings are text, everything else is binary. */
+  binary?: boolean | undefined;
+  /** Default true, where compression was agreed on. */
+  compress?: boolean | undefined;
+  /** Whether it is the last fragment of its message. Default true. */
+  fin?: boolean | undefined;
+  /** Is ignored: clients mask, servers do not. */
+  mask?: boolean | undefined;
+}
+
+const CONNECTING = 0;
+const OPEN = 1;
+const CLOSING = 2;
+const CLOSED = 3;
+type ReadyState = typeof CONNECTING | typeof OPEN | typeof CLOSING | typeof CLOSED;
+const STATE_NAMES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
+
+const BINARY_TYPES: readonly string[] = ['nodebuffer', 'arraybuffer', 'fragments', 'blob'];
+const ABNORMAL: CloseInfo = { code: 1006, reason: '', clean: false };
+
+/** Who keeps count of a server's connections. */
+export interface Tracker {
+  closed(socket: WebSocket): void;
+}
+
+/** What an open WebSocket begins with. */
+export interface Beginning {
+  readonly established: Established;
+  readonly connectionOptions: WebSocketOptions;
+  readonly options: ConnectionOptions;
+  /** The head that answers the request, where it has still to be sent. */
+  readonly answer: string | undefined;
+  readonly tracker: Tracker | undefined;
+}
+
+/** What others of this room do with a WebSocket, which is nobody else's business. */
+interface Friends {
+  /** Begins with a connection that a server has made. */
+  begin(socket: WebSocket, beginning: Beginning): void;
+  /** The connection underneath, once there is one. */
+  connectionOf(socket: WebSocket): WebSocketConnection | undefined;
+  deliver(socket: WebSocket, message: PlacedMessage): void;
+  closed(socket: WebSocket, info: CloseInfo): void;
+  resumeOne(socket: WebSocket): void;
+}
+
+/** Internal. */
+export let friends: Friends;
+
+const Base = EventEmitter as new () => EmitterWith<WebSocketEvents>;
+
+export class WebSocket extends Base {
+  declare static readonly CONNECTING: 0;
+  declare static readonly OPEN: 1;
+  declare static readonly CLOSING: 2;
+  declare static readonly CLOSED: 3;
+  declare readonly CONNECTING: 0;
+  declare readonly OPEN: 1;
+  declare readonly CLOSING: 2;
+  declare readonly CLOSED: 3;
+
+  #state: ReadyState = CONNECTING;
+  #binaryType: BinaryType = 'nodebuffer';
+  #connection: WebSocketConnection | undefined;
+  /** Until the answer: a client's handshake. */
+  #handshake: ClientHandshake | undefined;
+  #url: string | undefined;
+  #queue: SendQueue | undefined;
+  #socket: SocketFace | undefined;
+  #tracker: Tracker | undefined;
+  #info: CloseInfo = ABNORMAL;
+  #paused = false;
+  /** One message a turn, for `allowSynchronousEvents: false`. */
+  #oneByOne = false;
+  /** Bytes that were sent after the end, which count as never leaving. */
+  #lost = 0;
+
+  /**
+   * Connects to a server. With null as its address it waits for a connection: so a server makes it.
+   * @throws SyntaxError for an address or a subprotocol that may not be.
+   */
+  constructor(address: null);
+  constructor(address: string | URL, options?: ClientOptions);
+  constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions);
+  constructor(address: string | URL | null, protocols?: string | string[] | ClientOptions, options?: ClientOptions) {
+    super();
+    if (address !== null) this.#connect(address, protocols, options);
+  }
+
+  #connect(
+    address: string | URL,
+    second: string | string[] | ClientOptions | undefined,
+    third: ClientOptions | undefined,
+  ): void {
+    const named = typeof second === 'string' || Array.isArray(second);
+    const options: ClientOptions = (named ? third : (third ?? (second as ClientOptions | undefined))) ?? {};
+    const protocols = named ? second : (options.protocols ?? []);
+    const face: ClientFace = {
+      socket: this,
+      located: (url) => {
+        this.#url = url;
+      },
+      opened: (established, connectionOptions) => {
+        this.#handshake = undefined;
+        this.#open({ established, connectionOptions, options, answer: undefined, tracker: undefined });
+      },
+      failing: () => {
+        this.#state = CLOSING;
+      },
+      failed: (error) => {
+        this.#handshake = undefined;
+        this.#state = CLOSING;
+        this.emit('error', error);
+        this.#closed(ABNORMAL);
+      },
+    };
+    const handshake = new ClientHandshake(face, typeof protocols === 'string' ? [protocols] : protocols, options);
+    this.#handshake = handshake;
+    handshake.begin(address);
+  }
+
+  static {
+    friends = {
+      begin: (socket, beginning) => socket.#open(beginning),
+      connectionOf: (socket) => socket.#connection,
+      deliver: (socket, message) => socket.#deliver(message),
+      closed: (socket, info) => socket.#closed(info),
+      resumeOne: (socket) => {
+        if (!socket.#paused) socket.#connection?.resume();
+      },
+    };
+  }
+
+  #open({ established, connectionOptions, options, answer, tracker }: Beginning): void {
+    const connection = new WebSocketConnection(established, connectionOptions);
+    this.#connection = connection;
+    this.#tracker = tracker;
+    this.#oneByOne = options.allowSynchronousEvents === false;
+    connection.faceWith(new Link(this));
+    if (answer !== undefined) {
+      connection.channel.output.writeText(answer, 'latin1');
+      // Now, so that a client that is let go at once learns that it was taken first.
+      connection.channel.pushOn();
+    }
+    this.#state = OPEN;
+    this.emit('open');
+  }
+
+  // ---------------------------------------------------------------- properties
+
+  get readyState(): ReadyState {
+    return this.#state === OPEN && this.#connection!.state !== 'open' ? CLOSING : this.#state;
+  }
+
+  get binaryType(): BinaryType {
+    return this.#binaryType;
+  }
+
+  set binaryType(type: BinaryType) {
+    if (BINARY_TYPES.includes(type)) this.#binaryType = type;
+  }
+
+  /** Bytes that were sent and have not been handed to the system. */
+  get bufferedAmount(): number {
+    return (this.#connection?.bufferedAmount ?? 0) + (this.#queue?.waitingLength ?? 0) + this.#lost;
+  }
+
+  /** Names of the extensions that were agreed on. */
+  get extensions(): string {
+    const [name = ''] = (this.#connection?.extensions ?? '').split(';', 1);
+    return name.trim();
+  }
+
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
+  get protocol(): string {
+    return this.#connection?.protocol ?? '';
+  }
+
+  /** A client's, resolved; undefined on a server. */
+  get url(): string {
+    return this.#url!;
+  }
+
+  /** Whether both sides have sent a close frame. Internal: for CloseEvent. */
+  get closedCleanly(): boolean {
+    return this.#info.clean;
+  }
+
+  /** Node's socket where there is one, else what looks enough like it; null before the connection is open. */
+  get _socket(): Socket {
+    const connection = this.#connection;
+    if (connection === undefined) return null as unknown as Socket;
+    if (connection.stream instanceof DuplexStream) return connection.stream.readable as Socket;
+    this.#socket ??= new SocketFace(connection);
+    return this.#socket as unknown as Socket;
+  }
+
+  // ---------------------------------------------------------------- events
+
+  get onopen(): ((event: Event<WebSocket>) => void) | null {
+    return attributeOf(this, 'open') as never;
+  }
+
+  set onopen(handler: ((event: Event<WebSocket>) => void) | null) {
+    setAttribute(this, 'open', handler);
+  }
+
+  get onmessage(): ((event: MessageEvent<WebSocket, Data>) => void) | null {
+    return attributeOf(this, 'message') as never;
+  }
+
+  set onmessage(handler: ((event: MessageEvent<WebSocket, Data>) => void) | null) {
+    setAttribute(this, 'message', handler);
+  }
+
+  get onclose(): ((event: CloseEvent<WebSocket>) => void) | null {
+    return attributeOf(this, 'close') as never;
+  }
+
+  set onclose(handler: ((event: CloseEvent<WebSocket>) => void) | null) {
+    setAttribute(this, 'close', handler);
+  }
+
+  get onerror(): ((event: ErrorEvent<WebSocket>) => void) | null {
+    return attributeOf(this, 'error') as never;
+  }
+
+  set onerror(handler: ((event: ErrorEvent<WebSocket>) => void) | null) {
+    setAttribute(this, 'error', handler);
+  }
+
+  addEventListener<K extends keyof WebSocketEventMap>(
+    type: K,
+    listener: ((event: WebSocketEventMap[K]) => void) | { handleEvent(event: WebSocketEventMap[K]): void },
+    options: { once?: boolean | undefined } = {},
+  ): void {
+    addListener(this, type, listener as EventHandler, { once: options.once });
+  }
+
+  removeEventListener<K extends keyof WebSocketEventMap>(
+    type: K,
+    listener: ((event: WebSocketEventMap[K]) => void) | { handleEvent(event: WebSocketEventMap[K]): void },
+  ): void {
+    removeListener(this, type, listener as EventHandler);
+  }
+
+  #deliver(message: PlacedMessage): void {
+    if (this.#state === CLOSED) return;
+    const isBinary = message.type === 'binary';
+    // Text is bytes too: whoever wants a string makes one.
+    const data = this.#binaryType === 'nodebuffer' || !isBinary ? message.bytes() : formOf(message, this.#binaryType);
+    if (this.#oneByOne) this.#pauseForOne();
+    this.emit('message', data, isBinary);
+  }
+
+  #pauseForOne(): void {
+    this.#connection!.pause();
+    setImmediate(friends.resumeOne, this);
+  }
+
+  // ---------------------------------------------------------------- sending
+
+  /**
+   * Sends a message, or a fragment of one. It is always taken; `bufferedAmount` tells how much waits. Bytes may be
+   * changed again when `callback` is called, which is when they have been handed to the system.
+   * @throws Error before the connection is open.
+   */
+  send(data: BufferLike, callback?: SendCallback): void;
+  send(data: BufferLike, options: SendOptions, callback?: SendCallback): void;
+  send(data: BufferLike, second?: SendOptions | SendCallback, third?: SendCallback): void {
+    const options = typeof second === 'function' ? undefined : second;
+    const callback = typeof second === 'function' ? second : third;
+    if (this.readyState !== OPEN) return this.#refuse(data, callback);
+    if (isBlob(data)) return this.#sendBlob(data, options, callback);
+    const form = toData(data);
+    if (this.#queue?.busy) return this.#wait(form.length, callback, () => this.#send(form, options, callback));
+    this.#send(form, options, callback);
+  }
+
+  #send(data: string | Buffer, options: SendOptions | undefined, callback: SendCallback | undefined): void {
+    const { outbound } = this.#connection!;
+    if (options === undefined) outbound.push(data, undefined);
+    else if (options.fin === false) {
+      const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+      outbound.pushFragment(bytes, { ...outboundOptions(data, options), final: false });
+    } else outbound.push(data, outboundOptions(data, options));
+    if (callback !== undefined) this.#sending().whenLeft(callback);
+  }
+
+  #sendBlob(blob: Blob, options: SendOptions | undefined, callback: SendCallback | undefined): void {
+    const queue = this.#sending();
+    const read = () =>
+      queue.read(
+        blob,
+        (bytes) => this.#send(bytes, options, callback),
+        (error) => this.#sendFailed(error, callback),
+      );
+    if (queue.busy) this.#wait(0, callback, read);
+    else read();
+  }
+
+  #sendFailed(error: Error, callback: SendCallback | undefined): void {
+    if (callback !== undefined) callSafely(callback, error);
+    if (this.#state === CLOSED) return;
+    this.emit('error', error);
+    this.#connection!.destroy(error);
+  }
+
+  #sending(): SendQueue {
+    this.#queue ??= new SendQueue(this.#connection!.channel);
+    return this.#queue;
+  }
+
+  #wait(length: number, done: SendCallback | undefined, run: () => void): void {
+    this.#sending().enqueue({ length, done, run });
+  }
+
+  /** Nothing can be sent now. @throws Error before the connection is open; later the callback has it. */
+  #refuse(data: unknown, callback: SendCallback | undefined): void {
+    const { readyState } = this;
+    const message = `WebSocket is not open: readyState ${readyState} (${STATE_NAMES[readyState]})`;
+    if (readyState === CONNECTING) throw new Error(message);
+    if (data) this.#lost += isBlob(data) ? data.size : toBytes(data).length;
+    if (callback !== undefined) process.nextTick(callback, new Error(message));
+  }
+
+  /** Pings the peer. @throws RangeError for more than 125 bytes; Error before the connection is open */
+  ping(data?: unknown, mask?: boolean, callback?: SendCallback): void;
+  ping(data?: unknown, callback?: SendCallback): void;
+  ping(callback?: SendCallback): void;
+  ping(first?: unknown, second?: boolean | SendCallback, third?: SendCallback): void {
+    this.#control('ping', first, second, third);
+  }
+
+  /** A pong that nobody asked for. @throws as `ping` */
+  pong(data?: unknown, mask?: boolean, callback?: SendCallback): void;
+  pong(data?: unknown, callback?: SendCallback): void;
+  pong(callback?: SendCallback): void;
+  pong(first?: unknown, second?: boolean | SendCallback, third?: SendCallback): void {
+    this.#control('pong', first, second, third);
+  }
+
+  #control(kind: 'ping' | 'pong', first: unknown, second: unknown, third: SendCallback | undefined): void {
+    const callback = [first, second, third].find((value) => typeof value === 'function') as SendCallback | undefined;
+    const data = typeof first === 'function' ? undefined : first;
+    if (this.readyState !== OPEN) return this.#refuse(data, callback);
+    const bytes = toBytes(data);
+    if (bytes.length > LONGEST_CONTROL) {
+      throw new RangeError(`The data size must not be greater than ${LONGEST_CONTROL} bytes`);
+    }
+    const run = () => {
+      this.#connection!.outbound[kind](bytes);
+      if (callback !== undefined) this.#sending().whenLeft(callback);
+    };
+    if (this.#queue?.busy) this.#wait(bytes.length, callback, run);
+    else run();
+  }
+
+  // ---------------------------------------------------------------- receiving
+
+  /** Reads no more until `resume`; nothing before the connection is open and after its end. */
+  pause(): void {
+    if (this.#state === CONNECTING || this.#state === CLOSED) return;
+    this.#paused = true;
+    this.#connection?.pause();
+  }
+
+  resume(): void {
+    if (this.#state === CONNECTING || this.#state === CLOSED) return;
+    this.#paused = false;
+    this.#connection?.resume();
+  }
+
+  // ---------------------------------------------------------------- the end
+
+  /**
+   * Begins the closing handshake; while the opening one is under way, ends that instead.
+   * @throws TypeError for a code that may not be sent, RangeError for a reason of more than 123 bytes.
+   */
+  close(code?: number, reason?: string | Buffer): void {
+    if (this.#handshake !== undefined) return this.#handshake.abort(CLOSED_EARLY);
+    if (this.readyState !== OPEN) return;
+    const text = checkClose(code, reason);
+    this.#state = CLOSING;
+    const run = () => void this.#connection!.close(code, text);
+    if (this.#queue?.busy) this.#wait(0, undefined, run);
+    else run();
+  }
+
+  /** The abrupt end: no close frame, and what has not left is lost. */
+  terminate(): void {
+    if (this.#handshake !== undefined) return this.#handshake.abort(CLOSED_EARLY);
+    if (this.#state === CLOSED || this.#connection === undefined) return;
+    this.#state = CLOSING;
+    this.#connection.destroy();
+  }
+
+  #closed(info: CloseInfo): void {
+    this.#state = CLOSED;
+    this.#info = info;
+    const tracker = this.#tracker;
+    this.#tracker = undefined;
+    try {
+      this.emit('close', info.code, info.reason === '' ? EMPTY : Buffer.from(info.reason));
+    } finally {
+      tracker?.closed(this);
+    }
+  }
+}
+
+for (const [value, name] of STATE_NAMES.entries()) {
+  Object.defineProperty(WebSocket, name, { enumerable: true, value });
+  Object.defineProperty(WebSocket.prototype, name, { enumerable: true, value });
+}
+
+const EMPTY = Buffer.alloc(0);
+const CLOSED_EARLY = 'WebSocket was closed before the connection was established';
+
+/** What a connection tells: the WebSocket's own methods have other names and meanings. */
+class Link implements ConnectionObserver, MessageReceiver {
+  readonly #socket: WebSocket;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+  }
+
+  deliver(message: PlacedMessage): void {
+    try {
+      friends.deliver(this.#socket, message);
+    } catch (error) {
+      // A listener's mistake is the program's to handle, and no reason to lose messages.
+      throwLater(error);
+    }
+  }
+
+  ping(payload: Buffer): void {
+    this.#emit('ping', payload);
+  }
+
+  pong(payload: Buffer): void {
+    this.#emit('pong', payload);
+  }
+
+  failed(cause: Error): void {
+    const error = errorFor(cause);
+    if (error !== undefined) this.#emit('error', error);
+  }
+
+  closed(info: CloseInfo): void {
+    process.nextTick(friends.closed, this.#socket, info);
+  }
+
+  #emit(event: string, value: unknown): void {
+    try {
+      this.#socket.emit(event, value);
+    } catch (error) {
+      throwLater(error);
+    }
+  }
+}
+
+function outboundOptions(data: string | Buffer, { binary, compress }: SendOptions): OutboundOptions {
+  const isBinary = binary ?? typeof data !== 'string';
+  return { type: isBinary ? 'binary' : 'text', ...(compress === undefined ? {} : { compress }) };
+}
+
+function formOf(message: PlacedMessage, type: BinaryType): ArrayBuffer | Buffer[] | Blob {
+  if (type === 'blob') return new Blob([message.borrow()]);
+  if (type === 'fragments') return message.length === 0 ? [] : [message.bytes()];
+  return Uint8Array.from(message.borrow()).buffer;
+}
+
+/** @returns the reason. @throws TypeError, RangeError */
+function checkClose(code: number | undefined, reason: string | Buffer | undefined): string {
+  if (code === undefined) return '';
+  if (typeof code !== 'number' || !isCloseCode(code)) {
+    throw new TypeError('First argument must be a valid error code number');
+  }
+  if (reason === undefined || reason.length === 0) return '';
+  if (typeof reason !== 'string' && !(reason instanceof Uint8Array)) {
+    throw new TypeError('Second argument must be a string or a Uint8Array');
+  }
+  if (Buffer.byteLength(reason) > LONGEST_REASON) {
+    throw new RangeError(`The message must not be greater than ${LONGEST_REASON} bytes`);
+  }
+  return reason.toString();
+}
