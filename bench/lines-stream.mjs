@@ -5,7 +5,8 @@
  * Sizes: 200 MB of ASCII log from fs.createReadStream and from a pipe; 100 MB of mixed UTF-8; 100 MB as bytes.
  * Adverse: a Transform that gives the text on in chunks of 100 bytes, so that most chunks end no line.
  * Rivals, over the very same stream: readline (for await and 'line'), split2; where lines are wanted as bytes,
- * binary-split (which drops empty lines; this log has none). All of ours reads through a DuplexStream.
+ * binary-split (which drops empty lines; this log has none). All of ours reads through a DuplexStream, but for the pipe
+ * that is adopted: a child's is a Unix socket.
  */
 import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
@@ -13,7 +14,7 @@ import { createInterface } from 'node:readline';
 import { Transform } from 'node:stream';
 import binarySplit from 'binary-split';
 import split2 from 'split2';
-import { framed, lines } from '../dist/index.js';
+import { adopt, framed, lines } from '../dist/index.js';
 import { Tally } from './harness/tally.mjs';
 import { textFile } from './harness/text-files.mjs';
 
@@ -37,6 +38,10 @@ async function values({ stream }, options) {
     for (const line of batch.values()) tally.text(line);
   }
   return tally.answer;
+}
+
+async function adopted({ stream }) {
+  return values({ stream: () => adopt(stream()) });
 }
 
 async function cursors({ stream }) {
@@ -118,6 +123,7 @@ export const bench = {
   inputs: INPUTS,
   cases: [
     { name: 'batches().values()', ours: true, run: values, inputs: TEXT },
+    { name: 'values(), adopted', ours: true, run: adopted, inputs: ['pipe'] },
     { name: 'cursor.text()', ours: true, run: cursors, inputs: TEXT },
     { name: 'values(), detached', ours: true, run: (input) => values(input, { detached: true }), inputs: TEXT },
     { name: 'for await', ours: true, run: forAwait, inputs: TEXT },

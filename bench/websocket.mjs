@@ -101,8 +101,7 @@ class Rounds {
     try {
       return await runOnce(one);
     } catch (error) {
-      // The rest of it names folders, and this goes into records.
-      const text = `!!! FAILED: ${one.name}, ${label}: ${error.message.split('\n', 1)[0].replaceAll(ROOT, '')}`;
+      const text = `!!! FAILED: ${one.name}, ${label}: ${reasonOf(error)}`;
       failed.add(one.name);
       this.#missing.push(text);
       stdout.write(`${text}\n`);
@@ -110,6 +109,12 @@ class Rounds {
       return undefined;
     }
   }
+}
+
+/** The line that says it, without folders: this goes into records. */
+function reasonOf({ message }) {
+  const lines = message.split('\n');
+  return (lines.find((line) => /Error\b.*:/.test(line)) ?? lines[0]).replaceAll(ROOT, '');
 }
 
 /** A row of echoes: servers plain or deflating, or clients. */

@@ -12,7 +12,7 @@ const server = await listenWebSocket(options, (socket) =>
       topics.subscribe(socket, TOPIC);
       socket.send(SUBSCRIBE, { compress: false });
     } else {
-      topics.publish(TOPIC, message);
+      topics.publish(TOPIC, message.borrow(), { type: message.type });
     }
   }),
 );

@@ -47,11 +47,20 @@ export function websocketCases({ quick }) {
 /** @returns {string | undefined} why this one of ours cannot run */
 function withoutOurs({ ours, transport, reference }) {
   if (ours === undefined) return undefined;
-  const folder = ours === 'own' ? 'websocket' : 'ws';
-  if (!existsSync(path(`../../dist/${folder}/index.js`))) return `there is no miniproto/${folder} yet`;
+  const module = ours === 'own' ? 'miniproto/websocket' : 'miniproto/ws';
+  if (!isThere(module)) return `there is no ${module} yet`;
   const { sockets } = miniproto.nativeInfo();
   if (transport !== 'native' || reference || sockets?.native) return undefined;
   return sockets?.reason ?? 'this version has no native sockets';
+}
+
+function isThere(module) {
+  try {
+    return existsSync(fileURLToPath(import.meta.resolve(module)));
+  } catch {
+    // Not among the package's exports.
+    return false;
+  }
 }
 
 /**
