@@ -172,6 +172,8 @@ export class Outbound {
   push(data: string | Uint8Array, options: SendOptions | undefined): boolean {
     const channel = this.#channel;
     if (this.#closed || channel.failed || channel.ended) return false;
+    // What follows fragments is the last of them.
+    if (this.#inPieces) return this.pushFragment(Buffer.from(data as Uint8Array), { ...options, final: true });
     this.#encode(data, options);
     this.#pushed(data.length);
     return true;
@@ -187,7 +189,7 @@ export class Outbound {
       this.#deflating = this.#deflate.beginDeflate();
     }
     const compressed = this.#deflating !== undefined;
-    const piece = this.#deflating?.write(bytes, 0, bytes.length, { final: isLast }) ?? bytes;
+    const piece = this.#deflating?.write(bytes, 0, bytes.length, { final: isLast, flush: true }) ?? bytes;
     if (isLast) this.#deflating = undefined;
     this.#inPieces = true;
     // A deflater may keep a piece to itself until there is more; the first fragment has to say what comes.

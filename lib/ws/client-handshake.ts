@@ -18,7 +18,7 @@ import { HeaderList, isToken } from '../websocket/handshake/header-list.js';
 import { newKey } from '../websocket/handshake/key.js';
 import { checkSwitch } from '../websocket/handshake/response.js';
 import { type HandshakeRequest, isSameHost, isSecure, parseAddress, requestFor } from './client-address.js';
-import { ClientDeflate } from './deflate.js';
+import { FaceDeflate } from './deflate.js';
 import { type ClientOptions, connectionOptionsFor } from './options.js';
 import type { WebSocket } from './web-socket.js';
 
@@ -39,7 +39,7 @@ export class ClientHandshake {
   readonly #options: ClientOptions;
   readonly #connectionOptions: WebSocketOptions;
   readonly #protocols: readonly string[];
-  readonly #deflate: ClientDeflate | undefined;
+  readonly #deflate: FaceDeflate | undefined;
   /** Where the program wanted to go. */
   #first: URL | undefined;
   #request: ClientRequest | undefined;
@@ -58,7 +58,7 @@ export class ClientHandshake {
     checkProtocols(protocols);
     this.#protocols = protocols;
     this.#connectionOptions = connectionOptionsFor(options);
-    this.#deflate = ClientDeflate.of(options.perMessageDeflate ?? true);
+    this.#deflate = FaceDeflate.of(options.perMessageDeflate ?? true, 'client');
   }
 
   /** @throws SyntaxError for what is no address; what `http.request` throws. */

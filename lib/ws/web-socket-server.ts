@@ -21,6 +21,8 @@ import {
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { WebSocketOptions } from '../websocket/connection-options.js';
+import type { UpgradeOffer } from '../websocket/handshake/request.js';
+import { FaceDeflate } from './deflate.js';
 import type { EmitterWith } from './emitter.js';
 import { connectionOptionsFor, type ServerOptions } from './options.js';
 import { type ServerHandshakeHost, type UpgradeRequest, upgrade } from './server-handshake.js';
@@ -175,9 +177,11 @@ export class WebSocketServer<
 /** What the handshake asks a server. */
 class HandshakeHost implements ServerHandshakeHost {
   readonly #server: WebSocketServer;
+  readonly #deflate: FaceDeflate | undefined;
 
   constructor(server: WebSocketServer) {
     this.#server = server;
+    this.#deflate = FaceDeflate.of(server.options.perMessageDeflate, 'server');
   }
 
   get options(): ServerOptions {
@@ -188,8 +192,8 @@ class HandshakeHost implements ServerHandshakeHost {
     return this.#server.isClosing;
   }
 
-  acceptDeflate(): undefined {
-    return undefined;
+  acceptDeflate({ extensions }: UpgradeOffer): ReturnType<FaceDeflate['accept']> {
+    return this.#deflate?.accept(extensions);
   }
 
   shouldHandle(request: IncomingMessage): boolean {
