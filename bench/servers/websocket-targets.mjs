@@ -7,6 +7,8 @@ const TIMES_WS = {
   [FACE]: { group: 12, single: 1.6, large: 1, huge: 1 },
 };
 const NEVER_SLOWER = [FACE_DUPLEX, FACE_REFERENCE];
+/** Of the processor time of a bare loop, at most 1.2 times: the other way round. */
+const OF_A_BARE_LOOP = 0.83;
 const MOST_IDLE_BYTES = { [OWN]: 1024, [FACE]: 2048 };
 
 /** @returns {{ input: string, ours: string, rival: string, atLeast: number, ratio: number, met: boolean }[]} */
@@ -38,7 +40,7 @@ function publishTargets({ input, deflate, cases }) {
     return { input: `${input}, ${figure.replace('MsPerPublish', ' time')}`, ours, rival, ratio, atLeast };
   };
   if (deflate !== undefined) return [row(OWN, WS, 'cpuMsPerPublish', 5)];
-  return [row(OWN, WS, 'userMsPerPublish', 5), row(OWN, BY_HAND, 'cpuMsPerPublish', 1 / 1.2)];
+  return [row(OWN, WS, 'userMsPerPublish', 5), row(OWN, BY_HAND, 'cpuMsPerPublish', OF_A_BARE_LOOP)];
 }
 
 function idleTargets(idle) {
