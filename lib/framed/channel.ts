@@ -51,8 +51,8 @@ export class Channel {
   #ended: Promise<void> | undefined;
   /** Everything has been handed over, and the stream was told to end. */
   #finished = false;
-  /** Those who wait for room, or for everything to have left. */
-  readonly #waiters = new Waiters();
+  /** Those who wait for room, or for everything to have left; made for the first one, since mostly nobody does. */
+  #waiters: Waiters | undefined;
 
   constructor(stream: ByteStream, highWaterMark: number, lowWaterMark = highWaterMark) {
     this.stream = stream;
@@ -184,7 +184,7 @@ export class Channel {
       this.fail(error);
       throw this.#failure;
     }
-    this.#waiters.wake();
+    this.#waiters?.wake();
     return true;
   }
 
@@ -207,7 +207,7 @@ export class Channel {
       for (;;) {
         const answer = this.push();
         if (answer === true) break;
-        this.#waiters.wake();
+        this.#waiters?.wake();
         await this.stream.ready(answer === NEED_READ ? 'read' : 'write');
       }
     } catch (error) {
@@ -234,6 +234,7 @@ export class Channel {
     if (this.output.length === 0) return this.stream.ready('write', { signal });
     this.pushOn();
     if (this.output.length === 0) return;
+    this.#waiters ??= new Waiters();
     await this.#waiters.wait(signal);
   }
 
@@ -268,7 +269,7 @@ export class Channel {
     this.output.clear();
     // A queue that lost bytes must not be followed by others: the peer would read garbage.
     this.stream.destroy(this.#failure);
-    this.#waiters.fail(this.#failure);
+    this.#waiters?.fail(this.#failure);
   }
 
   /** The abrupt end. */
@@ -277,7 +278,7 @@ export class Channel {
     this.#failure ??= error === undefined ? new TransportError('ERR_STREAM_DESTROYED') : asTransportError(error);
     this.interrupted = true;
     this.output.clear();
-    this.#waiters.fail(this.#failure);
+    this.#waiters?.fail(this.#failure);
   }
 
   /** Called at the end of the turn. Internal. */

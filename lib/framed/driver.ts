@@ -46,7 +46,7 @@ export class Driver {
   readonly #channel: Channel;
   readonly #reader: RecordReader<unknown, never>;
   /** Writers that need the peer, woken when a reader has got further on their behalf. */
-  readonly #needy = new Waiters();
+  #needy: Waiters | undefined;
   /** The last write was refused until the peer has been heard. */
   #needsPeer = false;
   /** What a write waits for cannot be read before our own output has left. */
@@ -125,7 +125,7 @@ export class Driver {
 
   /** A reader has got further, or the stream is gone: either may be what a write waits for. */
   wakeNeedy(): void {
-    if (this.#needy.count > 0) this.#needy.wake();
+    this.#needy?.wake();
   }
 
   // ---------------------------------------------------------------- input
@@ -207,8 +207,10 @@ export class Driver {
   async #peerHeard({ signal }: ReadyOptions): Promise<void> {
     const { stream, highWaterMark } = this.#channel;
     const room = this.#mayReadAhead && this.#reader.decodedBytes < highWaterMark;
+    this.#needy ??= new Waiters();
+    const needy = this.#needy;
     await firstOf(signal, (either) => {
-      const waits = [this.#needy.wait(either)];
+      const waits = [needy.wait(either)];
       // A reader that waits takes what comes. With everything there that may be held, only a reader gets further.
       if (!this.reading && room) waits.push(stream.ready('read', { signal: either }));
       if (this.#blockedByOutput) waits.push(this.#channel.ready(either));

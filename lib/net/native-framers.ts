@@ -13,9 +13,13 @@ const MOST_FRAMERS = 256;
 
 const indices = new WeakMap<Framer, number>();
 let count = 0;
+/** What was asked for last: mostly all connections of a thread have one framer, and ask in each turn. */
+let lastFramer: Framer | undefined;
+let lastIndex = -1;
 
 /** @returns the index for `setFramer`, or -1. */
 export function nativeFramer(net: NetInterface, framer: Framer | undefined): number {
+  if (framer === lastFramer) return lastIndex;
   if (framer === undefined) return -1;
   let index = indices.get(framer);
   if (index === undefined) {
@@ -23,6 +27,8 @@ export function nativeFramer(net: NetInterface, framer: Framer | undefined): num
     if (index >= 0) count++;
     indices.set(framer, index);
   }
+  lastFramer = framer;
+  lastIndex = index;
   return index;
 }
 
