@@ -132,7 +132,7 @@ class Frames {
   }
 
   write(first: number, payload: string | Uint8Array, output: OutputBuffer): void {
-    if (this.#output !== output) this.#writer = new FrameWriter(output, this.#options.keys);
+    if (this.#output !== output) this.#writer = new FrameWriter(output, this.#options.keys, { lends: false });
     this.#output = output;
     if (typeof payload === 'string') {
       this.#writer!.writeText(first, payload);

@@ -22,10 +22,13 @@ export class FrameWriter {
   readonly #output: OutputBuffer;
   /** Undefined: a server, which does not mask. */
   readonly #keys: MaskKeySource | undefined;
+  /** The stream below is done with memory that it has taken; else what it has taken must never be written again. */
+  readonly #lends: boolean;
 
-  constructor(output: OutputBuffer, keys: MaskKeySource | undefined) {
+  constructor(output: OutputBuffer, keys: MaskKeySource | undefined, { lends }: { lends: boolean }) {
     this.#output = output;
     this.#keys = keys;
+    this.#lends = lends;
   }
 
   /** Whether payloads are sent as they are. */
@@ -60,7 +63,7 @@ export class FrameWriter {
     const output = this.#output;
     const size = to - from;
     const most = size + LONGEST_HEADER;
-    const block = size >= BY_REFERENCE_FROM ? leaseBlock(most) : undefined;
+    const block = this.#lends && size >= BY_REFERENCE_FROM ? leaseBlock(most) : undefined;
     if (block === undefined) {
       const room = output.room(most);
       const start = output.roomStart;

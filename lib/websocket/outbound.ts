@@ -60,7 +60,7 @@ export class Outbound {
 
   constructor(channel: Channel, { keys, deflate, threshold }: OutboundOptions) {
     this.#channel = channel;
-    this.#frames = new FrameWriter(channel.output, keys);
+    this.#frames = new FrameWriter(channel.output, keys, channel);
     this.#deflate = deflate;
     this.#threshold = threshold;
   }
