@@ -79,6 +79,8 @@ export async function serveExtendedConnect(
     const { headers, body } = refusalParts(decision);
     stream.respond(fieldsOf(headers, decision.status));
     stream.end(body);
+    // Once that has left: the peer's side would stay open otherwise. RFC 9113 §8.1
+    stream.close();
   } catch (error) {
     // Node throws for a stream that is gone.
     stream.destroy();

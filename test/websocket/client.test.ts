@@ -354,6 +354,7 @@ describe('redirects', () => {
     const asked: { url: string; headers: http.IncomingHttpHeaders }[] = [];
     const server = http.createServer();
     server.on('upgrade', (message, socket) => {
+      socket.on('error', () => {});
       asked.push({ url: message.url!, headers: message.headers });
       const [status, location] = paths[message.url!] ?? [];
       if (status !== undefined) {

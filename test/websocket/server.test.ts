@@ -351,7 +351,7 @@ describe('a connection handler', () => {
     server.on('upgrade', (message, socket, head) => {
       storage.run(message.url!, async () => {
         const verify = async () => {
-          await null;
+          await new Promise<void>((resolve) => setImmediate(resolve));
           seen.push(storage.getStore());
           return true;
         };
