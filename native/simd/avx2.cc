@@ -16,6 +16,7 @@ namespace {
 struct Avx2 {
   using Vector = __m256i;
   static constexpr size_t kWidth = 32;
+  static constexpr bool kLooksUp = true;
 
   // SAFETY: the unaligned forms are used; callers keep kWidth bytes in range.
   static Vector load(const uint8_t* bytes) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes)); }
@@ -30,6 +31,16 @@ struct Avx2 {
   static Vector equal(Vector a, Vector b) { return _mm256_cmpeq_epi8(a, b); }
   static bool any(Vector vector) { return _mm256_movemask_epi8(vector) != 0; }
   static uint64_t bits(Vector vector) { return static_cast<uint32_t>(_mm256_movemask_epi8(vector)); }
+  /** Sixteen bytes to look up in: in both halves, since a shuffle stays within its own. */
+  static Vector table(const uint8_t (&bytes)[16]) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));  // SAFETY: as load
+  }
+  /** Pre: indices are below 16. */
+  static Vector lookUp(Vector table, Vector indices) { return _mm256_shuffle_epi8(table, indices); }
+  static Vector highHalves(Vector vector) { return both(_mm256_srli_epi16(vector, 4), splat(0x0f)); }
+  /** Not below 0. */
+  static Vector subtract(Vector a, Vector b) { return _mm256_subs_epu8(a, b); }
+  static bool isZero(Vector vector) { return _mm256_testz_si256(vector, vector) != 0; }
   static uint64_t blockBits(const Vector (&vectors)[2]) { return bits(vectors[0]) | bits(vectors[1]) << 32; }
 };
 

@@ -93,6 +93,11 @@ struct KernelSet {
   /** True when no byte is over 0x7f. */
   bool (*isAscii)(const uint8_t* bytes, size_t size);
   /**
+   * Bytes from the front that are valid UTF-8 and whole characters. Where it stops, fewer than four bytes are left, or
+   * the next 64 hold one that cannot be there.
+   */
+  size_t (*passUtf8)(const uint8_t* bytes, size_t size);
+  /**
    * target[i] = source[i] ^ byte i % 4 of `key`, lowest first. Pre: target <= source, or the two do not overlap.
    * @returns whether no byte written is over 0x7f.
    */

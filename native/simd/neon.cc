@@ -18,6 +18,7 @@ namespace {
 struct Neon {
   using Vector = uint8x16_t;
   static constexpr size_t kWidth = 16;
+  static constexpr bool kLooksUp = true;
 
   static Vector load(const uint8_t* bytes) { return vld1q_u8(bytes); }
   static void store(uint8_t* bytes, Vector vector) { vst1q_u8(bytes, vector); }
@@ -28,6 +29,14 @@ struct Neon {
   static Vector differing(Vector a, Vector b) { return veorq_u8(a, b); }
   static Vector equal(Vector a, Vector b) { return vceqq_u8(a, b); }
   static bool any(Vector vector) { return vmaxvq_u8(vector) >= 0x80; }
+  /** Sixteen bytes to look up in. */
+  static Vector table(const uint8_t (&bytes)[16]) { return vld1q_u8(bytes); }
+  /** Pre: indices are below 16. */
+  static Vector lookUp(Vector table, Vector indices) { return vqtbl1q_u8(table, indices); }
+  static Vector highHalves(Vector vector) { return vshrq_n_u8(vector, 4); }
+  /** Not below 0. */
+  static Vector subtract(Vector a, Vector b) { return vqsubq_u8(a, b); }
+  static bool isZero(Vector vector) { return vmaxvq_u8(vector) == 0; }
   static Vector placeBits(Vector matches) {
     return vandq_u8(matches, vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201)));
   }

@@ -15,6 +15,7 @@ namespace {
 struct Sse2 {
   using Vector = __m128i;
   static constexpr size_t kWidth = 16;
+  static constexpr bool kLooksUp = false;
 
   // SAFETY: the unaligned forms are used; callers keep kWidth bytes in range.
   static Vector load(const uint8_t* bytes) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)); }

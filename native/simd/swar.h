@@ -59,6 +59,8 @@ inline uint32_t littleEndian(uint32_t word) {
 struct Swar {
   using Vector = uint64_t;
   static constexpr size_t kWidth = 8;
+  /** Whether there is a table() and lookUp(). */
+  static constexpr bool kLooksUp = false;
   static constexpr uint64_t kOnes = 0x0101010101010101;
   static constexpr uint64_t kTops = 0x8080808080808080;
 

@@ -8,14 +8,15 @@
 #include "simd/vector_lines.h"
 #include "simd/vector_mask.h"
 #include "simd/vector_scan.h"
+#include "simd/vector_utf8.h"
 
 namespace miniproto {
 namespace {
 
 template <class V>
 constexpr KernelSet kernelSetOf(const char* name) {
-  return {name,       indexOfByte<V>, indexOfAny<V>,   indexOfSequence<V>, indexAll<V>,
-          isAscii<V>, mask<V>,        takeMessages<V>, scanLines<V>};
+  return {name,       indexOfByte<V>, indexOfAny<V>, indexOfSequence<V>, indexAll<V>,
+          isAscii<V>, passUtf8<V>,    mask<V>,       takeMessages<V>,    scanLines<V>};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 /**
- * Masking against the definition (byte i meets key byte (phase + i) % 4), in place and copied, whole and in pieces.
+ * Masking against the definition (byte i meets key byte (phase + i) % 4): in place, copied, moved to lower addresses of
+ * the same memory, whole and in pieces.
  */
 #include "simd/mask.h"
 
@@ -58,12 +59,40 @@ void piecesMaskAsTheWhole() {
   }
 }
 
+void moveToLowerAddresses() {
+  Random random;
+  forEachShape([&](size_t size, size_t alignment) {
+    const size_t distance = random.oneIn(4) ? random.below(4) : 4 * random.below(40);
+    const auto key = static_cast<uint32_t>(random.next());
+    const auto phase = static_cast<unsigned>(random.below(4));
+    say("move, size " + std::to_string(size) + ", alignment " + std::to_string(alignment) + ", distance " +
+        std::to_string(distance));
+    ExactBuffer bytes(distance + size, alignment);
+    const bool mostlyAscii = random.oneIn(2);
+    for (size_t i = 0; i < size; i++) {
+      const auto plain = static_cast<uint8_t>(random.next() >> 33);
+      bytes[distance + i] = masked(mostlyAscii ? plain & 0x7f : plain, key, phase + i);
+    }
+    if (size > 0 && random.oneIn(2)) bytes[distance + random.below(size)] ^= 0x80;
+    std::string expected(size, '\0');
+    bool ascii = true;
+    for (size_t i = 0; i < size; i++) {
+      const uint8_t plain = masked(bytes[distance + i], key, phase + i);
+      expected[i] = static_cast<char>(plain);
+      ascii = ascii && plain < 0x80;
+    }
+    CHECK(maskMove(bytes.data() + distance, bytes.data(), size, key, phase) == ascii);
+    CHECK(size == 0 || std::memcmp(bytes.data(), expected.data(), size) == 0);
+  });
+}
+
 }  // namespace
 
 int main() {
   forEachKernel([] {
     maskMeetsItsDefinition();
     piecesMaskAsTheWhole();
+    moveToLowerAddresses();
   });
   return 0;
 }
