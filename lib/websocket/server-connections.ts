@@ -51,6 +51,11 @@ export class ServerConnections {
     this.#connectionOptions = connectionOptions(options);
   }
 
+  /** One function for all of them. */
+  readonly #gone = (connection: WebSocketConnection): void => {
+    this.connections.delete(connection);
+  };
+
   /** Waits for a handshake, and goes on with what it became. */
   take(shaking: Promise<Outcome>): void {
     shaking.then(
@@ -63,7 +68,7 @@ export class ServerConnections {
     if ('established' in outcome) {
       const connection = new WebSocketConnection(outcome.established, this.#connectionOptions);
       this.connections.add(connection);
-      void connection.closed.then(() => this.connections.delete(connection));
+      connection.whenClosed(this.#gone);
       if (this.#closing !== undefined) void connection.close(this.#closing.code, this.#closing.reason);
       else this.#handle(connection, outcome.request);
     } else if ('refused' in outcome) this.options.onRefused?.(outcome.refused.error, outcome.request);
