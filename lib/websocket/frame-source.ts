@@ -12,6 +12,7 @@ import { webSocketFramer } from '../codecs/framers.js';
 import {
   createFrameTable,
   FRAME_ERROR,
+  FRAME_MORE,
   H_CONSUMED,
   H_DETAIL_HIGH,
   H_DETAIL_LOW,
@@ -35,6 +36,8 @@ import { FIN, OP_CONTINUATION, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
 const RUN_ROWS = 512;
 /** Bytes. Gathered at first where a header straddles two segments. */
 const SEAM = 14;
+/** Bytes. The longest control frame: headers and close codes are found wrong as soon as they are, however they come. */
+const SHORT = 131;
 
 /** Rows [row, rows) of a table, about payloads in `bytes`. */
 export interface FrameRun {
@@ -91,7 +94,8 @@ export class FrameSource {
     const { bytes } = input.front()!;
     const run = { bytes, table, base, row: 0, rows, lent: true, offset: input.offset, pooled: false, kept: false };
     this.#settle(table, base);
-    this.#examined = input.offset + input.length;
+    // A full table says nothing of what is behind its rows.
+    if (table[base + H_STATUS] === FRAME_MORE) this.#examined = input.offset + input.length;
     return run;
   }
 
@@ -151,8 +155,8 @@ export class FrameSource {
     if (input.length === present) return 0;
     if (need === 0) return Math.min(input.length, present + SEAM);
     if (need <= input.length) return need;
-    // Text is looked at as it comes; other frames are put together once, when they are complete.
-    return this.#isText() ? input.length : 0;
+    // Text, and what is short, is looked at as it comes; other frames are put together once, when they are complete.
+    return need <= SHORT || this.#isText() ? input.length : 0;
   }
 
   #isText(): boolean {
