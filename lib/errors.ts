@@ -28,6 +28,7 @@ export const ERROR_MESSAGES = {
   ERR_INVALID_DEFLATE: 'the message cannot be inflated',
   // LimitError
   ERR_MESSAGE_TOO_LARGE: 'the message is longer than maxMessageLength',
+  ERR_CLOSE_TIMEOUT: 'the peer did not answer the close frame in time',
   ERR_SLOW_PEER: 'the peer does not keep up with what it is sent',
   ERR_RECORD_TOO_LARGE: 'the record is longer than maxLength',
   ERR_LENGTH_TOO_LONG: 'the length field is longer than maxLengthBytes',

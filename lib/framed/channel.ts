@@ -39,6 +39,8 @@ export class Channel {
    * for each record, for what hardly ever happens.
    */
   interrupted = false;
+  /** A write was refused in a turn: whoever is handed records wants to answer them. */
+  refused = false;
   /** The stream's output failed; it sticks. */
   #failure: MiniprotoError | undefined;
   #scheduled = false;

@@ -11,12 +11,14 @@
  *   closed                                   nothing: `closed` has resolved, with 1006 where no close frame came
  *
  * A violation sends the code that the RFC names, and does not wait for an answer. §7.1.7
+ *
+ * Over 400 lines, because it is the whole face of a connection, and nearly all of its methods say what they do elsewhere.
  */
 import { inspect } from 'node:util';
 import { checkSignal, invalidArgType } from '../arguments.js';
 import { LimitError, TransportError, UsageError } from '../errors.js';
 import { Channel } from '../framed/channel.js';
-import { LARGEST_MAX_LENGTH } from '../limits.js';
+import { CLOSE_DISCARD_BYTES, LARGEST_MAX_LENGTH } from '../limits.js';
 import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
 import type { ByteStream, ReadyOptions } from '../streams/byte-stream.js';
 import {
@@ -97,13 +99,14 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   #closeTimer: NodeJS.Timeout | undefined;
   #observer: ConnectionObserver | undefined;
   #heartbeat: Heartbeat | undefined;
-  #trips: ((ms: number) => void)[] | undefined;
+  #trips: Trip[] | undefined;
   #tripBegan = 0;
   #closeListeners: ((connection: WebSocketConnection) => void)[] | undefined;
   #waitsForMessage = false;
   /** Somebody reads messages in pieces. */
   #inPieces = false;
-  #rejectHandler: ((error: unknown) => void) | undefined;
+  /** The promise of `onMessage`. */
+  #handling: { resolve(info: CloseInfo): void; reject(error: unknown): void } | undefined;
   /** Messages that `whenFull: 'drop'` has dropped. */
   dropped = 0;
 
@@ -168,6 +171,8 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   }
 
   #onFull(): void {
+    // Behind a message in pieces it is not the peer that does not keep up.
+    if (!this.#channel.full) return;
     if (this.#options.whenFull === 'drop') this.dropped++;
     else this.destroy(new LimitError('ERR_SLOW_PEER', { protocol: 'websocket' }));
   }
@@ -188,8 +193,7 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   /** Resolves when `send` takes messages again. @throws the signal's reason; what has ended the connection. */
   async drain(options: ReadyOptions = {}): Promise<void> {
     checkSignal('options.signal', options.signal);
-    const channel = this.#channel;
-    while (channel.full) await channel.ready(options.signal);
+    await this.#outbound.ready(options.signal);
   }
 
   /** Resolves when everything that was taken has been given to the system. */
@@ -236,8 +240,7 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
         this.#tripBegan = performance.now();
         this.ping(ROUND_TRIP);
       }
-      this.#trips.push(resolve);
-      void this.closed.then(() => reject(this.#endedError()));
+      this.#trips.push({ resolve, reject });
     });
   }
 
@@ -248,8 +251,9 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   // ---------------------------------------------------------------- receiving
 
   /**
-   * Hands every message to `handler` as it arrives, until the connection is closed. While the output is over its mark
-   * nothing is handed out, so one `send` per message is always taken.
+   * Hands every message to `handler` as it arrives, until the connection is closed. Once a handler has answered a
+   * message, nothing is handed out while the output is over its mark, so one `send` per message is always taken; one that
+   * never answers is given messages however much others send, or two sides that wait for each other would wait for ever.
    * @returns how the connection ended; rejects only with what `handler` throws, which closes it with 1011.
    * @throws UsageError ERR_READ_IN_PROGRESS when somebody reads already.
    */
@@ -259,8 +263,9 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
     this.#inbound.deliverTo({ deliver: (message) => handler(message, this) }, { inOrder: false });
     process.nextTick(beginLater, this.#inbound);
     return new Promise((resolve, reject) => {
-      this.#rejectHandler = reject;
-      void this.closed.then(resolve);
+      this.#handling = { resolve, reject };
+      // Behind what was kept, which is handed out first.
+      if (this.#info !== undefined) process.nextTick(resolve, this.#info);
     });
   }
 
@@ -307,7 +312,7 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
       this.#inbound.made();
       return value;
     }
-    if (answer === EOF && this.#error !== undefined && this.#received === undefined) throw this.#error;
+    if (answer === EOF) this.#checkEnd();
     return answer;
   }
 
@@ -372,7 +377,7 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   }
 
   #checkEnd(): void {
-    if (this.#error !== undefined && this.#received === undefined) throw this.#error;
+    if (this.#error !== undefined) throw this.#error;
   }
 
   // ---------------------------------------------------------------- control frames
@@ -394,7 +399,7 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
     const ms = performance.now() - this.#tripBegan;
     const trips = this.#trips!;
     this.#trips = undefined;
-    for (const resolve of trips) resolve(ms);
+    for (const trip of trips) trip.resolve(ms);
   }
 
   #closeReceived(bytes: Buffer, from: number, to: number): void {
@@ -434,18 +439,20 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   #beginClose(code: number | undefined, reason: string, timeoutMs: number): void {
     this.#state = 'closing';
     this.#outbound.close(closePayload(code, reason));
-    this.#closeTimer = setTimeout(destroyLater, timeoutMs, this);
+    // Corked or not: nothing follows that it could leave with.
+    this.#channel.pushOn();
+    this.#closeTimer = setTimeout(expireLater, timeoutMs, this);
     this.#inbound.discard();
   }
 
   /** Both close frames have been sent, or nothing more is expected: the stream ends. */
   async #finish(): Promise<void> {
-    if (this.#finishing) return;
+    if (this.#finishing || this.#state === 'closed') return;
     this.#finishing = true;
     clearTimeout(this.#closeTimer);
     const { closeTimeoutMs } = this.#options;
     const endsAt = performance.now() + closeTimeoutMs;
-    this.#closeTimer = setTimeout(destroyLater, closeTimeoutMs, this);
+    this.#closeTimer = setTimeout(expireLater, closeTimeoutMs, this);
     try {
       await this.#channel.flush();
       // The server ends first, so that it is not left with the connection's last state. RFC 6455 §7.1.1
@@ -459,7 +466,8 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
 
   async #peerEnded(): Promise<void> {
     const { stream } = this;
-    for (;;) {
+    const most = stream.input.offset + CLOSE_DISCARD_BYTES;
+    while (stream.input.offset < most) {
       stream.input.consume(stream.input.length);
       const answer = stream.tryFill(1);
       if (answer === EOF) return;
@@ -474,11 +482,16 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
     this.#heartbeat?.stop();
     this.#deflate?.destroy();
     this.#inbound.stop();
+    this.#outbound.wake();
     const { code, reason } = this.#received ?? ABNORMAL;
     const clean = this.#received !== undefined && this.#outbound.closed;
-    const error = this.#received === undefined ? this.#error : undefined;
+    const error = this.#error;
     this.#info = error === undefined ? { code, reason, clean } : { code, reason, clean, error };
     this.#resolveClosed?.(this.#info);
+    this.#handling?.resolve(this.#info);
+    const trips = this.#trips;
+    this.#trips = undefined;
+    if (trips !== undefined) for (const trip of trips) trip.reject(this.#endedError());
     this.#observer?.closed?.(this.#info);
     const listeners = this.#closeListeners;
     this.#closeListeners = undefined;
@@ -495,32 +508,41 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
 
   /** Internal, see InboundHost. A violation is told to the peer; a failed stream has nobody to tell. */
   inputFailed(error: unknown): void {
-    if (this.#inbound.over) return;
-    this.#fail(error instanceof Error ? error : new Error(String(error)), closeCodeOf(error));
+    if (this.#inbound.over) {
+      // Of a message that was kept until now: the peer has been answered, the user has not.
+      this.#error ??= asError(error);
+    } else if (error instanceof TransportError) {
+      this.#observer?.failed?.(error);
+      this.lose(error);
+    } else this.#fail(asError(error), closeCodeOf(error));
   }
 
   /** Internal, see InboundHost. */
   handlerFailed(error: unknown): void {
-    this.#rejectHandler?.(error);
-    this.#fail(error instanceof Error ? error : new Error(String(error)), CLOSE_INTERNAL_ERROR);
+    this.#handling?.reject(error);
+    this.#inbound.drop();
+    this.#fail(asError(error), CLOSE_INTERNAL_ERROR);
   }
 
   #fail(error: Error, code: number): void {
     this.#inbound.stop();
+    if (this.#state === 'closed') return;
     this.#error ??= error;
     const first = this.#state === 'open';
-    this.#state = this.#state === 'closed' ? 'closed' : 'closing';
-    if (error instanceof TransportError) {
-      this.#observer?.failed?.(error);
-      return this.destroy(error);
-    }
+    this.#state = 'closing';
     if (first) this.#outbound.close(closePayload(code, ''));
     this.#observer?.failed?.(error);
     void this.#finish();
   }
 
-  /** The abrupt end: no close frame, and what has not left is lost. */
+  /** The abrupt end: no close frame, what has not left is lost, and what has come is given to nobody. */
   destroy(error?: Error): void {
+    this.#inbound.drop();
+    this.lose(error);
+  }
+
+  /** The connection is gone; messages that have come can still be read. Internal. */
+  lose(error: Error | undefined): void {
     if (this.#state === 'closed') return;
     this.#error ??= error;
     this.#inbound.stop();
@@ -543,6 +565,20 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   /** The output has failed. Internal. */
   outputFailed(error: unknown): void {
     this.#channel.fail(error);
+  }
+
+  /** The peer has not closed in time. Internal. */
+  closeExpired(): void {
+    const given = this.#received !== undefined || this.#error !== undefined;
+    this.lose(given ? undefined : new LimitError('ERR_CLOSE_TIMEOUT', { protocol: 'websocket' }));
+  }
+
+  /** Changes with every sign of life, and while none could be seen: NaN differs from itself. Internal. */
+  get signs(): number {
+    if (this.#inbound.halted) return Number.NaN;
+    const { input } = this.stream;
+    const taken = this.#inbound.blocked ? this.#channel.output.offset : 0;
+    return input.offset + input.length + taken;
   }
 
   /** Closes because the time is over. Internal: for the heartbeat. */
@@ -585,6 +621,12 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
   }
 }
 
+/** Somebody who waits for a pong. */
+interface Trip {
+  resolve(ms: number): void;
+  reject(error: Error): void;
+}
+
 const ABNORMAL = { code: CLOSE_ABNORMAL, reason: '' };
 /** What pings of `roundTrip` carry. */
 const ROUND_TRIP = Buffer.from('miniproto:rtt');
@@ -593,8 +635,12 @@ function beginLater(inbound: Inbound): void {
   inbound.start();
 }
 
-function destroyLater(connection: WebSocketConnection): void {
-  connection.destroy();
+function expireLater(connection: WebSocketConnection): void {
+  connection.closeExpired();
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function closePayload(code: number | undefined, reason: string): Buffer {

@@ -12,8 +12,10 @@ export interface Beating {
   readonly stream: ByteStream;
   readonly state: 'open' | 'closing' | 'closed';
   ping(): boolean;
+  /** Changes with every sign of life. */
+  readonly signs: number;
   expire(): void;
-  destroy(error: Error): void;
+  lose(error: Error): void;
 }
 
 /** Milliseconds. The timer is never faster than this. */
@@ -33,7 +35,7 @@ export class Heartbeat {
   readonly #begunAt = performance.now();
   #heardAt = this.#begunAt;
   #pingedAt = this.#begunAt;
-  #received = 0;
+  #signs = 0;
 
   /** @returns undefined when there is nothing to look for. */
   static of(connection: Beating, options: CheckedOptions): Heartbeat | undefined {
@@ -63,13 +65,13 @@ export class Heartbeat {
 
   look(now: number): void {
     const connection = this.#connection;
-    const { input } = connection.stream;
-    const received = input.offset + input.length;
-    if (received !== this.#received) this.#heardAt = now;
-    this.#received = received;
+    const { signs } = connection;
+    if (signs !== this.#signs) this.#heardAt = now;
+    this.#signs = signs;
     if (this.#idleMs > 0 && now - this.#heardAt >= this.#idleMs) {
       const message = `nothing was received for ${this.#idleMs} ms`;
-      connection.destroy(new LimitError('ERR_IDLE_TIMEOUT', { protocol: 'websocket', message, offset: received }));
+      const { offset } = connection.stream.input;
+      connection.lose(new LimitError('ERR_IDLE_TIMEOUT', { protocol: 'websocket', message, offset }));
     } else if (connection.state !== 'open') {
       // The closing handshake has a deadline of its own.
     } else if (this.#lifeMs > 0 && now - this.#begunAt >= this.#lifeMs) connection.expire();

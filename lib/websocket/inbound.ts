@@ -10,6 +10,8 @@
  *   nobody, or a reader   keeps the frames, wakes those who wait        the backlog is over its mark
  *
  * A turn hands out messages in memory that others get next, so whatever is left of it is copied.
+ *
+ * Over 400 lines, because what stops reading and what lets it go on again have to be seen together.
  */
 import { AsyncResource } from 'node:async_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -21,7 +23,7 @@ import type { Watcher } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 import { Backlog } from './backlog.js';
 import { type FrameRun, type FrameSource, isRun } from './frame-source.js';
-import type { MessageAssembly } from './message-assembly.js';
+import type { Assembled, MessageAssembly } from './message-assembly.js';
 import { PlacedMessage } from './message-cursor.js';
 import { FIN, headerSize, OP_BINARY, OP_CLOSE, OP_TEXT, OPCODE_MASK } from './opcodes.js';
 
@@ -74,6 +76,14 @@ export class Inbound implements Watcher {
   #over = false;
   /** Messages that nobody takes are dropped: the connection is closing. */
   #discards = false;
+  /** Some were: what comes now may continue them. */
+  #lossy = false;
+  /** Nothing is handed out any more. */
+  #dropped = false;
+  /** Reading has stopped although there may be more in the input, or in the stream. */
+  #halted = false;
+  /** The handler has sent something: it is given messages only while there is room for an answer. */
+  #answers = false;
   /** Somebody takes the frames by himself. */
   #suspended = false;
 
@@ -137,6 +147,23 @@ export class Inbound implements Watcher {
     this.wake();
   }
 
+  /** The same, and what is kept is given to nobody any more. */
+  drop(): void {
+    this.#dropped = true;
+    this.#backlog = undefined;
+    this.stop();
+  }
+
+  /** Nothing is read because of us: nobody has taken what came. */
+  get halted(): boolean {
+    return this.#halted && !this.#blocked;
+  }
+
+  /** Nothing is read because the peer takes nothing. */
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
   /** Wakes those who wait for messages. */
   wake(): void {
     this.#readers?.wake();
@@ -163,6 +190,7 @@ export class Inbound implements Watcher {
   #handOut(first: FrameRun | undefined, inTurn: boolean): void {
     const channel = this.#channel;
     this.#running = true;
+    this.#halted = false;
     channel.hold();
     let others = false;
     try {
@@ -186,7 +214,10 @@ export class Inbound implements Watcher {
     let run = first;
     for (let runs = 0; ; runs++) {
       if (run === undefined) {
-        if (!this.#mayRead()) return false;
+        if (!this.#mayRead()) {
+          this.#halted = true;
+          return false;
+        }
         if (runs >= RUNS_PER_TURN) return true;
         const answer = this.#source.tryNext();
         if (!isRun(answer)) {
@@ -202,8 +233,9 @@ export class Inbound implements Watcher {
 
   #take(run: FrameRun): void {
     try {
-      if (this.#delivers()) this.#deliverRun(run);
-      if (run.row < run.rows) this.#keep(run);
+      if (this.#delivers() && !this.#lossy) this.#deliverRun(run);
+      // Once it is over, what is left was behind the end.
+      if (run.row < run.rows && !this.#over) this.#keep(run);
     } finally {
       this.#channel.returnLent();
       this.#source.done(run);
@@ -220,7 +252,7 @@ export class Inbound implements Watcher {
   }
 
   #delivers(): boolean {
-    return this.#receiver !== undefined && !this.#paused && !this.#blocked;
+    return this.#receiver !== undefined && !this.#paused && !this.#blocked && !this.#dropped;
   }
 
   #mayRead(): boolean {
@@ -236,14 +268,17 @@ export class Inbound implements Watcher {
     const message = new PlacedMessage(channel);
     const receiver = this.#receiver!;
     try {
-      while (run.row < run.rows && !(this.#over && !run.kept)) {
+      while (run.row < run.rows && !this.#dropped && !(this.#over && !run.kept)) {
         if (!this.#moveToNext(run, message)) continue;
+        const before = this.#answers ? 0 : writtenTo(channel);
         try {
           receiver.deliver(message);
         } catch (error) {
           this.#host.handlerFailed(error);
         }
-        if (channel.full) this.#block();
+        if (!this.#answers) this.#answers = channel.refused || writtenTo(channel) !== before;
+        // A handler that never answers goes on: the peer may have to be read for it to read.
+        if (channel.full && this.#answers) this.#block();
         if (this.#paused || this.#blocked) return;
       }
     } finally {
@@ -274,7 +309,7 @@ export class Inbound implements Watcher {
     }
     if ((first & OP_CLOSE) !== 0) {
       this.#host.control(first & OPCODE_MASK, bytes, from, from + length);
-      if (this.#channel.full && this.#receiver !== undefined) this.#block();
+      if (this.#channel.full && this.#answers) this.#block();
       return false;
     }
     return this.#assemble(run, message, first, from, length);
@@ -282,10 +317,21 @@ export class Inbound implements Watcher {
 
   #assemble(run: FrameRun, message: PlacedMessage, first: number, from: number, length: number): boolean {
     this.#assembly ??= this.#host.makeAssembly();
-    const whole = this.#assembly.add(first, run.bytes, from, from + length, run.offset);
+    const whole = this.#add(first, run, from, length);
     if (whole === undefined) return false;
     message.moveTo(whole.bytes, whole.from, whole.to, whole.isText, false, true, -1);
     return true;
+  }
+
+  #add(first: number, run: FrameRun, from: number, length: number): Assembled | undefined {
+    try {
+      return this.#assembly!.add(first, run.bytes, from, from + length, run.offset);
+    } catch (error) {
+      // The message is wrong: there are none behind it.
+      this.#host.inputFailed(error);
+      this.drop();
+      throw error;
+    }
   }
 
   /** Keeps the rest of a run for later; its control frames are handled now, unless everything has its order. */
@@ -300,7 +346,8 @@ export class Inbound implements Watcher {
       this.#host.control(opcode, bytes, from, from + table[at + R_LENGTH]!);
     }
     run.row = run.rows;
-    if (this.#discards && (this.#backlog?.length ?? 0) >= this.#mark) return;
+    this.#lossy ||= this.#discards && (this.#backlog?.length ?? 0) >= this.#mark;
+    if (this.#lossy) return;
     this.#backlog ??= new Backlog();
     if (this.#backlog.keep(run, first, { control: this.#inOrder })) this.wake();
   }
@@ -369,7 +416,7 @@ export class Inbound implements Watcher {
 
   proceed(): void {
     this.#suspended = false;
-    this.#rearm(false);
+    this.start();
   }
 
   /** The oldest frames that are kept, and what has come of a message that is open. */
@@ -411,14 +458,14 @@ export class Inbound implements Watcher {
         continue;
       }
       const found = this.#moveToNext(run, message);
-      this.#backlog!.settle();
+      this.#backlog?.settle();
       if (found) return true;
     }
   }
 
   /** Reading may get further after this: a reader has made room. */
   made(): void {
-    if (!this.#watching && !this.#running && this.#mayRead()) this.#rearm(false);
+    if (this.#halted && !this.#running && this.#mayRead()) this.start();
   }
 
   /** Resolves when there may be a message. */
@@ -432,6 +479,11 @@ export class Inbound implements Watcher {
   get firstKept(): FrameRun | undefined {
     return this.#backlog?.first;
   }
+}
+
+/** Bytes that were ever queued. */
+function writtenTo({ output }: Channel): number {
+  return output.offset + output.length;
 }
 
 const TEXT = FIN | OP_TEXT;

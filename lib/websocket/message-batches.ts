@@ -2,7 +2,7 @@
  * Messages as they arrived together: the pull form of the fast path. A batch is an iterable of one cursor, moved from
  * message to message, valid until the next batch is asked for.
  */
-import { EOF, NOT_READY } from '../status.js';
+import { EOF } from '../status.js';
 import type { Inbound } from './inbound.js';
 import { type MessageCursor, PlacedMessage } from './message-cursor.js';
 
@@ -66,10 +66,10 @@ class MessageBatch implements IterableIterator<MessageCursor> {
       return { done: false, value: this.#message };
     }
     // Only what is kept: a batch does not wait, and does not receive.
-    if (this.#inbound.firstKept === undefined || this.#inbound.tryNext(this.#message) === NOT_READY) {
-      return { done: true, value: undefined };
+    if (this.#inbound.firstKept !== undefined && this.#inbound.tryNext(this.#message) === true) {
+      return { done: false, value: this.#message };
     }
-    return { done: false, value: this.#message };
+    return { done: true, value: undefined };
   }
 
   expire(): void {

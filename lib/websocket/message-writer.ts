@@ -3,6 +3,7 @@
  *
  * Its length need not be known. Control frames may go between the pieces; other messages wait until it has ended.
  */
+import { checkSignal } from '../arguments.js';
 import { UsageError } from '../errors.js';
 import type { Channel } from '../framed/channel.js';
 import { NOT_READY, type NotReady } from '../status.js';
@@ -40,14 +41,15 @@ export class MessageWriter {
 
   /** Takes a piece as soon as there is room. */
   async write(piece: string | Uint8Array, options: ReadyOptions = {}): Promise<void> {
+    checkSignal('options.signal', options.signal);
     while (this.tryWrite(piece) === NOT_READY) await this.#channel.ready(options.signal);
   }
 
   /** Ends the message, with a last piece or without. */
   end(piece: string | Uint8Array = ''): void {
     this.#check();
-    this.#ended = true;
     this.#send(piece, true);
+    this.#ended = true;
   }
 
   #check(): void {

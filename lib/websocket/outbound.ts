@@ -7,9 +7,11 @@
 import { invalidArgType } from '../arguments.js';
 import { checkAttached } from '../bytes/input-buffer.js';
 import { isUnstable } from '../bytes/output-buffer.js';
+import { UsageError } from '../errors.js';
 import type { Channel } from '../framed/channel.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
+import { Waiters } from '../streams/waiters.js';
 import type { Compressor, PieceDeflater } from './compressor.js';
 import { FrameWriter } from './frame-writer.js';
 import type { MaskKeySource } from './mask-keys.js';
@@ -55,6 +57,8 @@ export class Outbound {
   #closed = false;
   /** A message is being written in pieces. */
   #inPieces = false;
+  /** Those who wait for it to end. */
+  #waiters: Waiters | undefined;
   /** What deflates the fragments of `pushFragment`. */
   #deflating: PieceDeflater | undefined;
 
@@ -81,11 +85,31 @@ export class Outbound {
     if (this.#inPieces) return NOT_READY;
     if (channel.full) {
       if (!channel.held) channel.pushOn();
-      if (channel.full) return NOT_READY;
+      if (channel.full) {
+        channel.refused ||= channel.held;
+        return NOT_READY;
+      }
     }
     this.#encode(data, options);
     channel.schedule();
     return true;
+  }
+
+  /** Resolves when a message is taken again, or none ever will be. */
+  async ready(signal: AbortSignal | undefined): Promise<void> {
+    const channel = this.#channel;
+    for (;;) {
+      if (channel.full) await channel.ready(signal);
+      else if (this.#inPieces && !this.#closed && !channel.failed) {
+        this.#waiters ??= new Waiters();
+        await this.#waiters.wait(signal);
+      } else return;
+    }
+  }
+
+  /** Wakes those who wait for a message in pieces to end. */
+  wake(): void {
+    this.#waiters?.wake();
   }
 
   #encode(data: MessageData, options: SendOptions | undefined): void {
@@ -220,7 +244,10 @@ export class Outbound {
   /** One fragment. */
   writeFragment(first: number, bytes: Buffer, from: number, to: number, stable: boolean): void {
     this.#frames.write(first, bytes, from, to, stable ? STABLE : UNSTABLE);
-    if ((first & FIN) !== 0) this.#inPieces = false;
+    if ((first & FIN) !== 0) {
+      this.#inPieces = false;
+      this.wake();
+    }
     this.#channel.schedule();
   }
 
@@ -256,6 +283,7 @@ export class Outbound {
   close(payload: Buffer): boolean {
     if (!this.#control(OP_CLOSE, payload)) return false;
     this.#closed = true;
+    this.wake();
     return true;
   }
 
@@ -291,7 +319,11 @@ export function bytesOf(data: unknown): Buffer {
     checkAttached(data);
     return Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   }
-  if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return Buffer.from(data);
+  try {
+    if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return Buffer.from(data);
+  } catch (cause) {
+    throw new UsageError('ERR_PAYLOAD_DETACHED', { cause });
+  }
   throw invalidArgType('data', 'a string, bytes or a message', data);
 }
