@@ -71,7 +71,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
   /** Once somebody has asked for text. */
   #texts: SpanText | undefined;
   #watcher: FaultWatcher | undefined;
-  /** A large record was given out as memory of its own. Internal. */
+  /** Somebody keeps a large record: it was given out as memory of its own, or its memory with it. Internal. */
   taken = false;
 
   constructor(framing: Framing<R>, span: Span) {
@@ -200,7 +200,10 @@ export class SpanCursor<R> implements RecordCursor<R> {
     const to = from + table[row + R_LENGTH]! + verbatim.after;
     if (table[row + R_FLAGS]! !== 0 || table[row + R_END]! !== to) return false;
     const reused = this.#span.memory === 'reused';
-    if (reused && !lends && !giveAway(bytes)) return false;
+    if (reused && !lends) {
+      if (!giveAway(bytes)) return false;
+      this.taken = true;
+    }
     output.writeInPlace(bytes, from - verbatim.before, to, reused && lends ? LENT : KEPT);
     return true;
   }
