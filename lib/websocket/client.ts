@@ -36,7 +36,7 @@ import { connectionOptions } from './server-options.js';
  * it is one that breaks the rules; LimitError ERR_HANDSHAKE_TIMEOUT, ERR_TOO_MANY_REDIRECTS; TransportError with the
  * system's own error as its cause; the signal's reason; ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE.
  * @example
- * const socket = await connectWebSocket('wss://example.org/chat', { protocols: ['chat.v2'] });
+ * const chat = await connectWebSocket(`ws://127.0.0.1:${port}/chat`, { protocols: ['chat.v2'] });
  */
 export async function connectWebSocket(
   url: string | URL,

@@ -30,7 +30,7 @@ export type ConnectHttp2Options = Omit<
  * @param path path and query: `/chat?room=1`.
  * @throws as `connectWebSocket`; ProtocolError ERR_HANDSHAKE when the server does not speak RFC 8441.
  * @example
- * const socket = await connectWebSocketHttp2(http2.connect('https://example.org'), '/chat');
+ * const chat = await connectWebSocketHttp2(session, '/chat');
  */
 export async function connectWebSocketHttp2(
   session: ClientHttp2Session,

@@ -23,7 +23,7 @@ import { checkServerOptions, connectionOptions, type WebSocketAcceptOptions } fr
  * @returns the connection; undefined when the request was refused, or the peer is gone.
  * @throws ERR_INVALID_ARG_TYPE, also for a stream that asks for something else; what a hook threw, after an answer of 500.
  * @example
- * server.on('stream', async (stream, headers) => {
+ * http2Server.on('stream', async (stream, headers) => {
  *   if (headers[':protocol'] === 'websocket') await acceptWebSocketHttp2(stream, headers);
  * });
  */

@@ -41,7 +41,7 @@ export type NodeHttpServer = HttpServer | HttpsServer | Http2Server | Http2Secur
  * @returns what has been attached; its `close` leaves the server as it is.
  * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE
  * @example
- * attachWebSocket(httpServer, { path: '/echo' }, (socket) => socket.onMessage((message) => void socket.send(message)));
+ * attachWebSocket(httpServer, { path: '/echo' }, (peer) => peer.onMessage((message) => peer.send(message)));
  */
 export function attachWebSocket(
   server: NodeHttpServer,

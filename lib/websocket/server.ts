@@ -34,9 +34,9 @@ import {
  * @returns the connection; undefined when the request was refused, which it has been told then, or the peer is gone.
  * @throws what a hook threw, after an answer of 500; ERR_INVALID_ARG_TYPE and the like.
  * @example
- * server.on('upgrade', async (request, socket, head) => {
+ * httpServer.on('upgrade', async (request, socket, head) => {
  *   const peer = await acceptWebSocket(request, socket, head);
- *   for await (const message of peer ?? []) await peer.write(message);
+ *   peer?.onMessage((message) => peer.send(message));
  * });
  */
 export async function acceptWebSocket(

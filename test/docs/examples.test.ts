@@ -13,6 +13,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import * as miniproto from '../../dist/index.js';
 import * as kernels from '../../dist/kernels.js';
+import * as websocket from '../../dist/websocket/index.js';
 import { type Block, exampleBlocks, fencedBlocks, listed, ROOT } from './blocks.js';
 import { runNode, runProgram, startServer } from './run.js';
 
@@ -34,6 +35,16 @@ const SURROUNDINGS: Record<string, string> = {
   use: '(value: unknown) => void',
   pipeline: "typeof import('node:stream/promises').pipeline",
   createGzip: "typeof import('node:zlib').createGzip",
+};
+
+/** The same for those of WebSockets, where some names mean something else. */
+const WEBSOCKET_SURROUNDINGS: Record<string, string> = {
+  ...SURROUNDINGS,
+  socket: "import('miniproto/websocket').WebSocketConnection",
+  server: "import('miniproto/websocket').WebSocketServer",
+  topics: "import('miniproto/websocket').Topics",
+  http2Server: "import('node:http2').Http2Server",
+  session: "import('node:http2').ClientHttp2Session",
 };
 
 const DOCUMENTS = ['README.md', ...listed('docs', '.md')];
@@ -110,8 +121,9 @@ describe('examples in TypeScript', () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  for (const [index, { place, code }] of [...blocks, ...snippets].entries()) {
-    const alone = surroundingsOf(code).length === 0 || index < blocks.length;
+  for (const [index, block] of [...blocks, ...snippets].entries()) {
+    const { place } = block;
+    const alone = surroundingsOf(block).length === 0 || index < blocks.length;
     it(`${place} ${alone ? 'compiles and runs' : 'compiles'}`, async function () {
       this.timeout(60_000);
       const mistakes = compiled.split('\n').filter((line) => line.includes(`example-${index}.mts`));
@@ -131,18 +143,21 @@ async function answersOf(port: number, bytes: Uint8Array): Promise<Buffer> {
 }
 
 /** Makes a module of an @example: imports, declarations of what surrounds it, and `expression; // value` as a check. */
-function moduleOf({ code }: Block): string {
+function moduleOf(block: Block): string {
+  const { code } = block;
   const imports = [
     "import assert from 'node:assert/strict';",
     ...importsFor(code, kernels, 'miniproto/kernels'),
     ...importsFor(code, miniproto, 'miniproto'),
+    ...importsFor(code, websocket, 'miniproto/websocket'),
     ...(/\bsplit\(/.test(code) ? ["import split from 'miniproto/split';"] : []),
   ];
   const checked = code.replace(
     /^(?!const |let )(.+); \/\/ (-?\d+|'[^']*'|true|false|\{.*?\}|\[.*?\])(?:,.*)?$/gm,
     'assert.deepEqual($1, $2);',
   );
-  const declared = surroundingsOf(code).map((name) => `declare const ${name}: ${SURROUNDINGS[name]};`);
+  const types = typesFor(block);
+  const declared = surroundingsOf(block).map((name) => `declare const ${name}: ${types[name]};`);
   return [...imports, ...declared, checked, 'void assert;', 'export {};'].join('\n');
 }
 
@@ -151,11 +166,16 @@ function importsFor(code: string, exported: object, specifier: string): string[]
   return names.length === 0 ? [] : [`import { ${names.join(', ')} } from '${specifier}';`];
 }
 
-function surroundingsOf(code: string): string[] {
-  return Object.keys(SURROUNDINGS).filter(
+function typesFor({ place }: Block): Record<string, string> {
+  return place.startsWith('lib/websocket/') ? WEBSOCKET_SURROUNDINGS : SURROUNDINGS;
+}
+
+function surroundingsOf(block: Block): string[] {
+  const { code } = block;
+  return Object.keys(typesFor(block)).filter(
     (name) =>
       new RegExp(`(?<![.\\w'])${name}\\b(?!')`).test(code) &&
-      !new RegExp(`(?:const|let) (?:\\[.*)?${name}\\b`).test(code),
+      !new RegExp(`(?:const|let|using) (?:\\[.*)?${name}\\b`).test(code),
   );
 }
 

@@ -6,9 +6,21 @@ import { ERROR_MESSAGES } from '../../dist/errors.js';
 import * as miniproto from '../../dist/index.js';
 import * as kernels from '../../dist/kernels.js';
 import * as limits from '../../dist/limits.js';
+import * as websocket from '../../dist/websocket/index.js';
 import { listed, ROOT } from './blocks.js';
 
-const DOCUMENTS = ['framed', 'codecs', 'streams', 'sockets', 'adapters', 'kernels', 'limits', 'errors'];
+const DOCUMENTS = [
+  'framed',
+  'codecs',
+  'streams',
+  'sockets',
+  'adapters',
+  'kernels',
+  'limits',
+  'errors',
+  'websocket',
+  'websocket-deflate',
+];
 
 describe('documents list', () => {
   it('every error code, under its class', () => {
@@ -32,7 +44,7 @@ describe('documents list', () => {
 
   it('everything that the entries export', () => {
     const text = DOCUMENTS.map((name) => read(`docs/${name}.md`)).join('\n');
-    for (const name of [...Object.keys(miniproto), ...Object.keys(kernels)]) {
+    for (const name of [...Object.keys(miniproto), ...Object.keys(kernels), ...Object.keys(websocket)]) {
       assert.match(text, new RegExp(`\\b${name}\\b`), `${name} is exported and in no document`);
     }
   });
@@ -46,6 +58,13 @@ describe('documents list', () => {
       'codecs/length-prefixed',
       'codecs/json-lines',
       'framed/framed',
+      'websocket/connection-options',
+      'websocket/server',
+      'websocket/server-options',
+      'websocket/server-connections',
+      'websocket/client-options',
+      'websocket/handshake/decision',
+      'websocket/handshake/head-codec',
     ];
     for (const source of [
       ...sources,
