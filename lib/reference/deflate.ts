@@ -1,18 +1,25 @@
 /**
  * The twin of native/deflate: compression by Node's own zlib, in synchronous calls.
  *
- * Node's functions compress a whole buffer and forget it. What they forget is given back as the dictionary, so each
- * part of a message is compressed by a call of its own; parts that end in a flush can be put one behind the other.
- * Decompressing has to stop in the middle, which they cannot: that is inflater.ts.
+ * Node's functions take a whole buffer and forget it. What they forget is given back as the dictionary, so each part of
+ * a message is compressed by a call of its own; parts that end in a flush can be put one behind the other. Messages are
+ * decompressed by Node where they are whole and fit, and else by inflater.ts, which can stop in the middle; it also has
+ * the last word on what is wrong.
  */
-import { deflateRawSync, constants as zlib } from 'node:zlib';
+import { deflateRawSync, inflateRawSync, constants as zlib } from 'node:zlib';
 import { outOfRange } from '../arguments.js';
 import { DEFLATE_HELD, type DeflateInterface, type MessagePart, PART_END } from '../deflate-interface.js';
+import { dataError } from './bit-input.js';
 import { Inflater } from './inflater.js';
 
 const NOTHING = Buffer.alloc(0);
 /** What a message goes without, and inflating has to be given. RFC 7692 §7.2.1 */
 const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
+/** The tail, and an empty block that is the last: with it a message is a whole stream, which Node can tell from others. */
+const WHOLE_TAIL = Buffer.of(0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff);
+/** What zlib wants to have in its window beyond what it may refer to. */
+const LOOKAHEAD = 262;
+const LEAST_WINDOW_BITS = 9;
 
 interface Settings {
   readonly level: number;
@@ -29,9 +36,10 @@ class Context {
   /** Compressed and not given out yet. */
   #pending: Buffer = NOTHING;
   #deflating = false;
-  /** Kept between messages only where they may refer to each other. */
+  /** The last bytes that were received, as far as the next message may refer to them. */
+  #received: Buffer = NOTHING;
+  /** Of a message that Node did not inflate. */
   #inflater: Inflater | undefined;
-  #inflating = false;
   /** Bytes of the tail that the inflater has had. */
   #tailTaken = 0;
 
@@ -61,8 +69,12 @@ class Context {
   }
 
   #compress(bytes: Uint8Array): void {
+    const { level, memLevel } = this.#settings;
     const dictionary = this.#sent.length === 0 ? {} : { dictionary: this.#sent };
-    const options = { ...this.#settings, ...dictionary, finishFlush: zlib.Z_SYNC_FLUSH };
+    // Clearing a window costs more than a short message: none is larger than what is there to be referred to.
+    const bits = Math.max(LEAST_WINDOW_BITS, 32 - Math.clz32(this.#sent.length + bytes.length + LOOKAHEAD));
+    const windowBits = Math.min(this.#settings.windowBits, bits);
+    const options = { level, windowBits, memLevel, ...dictionary, finishFlush: zlib.Z_SYNC_FLUSH };
     this.#pending = Buffer.concat([this.#pending, deflateRawSync(bytes, options)]);
     this.#sent = lastOf(this.#sent, bytes, 1 << this.#settings.windowBits);
   }
@@ -78,35 +90,54 @@ class Context {
   }
 
   inflate(bytes: Uint8Array, part: MessagePart, target: Uint8Array): number {
-    if (bytes.length === 0 && !this.#inflating && part !== PART_END) return 0;
-    const inflater = this.#beginInflate();
+    if (this.#inflater === undefined) {
+      if (bytes.length === 0 && part !== PART_END) return 0;
+      const whole = part === PART_END ? inflateWhole(bytes, this.#received, target.length) : undefined;
+      if (whole !== undefined) {
+        target.set(whole);
+        this.#received = lastOf(this.#received, whole, this.#peerHistory);
+        return whole.length;
+      }
+      this.#inflater = new Inflater(this.#received);
+      this.#tailTaken = 0;
+    }
+    return this.#inflateOn(this.#inflater, bytes, part, target);
+  }
+
+  #inflateOn(inflater: Inflater, bytes: Uint8Array, part: MessagePart, target: Uint8Array): number {
     let given = inflater.inflate(bytes, 0, bytes.length, target, 0, target.length);
-    const { left } = inflater;
-    if (given === target.length) return -1 - (bytes.length - left);
+    if (given === target.length) return -1 - (bytes.length - inflater.left);
     if (part !== PART_END) return given;
     // Nothing is missing behind a final block that nothing follows.
     if (!inflater.ended) {
       given += inflater.inflate(TAIL, this.#tailTaken, TAIL.length, target, given, target.length);
       this.#tailTaken = TAIL.length - inflater.left;
       if (given === target.length) return -1 - bytes.length;
-      if (!inflater.ended && !inflater.between) {
-        throw Object.assign(new Error('the message ends inside a block'), { code: 'Z_DATA_ERROR' });
-      }
+      if (!inflater.ended && !inflater.between) throw dataError('the message ends inside a block');
     }
-    this.#inflating = false;
-    if (this.#peerHistory === 0) this.#inflater = undefined;
+    this.#received = Buffer.from(inflater.recent(this.#peerHistory).buffer);
+    this.#inflater = undefined;
     return given;
   }
+}
 
-  #beginInflate(): Inflater {
-    this.#inflater ??= new Inflater();
-    if (!this.#inflating) {
-      this.#inflating = true;
-      this.#tailTaken = 0;
-      this.#inflater.begin(this.#peerHistory);
-    }
-    return this.#inflater;
+/** Inflates a message that Node can inflate in one go and that leaves room. @returns undefined for any other. */
+function inflateWhole(bytes: Uint8Array, dictionary: Buffer, room: number): Buffer | undefined {
+  const input = Buffer.concat([bytes, WHOLE_TAIL]);
+  const options = { info: true, maxOutputLength: room, ...(dictionary.length === 0 ? {} : { dictionary }) };
+  try {
+    const { buffer, engine } = inflateRawSync(input, options) as unknown as Inflated;
+    // A final block before the end leaves the rest unread. RFC 7692 §7.2.3.4
+    return engine.bytesWritten === input.length && buffer.length < room ? buffer : undefined;
+  } catch {
+    return undefined; // The inflater finds the same, and says it in the right place.
   }
+}
+
+/** What Node's functions answer with the option `info`. */
+interface Inflated {
+  readonly buffer: Buffer;
+  readonly engine: { readonly bytesWritten: number };
 }
 
 /** The last `most` bytes of `kept` and `bytes` together, in memory of their own. */

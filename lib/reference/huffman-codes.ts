@@ -4,12 +4,20 @@
  */
 
 const MAX_BITS = 15;
+/** Bits of codes that are found in one look. */
+const LOOKUP_BITS = 9;
+export const LOOKUP_MASK = (1 << LOOKUP_BITS) - 1;
+/** Bits of an entry of the lookup that are the code's length; the others are the symbol. */
+export const LENGTH_BITS = 4;
+export const LENGTH_MASK = (1 << LENGTH_BITS) - 1;
 
 export class HuffmanCodes {
   /** Codes of each length; index 0 counts symbols without a code. */
   readonly counts = new Uint16Array(MAX_BITS + 1);
   /** Symbols ordered by length, then by value. */
   readonly symbols: Uint16Array;
+  /** By the next bits of the input: symbol and length of a short code; 0 for a longer one. */
+  readonly lookup = new Uint16Array(1 << LOOKUP_BITS);
   /** How many codes could be added: less than 0 for a set that no bits can tell apart, 0 for one that is complete. */
   readonly left: number;
 
@@ -31,6 +39,20 @@ export class HuffmanCodes {
     for (let symbol = 0; symbol < lengths.length; symbol++) {
       if (lengths[symbol] > 0) this.symbols[offsets[lengths[symbol]]++] = symbol;
     }
+    this.#fillLookup();
+  }
+
+  /** Codes are given out in the order of their symbols, and stand in the input with their first bit lowest. */
+  #fillLookup(): void {
+    let code = 0;
+    let index = 0;
+    for (let length = 1; length <= LOOKUP_BITS; length++) {
+      for (let left = this.counts[length]; left > 0; left--, code++) {
+        const entry = (this.symbols[index++] << LENGTH_BITS) | length;
+        for (let at = reversed(code, length); at <= LOOKUP_MASK; at += 1 << length) this.lookup[at] = entry;
+      }
+      code <<= 1;
+    }
   }
 
   /**
@@ -41,6 +63,12 @@ export class HuffmanCodes {
     const codes = this.symbols.length - without;
     return this.left === 0 || (this.left > 0 && (codes === 0 || (codes === 1 && this.counts[1] === 1)));
   }
+}
+
+function reversed(code: number, length: number): number {
+  let turned = 0;
+  for (let i = 0; i < length; i++) turned |= ((code >> i) & 1) << (length - 1 - i);
+  return turned;
 }
 
 /** The codes of blocks that bring none. RFC 1951 §3.2.6 */

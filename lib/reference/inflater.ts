@@ -1,9 +1,9 @@
 /**
  * Inflating (RFC 1951) that can stop anywhere: when its input is used up, and when its target is full.
  *
- * Node's own synchronous functions inflate a whole buffer or nothing, which would let a bomb have its way. This compares
- * bit by bit with counts of code lengths, which needs next to no tables: quick for short messages, and a few times
- * slower than zlib for long ones. What is wrong it says in zlib's words.
+ * Node's own synchronous functions inflate a whole buffer or nothing, which would let a bomb have its way. Every state
+ * goes on with whatever input and room there are; the symbols of a block, as long as there is plenty of both, by a loop
+ * of their own, some times slower than zlib. What is wrong is said in zlib's words.
  *
  *   state        takes                                          next
  *   block        3 bits: whether it is final, and its type      stored, sizes, symbol
@@ -17,26 +17,29 @@
  *   distance-bits its extra bits                                copy
  *   copy         room                                           symbol
  */
-import { FIXED_DISTANCES, FIXED_LITERALS, HuffmanCodes } from './huffman-codes.js';
+import { BitInput, dataError, STARVED } from './bit-input.js';
+import {
+  CODE_ORDER,
+  DISTANCE_BASE,
+  DISTANCE_EXTRA,
+  END_OF_BLOCK,
+  LENGTH_BASE,
+  LENGTH_EXTRA,
+  REPEATS,
+} from './deflate-symbols.js';
+import {
+  FIXED_DISTANCES,
+  FIXED_LITERALS,
+  HuffmanCodes,
+  LENGTH_BITS,
+  LENGTH_MASK,
+  LOOKUP_MASK,
+} from './huffman-codes.js';
 
-/** The code is not all there. */
-const STARVED = -1;
-const MAX_CODE_BITS = 15;
 const WINDOW = 32768;
-const END_OF_BLOCK = 256;
-/** Symbols of code lengths that repeat: the extra bits, the least count. RFC 1951 §3.2.7 */
-const REPEATS = [
-  [2, 3],
-  [3, 3],
-  [7, 11],
-];
-const CODE_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-/** For each symbol of a length from 257 on: its extra bits, and the least length. RFC 1951 §3.2.5 */
-const LENGTH_EXTRA = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
-const LENGTH_BASE = bases(LENGTH_EXTRA, 3).with(28, 258);
-const DISTANCE_EXTRA = [0, 0, 0, 0, ...Array.from({ length: 26 }, (_, i) => (i >> 1) + 1)];
-const DISTANCE_BASE = bases(DISTANCE_EXTRA, 1);
-
+/** What one length and distance take at most, in bytes of input, with what is read ahead, and of output. */
+const PLENTY_OF_INPUT = 12;
+const PLENTY_OF_ROOM = 258;
 type State =
   | 'block'
   | 'stored'
@@ -50,22 +53,16 @@ type State =
   | 'copy';
 
 export class Inflater {
-  /** The newest `#have` bytes of what came out, up to `#at`. */
+  /** The newest `#have` bytes of what came out before this call, up to `#at`. */
   readonly #window = new Uint8Array(WINDOW);
   /** 0 <= at < WINDOW. */
   #at = 0;
   /** 0 <= have <= WINDOW. */
   #have = 0;
   #state: State = 'block';
-  /** Bits taken from the input and not used, the next one lowest; 0 <= bitCount < 28. */
-  #bits = 0;
-  #bitCount = 0;
-  /** Bits of the code that was looked at last. */
-  #codeBits = 0;
-  #input: Uint8Array = this.#window;
-  #from = 0;
-  #to = 0;
+  readonly #input = new BitInput();
   #target: Uint8Array = this.#window;
+  #targetFrom = 0;
   #targetAt = 0;
   #targetTo = 0;
   /** The block is marked as the last. */
@@ -85,9 +82,14 @@ export class Inflater {
   #literals = FIXED_LITERALS;
   #distances = FIXED_DISTANCES;
 
+  /** @param history what may be referred to; of more than 32 KiB the last. */
+  constructor(history: Uint8Array) {
+    this.#remember(history, 0, history.length);
+  }
+
   /** Bytes of the input that were not taken. */
   get left(): number {
-    return this.#to - this.#from;
+    return this.#input.left;
   }
 
   /** True behind a final block that nothing has followed. */
@@ -97,17 +99,17 @@ export class Inflater {
 
   /** True where a message may end: between blocks, with no bit left over. */
   get between(): boolean {
-    return this.#state === 'block' && this.#bitCount === 0;
+    return this.#state === 'block' && this.#input.bitCount === 0;
   }
 
-  /** Begins a message that may refer to the last `history` bytes of those before. */
-  begin(history: number): void {
-    this.#have = Math.min(this.#have, history);
-    this.#bits = 0;
-    this.#bitCount = 0;
-    this.#final = false;
-    this.#ended = false;
-    this.#state = 'block';
+  /** The last `most` bytes of what came out, or was there before. */
+  recent(most: number): Uint8Array {
+    const length = Math.min(most, this.#have);
+    const recent = new Uint8Array(length);
+    const first = Math.min(length, this.#at);
+    recent.set(this.#window.subarray(this.#at - first, this.#at), length - first);
+    recent.set(this.#window.subarray(WINDOW - (length - first)), 0);
+    return recent;
   }
 
   /**
@@ -123,14 +125,24 @@ export class Inflater {
     targetFrom: number,
     targetTo: number,
   ): number {
-    this.#input = bytes;
-    this.#from = from;
-    this.#to = to;
+    this.#input.give(bytes, from, to);
     this.#target = target;
+    this.#targetFrom = targetFrom;
     this.#targetAt = targetFrom;
     this.#targetTo = targetTo;
     while (this.#step());
+    this.#remember(target, targetFrom, this.#targetAt);
     return this.#targetAt - targetFrom;
+  }
+
+  /** Puts what came out into the window. */
+  #remember(bytes: Uint8Array, from: number, to: number): void {
+    const kept = bytes.subarray(Math.max(from, to - WINDOW), to);
+    const first = Math.min(kept.length, WINDOW - this.#at);
+    this.#window.set(kept.subarray(0, first), this.#at);
+    this.#window.set(kept.subarray(first), 0);
+    this.#at = (this.#at + kept.length) & (WINDOW - 1);
+    this.#have = Math.min(WINDOW, this.#have + kept.length);
   }
 
   /** @returns false when it cannot go on without input or room. */
@@ -160,13 +172,13 @@ export class Inflater {
   }
 
   #beginBlock(): boolean {
-    if (!this.#need(3)) return false;
-    const header = this.#take(3);
+    if (!this.#input.need(3)) return false;
+    const header = this.#input.take(3);
     this.#ended = false;
     this.#final = (header & 1) === 1;
     this.#literals = FIXED_LITERALS;
     this.#distances = FIXED_DISTANCES;
-    if (header >> 1 === 3) throw invalid('invalid block type');
+    if (header >> 1 === 3) throw dataError('invalid block type');
     this.#state = header >> 1 === 0 ? 'stored' : header >> 1 === 1 ? 'symbol' : 'sizes';
     this.#lengths = [];
     return true;
@@ -177,18 +189,17 @@ export class Inflater {
     this.#state = 'block';
     if (!this.#final) return;
     this.#ended = true;
-    this.#bits = 0;
-    this.#bitCount = 0;
+    this.#input.take(this.#input.bitCount & 7);
   }
 
   #beginStored(): boolean {
-    this.#take(this.#bitCount & 7);
+    this.#input.take(this.#input.bitCount & 7);
     const { length } = this.#lengths;
-    if (!this.#need(8)) return false;
-    this.#lengths[length] = this.#take(8);
+    if (!this.#input.need(8)) return false;
+    this.#lengths[length] = this.#input.take(8);
     if (length < 3) return true;
     const [low, high, notLow, notHigh] = this.#lengths;
-    if ((low ^ notLow) !== 0xff || (high ^ notHigh) !== 0xff) throw invalid('invalid stored block lengths');
+    if ((low ^ notLow) !== 0xff || (high ^ notHigh) !== 0xff) throw dataError('invalid stored block lengths');
     this.#length = low | (high << 8);
     this.#state = 'bytes';
     return true;
@@ -196,32 +207,32 @@ export class Inflater {
 
   #copyStored(): boolean {
     for (; this.#length > 0; this.#length--) {
-      if (this.#targetAt === this.#targetTo || !this.#need(8)) return false;
-      this.#put(this.#take(8));
+      if (this.#targetAt === this.#targetTo || !this.#input.need(8)) return false;
+      this.#target[this.#targetAt++] = this.#input.take(8);
     }
     this.#endBlock();
     return true;
   }
 
   #readSizes(): boolean {
-    if (!this.#need(14)) return false;
-    this.#literalCount = this.#take(5) + 257;
-    this.#distanceCount = this.#take(5) + 1;
-    this.#codeCount = this.#take(4) + 4;
-    if (this.#literalCount > 286 || this.#distanceCount > 30) throw invalid('too many length or distance symbols');
+    if (!this.#input.need(14)) return false;
+    this.#literalCount = this.#input.take(5) + 257;
+    this.#distanceCount = this.#input.take(5) + 1;
+    this.#codeCount = this.#input.take(4) + 4;
+    if (this.#literalCount > 286 || this.#distanceCount > 30) throw dataError('too many length or distance symbols');
     this.#state = 'code-sizes';
     return true;
   }
 
   #readCodeSizes(): boolean {
     while (this.#lengths.length < this.#codeCount) {
-      if (!this.#need(3)) return false;
-      this.#lengths.push(this.#take(3));
+      if (!this.#input.need(3)) return false;
+      this.#lengths.push(this.#input.take(3));
     }
     const ordered = new Array<number>(CODE_ORDER.length).fill(0);
     for (const [index, length] of this.#lengths.entries()) ordered[CODE_ORDER[index]] = length;
     this.#codes = new HuffmanCodes(ordered);
-    if (this.#codes.left !== 0) throw invalid('invalid code lengths set');
+    if (this.#codes.left !== 0) throw dataError('invalid code lengths set');
     this.#lengths = [];
     this.#state = 'code-lengths';
     return true;
@@ -230,13 +241,13 @@ export class Inflater {
   #readCodeLengths(): boolean {
     const wanted = this.#literalCount + this.#distanceCount;
     while (this.#lengths.length < wanted) {
-      const symbol = this.#peekSymbol(this.#codes, 'invalid code lengths set');
+      const symbol = this.#input.peek(this.#codes, 'invalid code lengths set');
       const [extraBits, least] = REPEATS[symbol - 16] ?? [0, 1];
-      if (symbol === STARVED || !this.#need(this.#codeBits + extraBits)) return false;
-      this.#take(this.#codeBits);
+      if (symbol === STARVED || !this.#input.need(this.#input.codeBits + extraBits)) return false;
+      this.#input.take(this.#input.codeBits);
       const repeated = symbol < 16 ? symbol : symbol === 16 ? this.#lengths.at(-1) : 0;
-      const count = least + this.#take(extraBits);
-      if (repeated === undefined || this.#lengths.length + count > wanted) throw invalid('invalid bit length repeat');
+      const count = least + this.#input.take(extraBits);
+      if (repeated === undefined || this.#lengths.length + count > wanted) throw dataError('invalid bit length repeat');
       for (let i = 0; i < count; i++) this.#lengths.push(repeated);
     }
     this.#useCodes();
@@ -244,31 +255,34 @@ export class Inflater {
   }
 
   #useCodes(): void {
-    if (this.#lengths[END_OF_BLOCK] === 0) throw invalid('invalid code -- missing end-of-block');
+    if (this.#lengths[END_OF_BLOCK] === 0) throw dataError('invalid code -- missing end-of-block');
     this.#literals = new HuffmanCodes(this.#lengths.slice(0, this.#literalCount));
-    if (!this.#literals.usable) throw invalid('invalid literal/lengths set');
+    if (!this.#literals.usable) throw dataError('invalid literal/lengths set');
     this.#distances = new HuffmanCodes(this.#lengths.slice(this.#literalCount));
-    if (!this.#distances.usable) throw invalid('invalid distances set');
+    if (!this.#distances.usable) throw dataError('invalid distances set');
     this.#state = 'symbol';
   }
 
   #readSymbols(): boolean {
     while (this.#targetAt < this.#targetTo) {
-      const symbol = this.#peekSymbol(this.#literals, 'invalid literal/length code');
+      this.#readManySymbols();
+      if (this.#state !== 'symbol') return true;
+      if (this.#targetAt === this.#targetTo) return false;
+      const symbol = this.#input.peek(this.#literals, 'invalid literal/length code');
       const index = symbol - END_OF_BLOCK - 1;
-      if (index >= LENGTH_BASE.length) throw invalid('invalid literal/length code');
+      if (index >= LENGTH_BASE.length) throw dataError('invalid literal/length code');
       const extraBits = index < 0 ? 0 : LENGTH_EXTRA[index];
-      if (symbol === STARVED || !this.#need(this.#codeBits + extraBits)) return false;
-      this.#take(this.#codeBits);
+      if (symbol === STARVED || !this.#input.need(this.#input.codeBits + extraBits)) return false;
+      this.#input.take(this.#input.codeBits);
       if (symbol < END_OF_BLOCK) {
-        this.#put(symbol);
+        this.#target[this.#targetAt++] = symbol;
         continue;
       }
       if (symbol === END_OF_BLOCK) {
         this.#endBlock();
         return true;
       }
-      this.#length = LENGTH_BASE[index] + this.#take(extraBits);
+      this.#length = LENGTH_BASE[index] + this.#input.take(extraBits);
       this.#state = 'distance';
       return true;
     }
@@ -276,10 +290,10 @@ export class Inflater {
   }
 
   #readDistance(): boolean {
-    const symbol = this.#peekSymbol(this.#distances, 'invalid distance code');
+    const symbol = this.#input.peek(this.#distances, 'invalid distance code');
     if (symbol === STARVED) return false;
-    if (symbol >= DISTANCE_BASE.length) throw invalid('invalid distance code');
-    this.#take(this.#codeBits);
+    if (symbol >= DISTANCE_BASE.length) throw dataError('invalid distance code');
+    this.#input.take(this.#input.codeBits);
     this.#distanceSymbol = symbol;
     this.#state = 'distance-bits';
     return true;
@@ -287,80 +301,82 @@ export class Inflater {
 
   #readDistanceBits(): boolean {
     const extraBits = DISTANCE_EXTRA[this.#distanceSymbol];
-    if (!this.#need(extraBits)) return false;
-    this.#distance = DISTANCE_BASE[this.#distanceSymbol] + this.#take(extraBits);
-    if (this.#distance > this.#have) throw invalid('invalid distance too far back');
+    if (!this.#input.need(extraBits)) return false;
+    this.#distance = DISTANCE_BASE[this.#distanceSymbol] + this.#input.take(extraBits);
+    if (this.#distance > this.#have + this.#targetAt - this.#targetFrom)
+      throw dataError('invalid distance too far back');
     this.#state = 'copy';
     return true;
   }
 
   #copy(): boolean {
-    const window = this.#window;
+    const target = this.#target;
+    const start = this.#targetFrom;
     for (; this.#length > 0; this.#length--) {
       if (this.#targetAt === this.#targetTo) return false;
-      this.#put(window[(this.#at - this.#distance) & (WINDOW - 1)]);
+      const source = this.#targetAt - this.#distance;
+      target[this.#targetAt++] =
+        source < start ? this.#window[(this.#at + source - start) & (WINDOW - 1)] : target[source];
     }
     this.#state = 'symbol';
     return true;
   }
 
-  #put(byte: number): void {
-    this.#target[this.#targetAt++] = byte;
-    this.#window[this.#at] = byte;
-    this.#at = (this.#at + 1) & (WINDOW - 1);
-    if (this.#have < WINDOW) this.#have++;
-  }
-
   /**
-   * Looks at the next symbol and leaves its code where it is; `#codeBits` tells how long that is.
-   * @returns STARVED when the input ends inside it.
+   * Reads symbols with short codes as long as there is plenty of input and room, and leaves the first that is anything
+   * else. All state is in variables here, which is what makes it fast, and what makes it long.
    */
-  #peekSymbol(codes: HuffmanCodes, wrong: string): number {
-    let code = 0;
-    let first = 0;
-    let index = 0;
-    for (let length = 1; length <= MAX_CODE_BITS; length++) {
-      if (this.#bitCount < length && !this.#need(length)) return STARVED;
-      code |= (this.#bits >> (length - 1)) & 1;
-      const count = codes.counts[length];
-      if (code - first < count) {
-        this.#codeBits = length;
-        return codes.symbols[index + code - first];
+  // biome-ignore lint/complexity/noExcessiveLinesPerFunction: parts of it would have to give each other all variables.
+  #readManySymbols(): void {
+    const { lookup: literals } = this.#literals;
+    const { lookup: distances } = this.#distances;
+    const { bytes: input, from: first } = this.#input;
+    const target = this.#target;
+    const start = this.#targetFrom;
+    const lastFrom = this.#input.to - PLENTY_OF_INPUT;
+    const lastAt = this.#targetTo - PLENTY_OF_ROOM;
+    let from = first;
+    let at = this.#targetAt;
+    let { bits } = this.#input;
+    let count = this.#input.bitCount;
+    while (from <= lastFrom && at <= lastAt) {
+      for (; count < 24; count += 8) bits |= input[from++] << count;
+      const entry = literals[bits & LOOKUP_MASK];
+      const index = (entry >> LENGTH_BITS) - END_OF_BLOCK - 1;
+      if (entry === 0 || index === -1 || index >= LENGTH_BASE.length) break;
+      bits >>>= entry & LENGTH_MASK;
+      count -= entry & LENGTH_MASK;
+      if (index < 0) {
+        target[at++] = entry >> LENGTH_BITS;
+        continue;
       }
-      index += count;
-      first = (first + count) << 1;
-      code <<= 1;
+      let length = LENGTH_BASE[index] + (bits & ((1 << LENGTH_EXTRA[index]) - 1));
+      bits >>>= LENGTH_EXTRA[index];
+      count -= LENGTH_EXTRA[index];
+      for (; count < 24; count += 8) bits |= input[from++] << count;
+      const distanceEntry = distances[bits & LOOKUP_MASK];
+      const symbol = distanceEntry >> LENGTH_BITS;
+      if (distanceEntry === 0 || symbol >= DISTANCE_BASE.length) {
+        this.#length = length;
+        this.#state = 'distance';
+        break;
+      }
+      bits >>>= distanceEntry & LENGTH_MASK;
+      count -= distanceEntry & LENGTH_MASK;
+      for (; count < 24; count += 8) bits |= input[from++] << count;
+      const distance = DISTANCE_BASE[symbol] + (bits & ((1 << DISTANCE_EXTRA[symbol]) - 1));
+      bits >>>= DISTANCE_EXTRA[symbol];
+      count -= DISTANCE_EXTRA[symbol];
+      if (distance > this.#have + at - start) throw dataError('invalid distance too far back');
+      let source = at - distance;
+      for (; length > 0 && source < start; length--) {
+        target[at++] = this.#window[(this.#at + source++ - start) & (WINDOW - 1)];
+      }
+      for (; length > 0; length--) target[at++] = target[source++];
     }
-    throw invalid(wrong);
+    // Whole bytes that were read ahead go back to where they came from.
+    for (; count >= 8 && from > first; count -= 8) from--;
+    this.#input.resume(from, bits, count);
+    this.#targetAt = at;
   }
-
-  /** Takes bytes of the input until so many bits are there. @returns false when the input ends before. */
-  #need(count: number): boolean {
-    while (this.#bitCount < count) {
-      if (this.#from === this.#to) return false;
-      this.#bits |= this.#input[this.#from++] << this.#bitCount;
-      this.#bitCount += 8;
-    }
-    return true;
-  }
-
-  /** Pre: so many bits are there. */
-  #take(count: number): number {
-    const value = this.#bits & ((1 << count) - 1);
-    this.#bits >>>= count;
-    this.#bitCount -= count;
-    return value;
-  }
-}
-
-function bases(extraBits: readonly number[], least: number): number[] {
-  let base = least;
-  return extraBits.map((bits) => {
-    base += 1 << bits;
-    return base - (1 << bits);
-  });
-}
-
-function invalid(message: string): Error {
-  return Object.assign(new Error(message), { code: 'Z_DATA_ERROR' });
 }
