@@ -117,6 +117,7 @@ class WebSocketFramer implements Framer {
 
   /** Unmasks and checks what is there, in its place. */
   #takePart(bytes: Uint8Array, present: number): number {
+    if (present === this.#searched) return INCOMPLETE;
     this.#maskRest(bytes, present);
     if (!this.#checkText(bytes, present)) {
       this.#maskRest(bytes, present);

@@ -154,7 +154,7 @@ Attempt FrameCutter::takeFrame(const FrameCall& call) {
 
 /** Unmasks and checks what is there of a payload, in its place. */
 Attempt FrameCutter::takePart(size_t present) {
-  if (header_.length <= kDoneAsItComes && !isChecked()) return Attempt::kIncomplete;
+  if (present == searched_ || (header_.length <= kDoneAsItComes && !isChecked())) return Attempt::kIncomplete;
   if (!checkText(present, maskRest(present))) {
     maskRest(present);
     return Attempt::kFaulty;
