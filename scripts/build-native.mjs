@@ -33,11 +33,13 @@ if (!isConfigured()) {
   ]);
 }
 run('cmake', ['--build', buildFolder, '--config', 'Release', '--parallel', '2']);
-const sockets = existsSync(join(buildFolder, 'Release', 'miniproto_net.node'));
-console.log(
-  `miniproto: native addon built: build/Release/miniproto_core.node${sockets ? ' and miniproto_net.node' : ''}`,
+const built = ['miniproto_core', 'miniproto_net', 'miniproto_deflate'].filter((name) =>
+  existsSync(join(buildFolder, 'Release', `${name}.node`)),
 );
-if (!sockets)
+console.log(`miniproto: native addon built: build/Release/${built.map((name) => `${name}.node`).join(', ')}`);
+if (!built.includes('miniproto_deflate'))
+  console.log('miniproto: native compression not built: it needs zlib headers beside those of Node');
+if (!built.includes('miniproto_net'))
   console.log('miniproto: native sockets not built: they need Linux and libuv headers beside those of Node');
 
 /** Where this Node's headers lie, libuv's among them; a folder that may not exist. MINIPROTO_NODE_INCLUDE overrides it. */

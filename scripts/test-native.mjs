@@ -56,7 +56,11 @@ function skip(reason) {
 /** Runs a step quietly; its output is shown only when it fails. */
 function run(command, args) {
   const { error, status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
-  if (!error && status === 0) return;
+  if (!error && status === 0) {
+    // What cannot be built is left out; that has to be seen.
+    for (const line of `${stdout}${stderr}`.split('\n')) if (line.includes('NOT TESTED')) console.log(`!!! ${line}`);
+    return;
+  }
   process.stdout.write(`${stdout ?? ''}${stderr ?? ''}`);
   console.error(`native: ${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ''}`);
   process.exit(1);

@@ -14,8 +14,8 @@ import { projectFiles, ROOT } from './lint/tools.mjs';
 
 const NOTICE = 'native sockets not built';
 const TELL = `import('miniproto').then(({ nativeInfo }) => {
-  const { implementation, sockets } = nativeInfo();
-  console.log(JSON.stringify({ implementation, native: sockets.native, reason: sockets.reason }));
+  const { implementation, sockets, deflate } = nativeInfo();
+  console.log(JSON.stringify({ implementation, native: sockets.native || deflate.native, reason: sockets.reason }));
 });`;
 
 const folder = mkdtempSync(join(tmpdir(), 'miniproto-without-libuv-'));
@@ -36,6 +36,7 @@ async function main() {
   const release = join(copy, 'build', 'Release');
   if (!existsSync(join(release, 'miniproto_core.node'))) return fail('the core was not built');
   if (existsSync(join(release, 'miniproto_net.node'))) return fail('the sockets were built');
+  if (existsSync(join(release, 'miniproto_deflate.node'))) return fail('compression was built');
   const told = JSON.parse(run(copy, execPath, ['-e', TELL]).stdout);
   if (told.implementation !== 'addon' || told.native !== false)
     return fail(`nativeInfo() says ${JSON.stringify(told)}`);

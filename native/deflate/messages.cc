@@ -51,9 +51,10 @@ bool DeflateContext::beginDeflate() {
   deflater_ = room_.deflaters.lend(sent_.keeps() ? owner_ : 0, settings_);
   if (deflater_ == nullptr) return false;
   heldLength_ = 0;
-  if (deflater_->owner == owner_) return true;
-  sent_.visit(
-      [&](const uint8_t* part, size_t size) { deflateSetDictionary(&deflater_->z, part, static_cast<uInt>(size)); });
+  if (deflater_->owner != owner_) {
+    sent_.visit(
+        [&](const uint8_t* part, size_t size) { deflateSetDictionary(&deflater_->z, part, static_cast<uInt>(size)); });
+  }
   // Until the message is whole nobody could go on with it.
   deflater_->owner = 0;
   return true;
