@@ -28,6 +28,7 @@ const LENGTH_FRAMING = {
   trailer: -1,
   maxLength: 100,
 };
+const WEBSOCKET_FRAMING = { role: 'server', maxLength: 100, compression: false, utf8: true };
 
 function detached(): Uint8Array {
   const bytes = new Uint8Array(64);
@@ -117,6 +118,7 @@ describe('arguments of the addon', () => {
     addon.createSeparatorFramer(LF_FRAMING as never),
     addon.createLengthFramer(LENGTH_FRAMING as never),
     addon.createFixedFramer(3),
+    addon.createWebSocketFramer(WEBSOCKET_FRAMING as never),
   ];
   const ring = (): Ring => addon.createRing({ minCapacity: 8, maxCapacity: 64 });
 
@@ -134,10 +136,12 @@ describe('arguments of the addon', () => {
       [bytes, rowTable(0, 64), 0, 1, Buffer.alloc(128), new Int32Array(2)],
     ],
     ['serializeTexts', addon.serializeTexts as AnyFunction, [bytes, rowTable(0, 64), 0, 1, 0, Buffer.alloc(200)]],
+    ['validateUtf8', addon.validateUtf8 as AnyFunction, [bytes, 0, 64, 0]],
     ['tryReadFile', addon.tryReadFile as AnyFunction, [0, Buffer.alloc(8), 0, 0, -1]],
     ['createFixedFramer', addon.createFixedFramer as AnyFunction, [3]],
     ['createSeparatorFramer', addon.createSeparatorFramer as AnyFunction, [LF_FRAMING]],
     ['createLengthFramer', addon.createLengthFramer as AnyFunction, [LENGTH_FRAMING]],
+    ['createWebSocketFramer', addon.createWebSocketFramer as AnyFunction, [WEBSOCKET_FRAMING]],
     ['createRing', addon.createRing as AnyFunction, [{ minCapacity: 8, maxCapacity: 64 }]],
     ['selectKernel', addon.selectKernel as AnyFunction, [addon.kernel()]],
     ...framers().map((framer, index): [string, AnyFunction, unknown[]] => [
@@ -183,6 +187,7 @@ describe('arguments of the addon', () => {
     const factories: [AnyFunction, Record<string, unknown>][] = [
       [addon.createSeparatorFramer as AnyFunction, LF_FRAMING],
       [addon.createLengthFramer as AnyFunction, LENGTH_FRAMING],
+      [addon.createWebSocketFramer as AnyFunction, WEBSOCKET_FRAMING],
       [addon.createRing as AnyFunction, { minCapacity: 8, maxCapacity: 64 }],
     ];
     for (const [make, right] of factories) {
