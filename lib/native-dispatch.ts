@@ -25,10 +25,8 @@ export const FRAME_ADDON_FROM = 96;
 export const LENGTH_ROWS_ADDON_FROM = 6;
 /** Records from which the addon frames by a fixed size: here a row is a few additions. */
 export const FIXED_ROWS_ADDON_FROM = 16;
-/** Bytes from which the addon unmasks and checks WebSocket frames. */
-export const WEBSOCKET_ADDON_FROM = 96;
 /** Bytes from which the addon checks UTF-8. */
-export const UTF8_ADDON_FROM = 96;
+export const UTF8_ADDON_FROM = 32;
 /** What a framer takes a record for before it has seen one. */
 const FIRST_GUESS = 64;
 
@@ -43,8 +41,8 @@ export function dispatch(addon: NativeInterface, reference: NativeInterface): Na
       new RowDispatch(addon.createLengthFramer(framing), reference.createLengthFramer(framing), LENGTH_ROWS_ADDON_FROM),
     createFixedFramer: (size) =>
       new RowDispatch(addon.createFixedFramer(size), reference.createFixedFramer(size), FIXED_ROWS_ADDON_FROM),
-    createWebSocketFramer: (framing) =>
-      new WebSocketDispatch(addon.createWebSocketFramer(framing), reference.createWebSocketFramer(framing)),
+    // One frame of 8 bytes costs the same in both, and everything larger less in the addon.
+    createWebSocketFramer: (framing) => addon.createWebSocketFramer(framing),
     // Copies of any size are memcpy in both, and JavaScript gets there without the call.
     createRing: (options) => reference.createRing(options),
     decodeUtf8Rows: (bytes, table, firstRow, rowCount, units, ends) =>
@@ -152,13 +150,6 @@ abstract class FramerDispatch implements Framer {
 class SeparatorDispatch extends FramerDispatch {
   paysFor(present: number, rowLimit: number, table: Int32Array): boolean {
     return Math.min(present - table[H_SEARCHED], rowLimit * this.rowBytes) >= FRAME_ADDON_FROM;
-  }
-}
-
-/** By the bytes that are there: each is changed or checked, and what a frame has is soon most of it. */
-class WebSocketDispatch extends FramerDispatch {
-  paysFor(present: number, rowLimit: number, table: Int32Array): boolean {
-    return Math.min(present - table[H_SEARCHED], rowLimit * this.rowBytes) >= WEBSOCKET_ADDON_FROM;
   }
 }
 
