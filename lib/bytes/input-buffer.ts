@@ -61,6 +61,8 @@ export class InputBuffer {
   handsOn = false;
   /** What is to be recycled once nobody does. */
   #deferred: (() => void)[] | undefined;
+  /** Chunks are not kept where they are, see `copyChunks`. */
+  #copies = false;
 
   /** Bytes at the front that the codec in charge has examined without finding an end. Consuming sets it to 0. */
   searched = 0;
@@ -227,7 +229,24 @@ export class InputBuffer {
       recycle?.();
       return;
     }
-    this.#push({ bytes: asBuffer(chunk), start: 0, end: size, mirrored: 0, own: false, recycle, next: undefined });
+    const own = this.#copies && recycle === undefined;
+    const bytes = own ? Buffer.from(asBuffer(chunk)) : asBuffer(chunk);
+    this.#push({ bytes, start: 0, end: size, mirrored: 0, own, recycle, next: undefined });
+  }
+
+  /**
+   * Whoever decodes will write to the bytes, and they may be somebody else's too: from now on chunks are copied, as those
+   * that are here. Internal. Pre: nobody holds offsets.
+   */
+  copyChunks(): void {
+    this.#copies = true;
+    for (let segment = this.#head; segment !== undefined; segment = segment.next) {
+      if (segment.own || segment.recycle !== undefined) continue;
+      segment.bytes = Buffer.from(segment.bytes.subarray(segment.start, segment.end));
+      segment.end -= segment.start;
+      segment.start = 0;
+      segment.own = true;
+    }
   }
 
   /**

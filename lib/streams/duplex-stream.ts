@@ -7,6 +7,7 @@
  * takes them away again and gives unread bytes back. The file of an `fs.ReadStream` is read in its place where that is
  * the same to everybody, see taken-file.ts.
  */
+import { Socket } from 'node:net';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { invalidArgType, invalidArgValue } from '../arguments.js';
 import { isPage } from '../bytes/pages.js';
@@ -115,6 +116,13 @@ export class DuplexStream extends BaseStream {
   /** The writable side, or undefined. */
   get writable(): Writable | undefined {
     return this.#writable;
+  }
+
+  /** Sockets read into memory of their own; what others give may be the very bytes that somebody wrote. Internal. */
+  get sharesInput(): boolean {
+    const readable = this.#readable as { _handle?: unknown; rstCode?: number } | undefined;
+    const isSocket = this.#readable instanceof Socket && readable?._handle != null;
+    return !isSocket && readable?.rstCode === undefined;
   }
 
   get pendingOutput(): number {

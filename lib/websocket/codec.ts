@@ -124,7 +124,7 @@ class Frames {
     const { role, maxLength, compression } = this.#options;
     this.#input = input;
     this.#source = new FrameSource(
-      { input, tryFill: () => NOT_READY },
+      { input, tryFill: () => NOT_READY, sharesInput: true },
       { role, maxLength, compression, utf8: true },
       { mostRows: 1 },
     );

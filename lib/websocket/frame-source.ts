@@ -58,7 +58,7 @@ export interface FrameRun {
 }
 
 /** Where frames come from: a byte stream, as far as it is read. */
-export type FrameInput = Pick<ByteStream, 'input' | 'tryFill'>;
+export type FrameInput = Pick<ByteStream, 'input' | 'tryFill' | 'sharesInput'>;
 
 const tables: Int32Array[] = [];
 
@@ -80,6 +80,8 @@ export class FrameSource {
     this.#examined = stream.input.offset;
     this.framing = framing;
     this.#framer = webSocketFramer(framing);
+    // A server's framer unmasks in place.
+    if (framing.role === 'server' && stream.sharesInput === true) stream.input.copyChunks();
   }
 
   /** What the stream may frame with by itself: nothing while a frame or a message is unfinished. */
