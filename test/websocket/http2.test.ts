@@ -1,19 +1,20 @@
 /** WebSockets over HTTP/2 (RFC 8441), both sides over real sessions, beside ordinary requests and HTTP/1.1. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import http from 'node:http';
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type Http2Server } from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
 import type { MiniprotoError } from 'miniproto';
 import {
   acceptWebSocketHttp2,
   attachWebSocket,
+  connectWebSocket,
   connectWebSocketHttp2,
   HandshakeRefusedError,
   type WebSocketHandler,
   type WebSocketServerOptions,
 } from 'miniproto/websocket';
 import { readAll, until } from '../support/node-sockets.js';
+import { PSK_CLIENT, PSK_SERVER } from '../support/psk.js';
 
 const HERE = { port: 0, host: '127.0.0.1' };
 const portOf = (server: { address(): unknown }) => (server.address() as AddressInfo).port;
@@ -327,18 +328,19 @@ describe('connectWebSocketHttp2 fails', () => {
 });
 
 describe('a server of both versions', () => {
-  it('takes WebSockets over HTTP/1.1 at the same path', async () => {
-    // Without certificates, both versions are told apart by the first bytes.
-    const one = http.createServer();
-    const two = http2.createServer();
-    attachWebSocket(one, { path: '/a' }, (socket) => void socket.send('one'));
-    attachWebSocket(two, { path: '/a' }, (socket) => void socket.send('two'));
-    const session = await sessionWith(two);
-    const socket = await connectWebSocketHttp2(session, '/a');
-    assert.equal(await socket.read(), 'two');
-    await socket.close();
-    session.close();
-    two.close();
-    one.close();
+  it('takes WebSockets over HTTP/1.1 and HTTP/2 at the same path', async () => {
+    const server = http2.createSecureServer({ ...PSK_SERVER, allowHTTP1: true } as http2.SecureServerOptions);
+    const attached = attachWebSocket(server, { path: '/a' }, (socket, { version }) => void socket.send(version));
+    await once(server.listen(HERE), 'listening');
+    const url = `https://127.0.0.1:${portOf(server)}`;
+    const session = http2.connect(url, PSK_CLIENT as http2.SecureClientSessionOptions);
+    const sockets = [
+      await connectWebSocketHttp2(session, '/a'),
+      await connectWebSocket(`${url}/a`, { tls: PSK_CLIENT }),
+    ] as const;
+    assert.deepEqual(await Promise.all(sockets.map((socket) => socket.read())), ['2.0', '1.1']);
+    assert.equal(attached.connections.size, 2);
+    await attached.close();
+    await stopped(server as unknown as Http2Server, session);
   });
 });
