@@ -488,7 +488,8 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
     const error = this.#error;
     this.#info = error === undefined ? { code, reason, clean } : { code, reason, clean, error };
     this.#resolveClosed?.(this.#info);
-    this.#handling?.resolve(this.#info);
+    // Later: what the handler that has ended it throws comes first.
+    if (this.#handling !== undefined) process.nextTick(this.#handling.resolve, this.#info);
     const trips = this.#trips;
     this.#trips = undefined;
     if (trips !== undefined) for (const trip of trips) trip.reject(this.#endedError());
