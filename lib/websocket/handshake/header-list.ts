@@ -38,6 +38,8 @@ function isSpace(code: number): boolean {
 /** Header fields, in order; names in any case. */
 export class HeaderList implements Iterable<readonly [name: string, value: string]> {
   readonly #names: string[] = [];
+  /** The names in lower case: each is looked for several times. */
+  readonly #keys: string[] = [];
   readonly #values: string[] = [];
 
   /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for what cannot be sent, a line break in a value included. */
@@ -71,6 +73,7 @@ export class HeaderList implements Iterable<readonly [name: string, value: strin
   /** Adds a field at the end. Pre: name and value are such as may be sent. */
   add(name: string, value: string): this {
     this.#names.push(name);
+    this.#keys.push(name.toLowerCase());
     this.#values.push(value);
     return this;
   }
@@ -85,13 +88,14 @@ export class HeaderList implements Iterable<readonly [name: string, value: strin
 
   /** Every value of the field. */
   all(name: string): string[] {
-    const wanted = name.toLowerCase();
-    return this.#values.filter((_, index) => this.#names[index]!.toLowerCase() === wanted);
+    const key = name.toLowerCase();
+    const values: string[] = [];
+    for (let i = this.#keys.indexOf(key); i >= 0; i = this.#keys.indexOf(key, i + 1)) values.push(this.#values[i]!);
+    return values;
   }
 
   has(name: string): boolean {
-    const wanted = name.toLowerCase();
-    return this.#names.some((known) => known.toLowerCase() === wanted);
+    return this.#keys.includes(name.toLowerCase());
   }
 
   *[Symbol.iterator](): Iterator<readonly [name: string, value: string]> {
