@@ -482,9 +482,9 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
     this.#heartbeat?.stop();
     this.#deflate?.destroy();
     this.#inbound.stop();
-    this.#outbound.wake();
     const { code, reason } = this.#received ?? ABNORMAL;
     const clean = this.#received !== undefined && this.#outbound.closed;
+    this.#outbound.stop();
     const error = this.#error;
     this.#info = error === undefined ? { code, reason, clean } : { code, reason, clean, error };
     this.#resolveClosed?.(this.#info);
@@ -504,6 +504,7 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
     this.#inbound.stop();
     if (this.#received === undefined) this.#error ??= closedAbnormally(this.stream.input.offset);
     this.#state = 'closing';
+    this.#outbound.stop();
     void this.#finish();
   }
 

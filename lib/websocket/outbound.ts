@@ -53,7 +53,7 @@ export class Outbound {
   readonly #threshold: number;
   /** The last pong that found the queue over its mark. */
   #latePong: Buffer | undefined;
-  /** A close frame has been queued: nothing may follow it. RFC 6455 §5.5.1 */
+  /** A close frame has been queued: nothing may follow it. RFC 6455 §5.5.1. Or the peer is gone. */
   #closed = false;
   /** A message is being written in pieces. */
   #inPieces = false;
@@ -107,8 +107,9 @@ export class Outbound {
     }
   }
 
-  /** Wakes those who wait for a message in pieces to end. */
-  wake(): void {
+  /** Takes nothing any more. */
+  stop(): void {
+    this.#closed = true;
     this.#waiters?.wake();
   }
 
@@ -246,7 +247,7 @@ export class Outbound {
     this.#frames.write(first, bytes, from, to, stable ? STABLE : UNSTABLE);
     if ((first & FIN) !== 0) {
       this.#inPieces = false;
-      this.wake();
+      this.#waiters?.wake();
     }
     this.#channel.schedule();
   }
@@ -282,8 +283,7 @@ export class Outbound {
   /** Queues the close frame, the last one. @returns false when one has been queued. */
   close(payload: Buffer): boolean {
     if (!this.#control(OP_CLOSE, payload)) return false;
-    this.#closed = true;
-    this.wake();
+    this.stop();
     return true;
   }
 
