@@ -14,6 +14,17 @@
 namespace miniproto {
 namespace {
 
+/**
+ * What stores before it stays before what stores after it. Where a compiler puts stores in another order than that of
+ * their addresses, the processor does not join those of a cache line, which costs a copy that is larger than the first
+ * cache half its speed.
+ */
+MINIPROTO_INLINE void inOrder() {
+#if defined(__GNUC__) || defined(__clang__)
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
 /** The key as it is met `distance` bytes further on. */
 inline uint32_t turnKey(uint32_t key, size_t distance) {
   const unsigned shift = 8 * static_cast<unsigned>(distance & 3);
@@ -91,8 +102,11 @@ bool maskLong(uint8_t* target, const uint8_t* source, size_t size, uint32_t key)
     const typename V::Vector v2 = V::differing(V::load(from + 2 * kWidth), keys);
     const typename V::Vector v3 = V::differing(V::load(from + 3 * kWidth), keys);
     V::store(to, v0);
+    inOrder();
     V::store(to + kWidth, v1);
+    inOrder();
     V::store(to + 2 * kWidth, v2);
+    inOrder();
     V::store(to + 3 * kWidth, v3);
     seen = V::either(seen, V::either(V::either(v0, v1), V::either(v2, v3)));
     from += 4 * kWidth;
@@ -118,7 +132,7 @@ MINIPROTO_INLINE bool maskSmall(uint8_t* target, const uint8_t* source, size_t s
 
 template <class V>
 MINIPROTO_INLINE bool maskAny(uint8_t* target, const uint8_t* source, size_t size, uint32_t key) {
-  if (size >= 8 * V::kWidth) return maskLong<V>(target, source, size, key);
+  if (size >= 16 * V::kWidth) return maskLong<V>(target, source, size, key);
   return maskSmall<V>(target, source, size, key);
 }
 

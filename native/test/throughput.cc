@@ -218,7 +218,6 @@ void webSockets() {
 int main(int count, char** arguments) {
   if (count > 1 && !selectKernel(arguments[1])) return 1;
   std::printf("kernel %s\n", kernels().name);
-  webSockets();
   for (const size_t size : {64, 256, 1024, 4096, 16384, 65536}) compareKernels(size);
   frameLines("LF, 85 bytes", "\n", Newline::kPlain, 84, 84);
   frameLines("LF, 40 to 130 bytes", "\n", Newline::kPlain, 39, 129);
@@ -230,5 +229,6 @@ int main(int count, char** arguments) {
   frameLengths("u32, 64 bytes", LengthEncoding::kBig, 64);
   frameLengths("varint, 64 bytes", LengthEncoding::kVarint, 64);
   frameLengths("decimal, 64 bytes", LengthEncoding::kDecimal, 64);
+  webSockets();
   return 0;
 }
