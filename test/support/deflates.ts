@@ -1,6 +1,7 @@
 /**
  * What implements compression here, the reference and the addon, and messages to put through it.
  */
+import { env } from 'node:process';
 import type { DeflateInterface } from '#lib/deflate-interface';
 import { loadDeflateAddon, nativeInfo, referenceDeflate } from '#lib/native';
 import { MessageDeflate } from '#lib/websocket/deflate/message-deflate';
@@ -10,12 +11,15 @@ import type { Random } from './random.js';
 
 export const TAIL = Buffer.of(0x00, 0x00, 0xff, 0xff);
 
+const addon = loadDeflateAddon();
+if (addon === undefined && env.MINIPROTO_NATIVE !== 'off') {
+  console.log(`!!! native compression is NOT tested: ${nativeInfo().deflate.reason}`);
+}
+
 /** The implementations that can run here; the reference comes first. */
 export function deflates(): { name: string; codec: DeflateInterface }[] {
   const list = [{ name: 'reference', codec: referenceDeflate }];
-  const addon = loadDeflateAddon();
   if (addon !== undefined) list.push({ name: 'addon', codec: addon });
-  else console.log(`!!! native compression is NOT tested: ${nativeInfo().deflate.reason}`);
   return list;
 }
 
