@@ -20,7 +20,10 @@ export const H_ROWS = 0;
 export const H_CONSUMED = 1;
 /** Out: bytes, counted from the next record's start, that make another try worthwhile; 0 = unknown, any more may do. */
 export const H_NEED = 2;
-/** In and out: bytes of the record at the front already searched; 0 <= searched <= bytes after H_CONSUMED. */
+/**
+ * In and out: bytes of the record at the front already searched; 0 <= searched <= bytes after H_CONSUMED. Of a WebSocket
+ * frame, bytes of its payload that are unmasked and checked.
+ */
 export const H_SEARCHED = 3;
 /** Out: why the framer stopped, one of FRAME_MORE, FRAME_FULL, FRAME_ERROR. */
 export const H_STATUS = 4;
