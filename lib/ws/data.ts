@@ -9,7 +9,8 @@ export type BufferLike =
   | ArrayBuffer
   | SharedArrayBuffer
   | Blob
-  | readonly number[]
+  // biome-ignore lint/suspicious/noExplicitAny: as in the types of `ws`, so that a RawData can be sent on.
+  | readonly any[]
   | { valueOf(): ArrayBuffer | SharedArrayBuffer | Uint8Array | readonly number[] | string }
   | { [Symbol.toPrimitive](hint: string): string };
 

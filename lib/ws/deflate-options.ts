@@ -2,16 +2,29 @@
 import type { ZlibOptions } from 'node:zlib';
 import type { DeflateOptions } from '../websocket/deflate/options.js';
 
+/** Options of a deflate stream, as in the types of `ws`. */
+interface DeflateStreamOptions {
+  level?: number | undefined;
+  memLevel?: number | undefined;
+  flush?: number | undefined;
+  finishFlush?: number | undefined;
+  chunkSize?: number | undefined;
+  windowBits?: number | undefined;
+  strategy?: number | undefined;
+  dictionary?: Buffer | Buffer[] | DataView | undefined;
+  info?: boolean | undefined;
+}
+
 /** Options of permessage-deflate. */
 export interface PerMessageDeflateOptions {
   serverNoContextTakeover?: boolean | undefined;
   clientNoContextTakeover?: boolean | undefined;
   /** 8 to 15. */
-  serverMaxWindowBits?: number | boolean | undefined;
+  serverMaxWindowBits?: number | undefined;
   /** 8 to 15. */
-  clientMaxWindowBits?: number | boolean | undefined;
-  /** `level` and `memLevel` count. */
-  zlibDeflateOptions?: ZlibOptions | undefined;
+  clientMaxWindowBits?: number | undefined;
+  /** `level` and `memLevel` count; the others are ignored. */
+  zlibDeflateOptions?: DeflateStreamOptions | undefined;
   /** Is ignored: there is nothing to tune. */
   zlibInflateOptions?: ZlibOptions | undefined;
   /** Bytes from which messages are compressed where no context is kept. Default 1024. */

@@ -23,5 +23,8 @@ export interface TypedEmitter<Events> {
   prependListener(event: string | symbol, listener: AnyListener<this>): this;
 }
 
-/** An EventEmitter with these events. */
-export type EmitterWith<Events> = EventEmitter & TypedEmitter<Events>;
+/** An EventEmitter with these events: its own methods take any, so they come second. */
+export type EmitterWith<Events> = TypedEmitter<Events> & EventEmitter;
+
+/** What the class EventEmitter has besides its constructor. */
+export type EmitterStatics = Omit<typeof EventEmitter, 'prototype'>;

@@ -4,7 +4,7 @@
  * Only what the peer did wrong is an error of a WebSocket of `ws`: a connection that breaks is closed with 1006, and no
  * error is told.
  */
-import { type MiniprotoError, TransportError } from '../errors.js';
+import { type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { FrameFault } from '../frame-table.js';
 import { faultOf } from '../websocket/faults.js';
 
@@ -19,7 +19,7 @@ const INVALID_UTF8: Known = [`${FRAME}invalid UTF-8 sequence`, 'WS_ERR_INVALID_U
 
 /** An error for listeners of 'error'; undefined where `ws` has none. */
 export function errorFor(cause: Error): Error | undefined {
-  if (cause instanceof TransportError) return undefined;
+  if (cause instanceof TransportError || cause instanceof UsageError) return undefined;
   const [message, code, Type] = known(cause);
   return Object.assign(new Type(message, { cause }), { code });
 }

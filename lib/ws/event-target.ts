@@ -17,6 +17,9 @@ interface Wrapper {
   [BY_ATTRIBUTE]?: boolean;
 }
 
+/** Those whose closing handshake was complete. */
+export const closedCleanly = new WeakSet<EventEmitter>();
+
 /** Makes the event of what the emitter is given. */
 type MakeEvent = (target: EventEmitter, first: unknown, second: unknown) => Event;
 
@@ -28,7 +31,7 @@ const EVENTS: { readonly [type: string]: MakeEvent } = {
     new CloseEvent(target, {
       code: code as number,
       reason: (reason as Buffer).toString(),
-      wasClean: (target as { closedCleanly?: boolean }).closedCleanly === true,
+      wasClean: closedCleanly.has(target),
     }),
 };
 

@@ -8,6 +8,7 @@ import type {
   OutgoingHttpHeaders,
 } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
+import type { createConnection } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { LARGEST_MAX_LENGTH } from '../limits.js';
 import type { WebSocketOptions } from '../websocket/connection-options.js';
@@ -65,7 +66,7 @@ export interface ClientOptions extends ConnectionOptions, SecureContextOptions {
   // biome-ignore lint/suspicious/noExplicitAny: as in the types of `ws`.
   checkServerIdentity?: ((servername: string, certificate: any) => any) | undefined;
   rejectUnauthorized?: boolean | undefined;
-  createConnection?: ClientRequestArgs['createConnection'] | undefined;
+  createConnection?: ClientRequestArgs['createConnection'] | typeof createConnection | undefined;
   finishRequest?: FinishRequestCallback | undefined;
 }
 
@@ -98,7 +99,7 @@ export interface ServerOptions<
   path?: string | undefined;
   verifyClient?: VerifyClientCallbackAsync<InstanceType<U>> | VerifyClientCallbackSync<InstanceType<U>> | undefined;
   /** Chooses a subprotocol of those offered. Default: the first. */
-  handleProtocols?: ((protocols: Set<string>, request: InstanceType<U>) => string | false) | undefined;
+  handleProtocols?: (protocols: Set<string>, request: InstanceType<U>) => string | false;
   /** Keeps `clients`. Default true. */
   clientTracking?: boolean | undefined;
   /** A class that extends WebSocket. */

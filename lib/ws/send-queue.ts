@@ -2,7 +2,7 @@
  * What sending needs beyond an output queue, made when it is first needed: callbacks for what has left, and the order of
  * everything behind a Blob that has still to be read.
  *
- * A callback is called when the byte stream has taken the last byte of its message, never within `send`.
+ * A callback is called when the system has taken the last byte of its message, never within `send`.
  */
 import type { Channel } from '../framed/channel.js';
 
@@ -54,17 +54,19 @@ export class SendQueue {
 
   /** Looks what has left. */
   look(): void {
-    const { output, failed } = this.#channel;
-    const left = this.#callbacks.findIndex(({ end }) => end > output.offset);
-    const gone = this.#callbacks.splice(0, left < 0 ? this.#callbacks.length : left);
-    for (const { done } of gone) callSafely(done, undefined);
+    const channel = this.#channel;
+    // One at a time: a callback may send, and what it sends may leave at once.
+    while (this.#callbacks.length > 0 && this.#callbacks[0]!.end <= leftOf(channel)) {
+      callSafely(this.#callbacks.shift()!.done, undefined);
+    }
     if (this.#callbacks.length === 0) this.#watching = false;
     // What is not in the queue any more and has not left was dropped with the connection.
-    else if (failed || output.length === 0) this.#dropped();
-    else this.#channel.ready(undefined).then(this.#look, this.#look);
+    else if (channel.failed || channel.output.length + channel.stream.pendingOutput === 0) this.#dropped();
+    else channel.ready(undefined).then(this.#look, this.#drop);
   }
 
   readonly #look = (): void => this.look();
+  readonly #drop = (): void => this.#dropped();
 
   #dropped(): void {
     this.#watching = false;
@@ -104,6 +106,11 @@ export class SendQueue {
       next.run();
     }
   }
+}
+
+/** Bytes of the queue that the system has: Node's streams take more than they have sent. */
+function leftOf({ output, stream }: Channel): number {
+  return output.offset - stream.pendingOutput;
 }
 
 function lookLater(queue: SendQueue): void {

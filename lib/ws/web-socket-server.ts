@@ -23,7 +23,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocketOptions } from '../websocket/connection-options.js';
 import type { UpgradeOffer } from '../websocket/handshake/request.js';
 import { FaceDeflate } from './deflate.js';
-import type { EmitterWith } from './emitter.js';
+import type { EmitterStatics, EmitterWith } from './emitter.js';
 import { connectionOptionsFor, type ServerOptions } from './options.js';
 import { type ServerHandshakeHost, type UpgradeRequest, upgrade } from './server-handshake.js';
 import { friends, type Tracker, WebSocket } from './web-socket.js';
@@ -39,9 +39,8 @@ export interface ServerEvents<T extends typeof WebSocket, U extends typeof Incom
   wsClientError: [error: Error, socket: Duplex, request: InstanceType<U>];
 }
 
-const Base = EventEmitter as new <T extends typeof WebSocket, U extends typeof IncomingMessage>() => EmitterWith<
-  ServerEvents<T, U>
->;
+const Base = EventEmitter as EmitterStatics &
+  (new <T extends typeof WebSocket, U extends typeof IncomingMessage>() => EmitterWith<ServerEvents<T, U>>);
 
 type Upgraded<T extends typeof WebSocket, U extends typeof IncomingMessage> = (
   client: InstanceType<T>,
@@ -60,6 +59,8 @@ export class WebSocketServer<
   implements Tracker
 {
   readonly options: ServerOptions<T, U>;
+  /** As the types of `ws` have it, which never has one: see `options.path`. */
+  declare path: string;
   /** Those that are not closed yet; undefined where they are not tracked. */
   readonly clients!: Set<InstanceType<T>>;
   readonly #connectionOptions: WebSocketOptions;

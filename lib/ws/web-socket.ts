@@ -14,7 +14,7 @@
  * Over 400 lines, because it is one class, and its methods are those of another.
  */
 import { EventEmitter } from 'node:events';
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { ClientRequest, ClientRequestArgs, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { DuplexStream } from '../streams/duplex-stream.js';
 import { isCloseCode, LONGEST_REASON } from '../websocket/close-codes.js';
@@ -27,24 +27,31 @@ import { LONGEST_CONTROL } from '../websocket/opcodes.js';
 import type { SendOptions as OutboundOptions } from '../websocket/outbound.js';
 import { type ClientFace, ClientHandshake } from './client-handshake.js';
 import { type BufferLike, isBlob, toBytes, toData } from './data.js';
-import type { EmitterWith } from './emitter.js';
+import type { EmitterStatics, EmitterWith } from './emitter.js';
 import { errorFor } from './errors.js';
-import { addListener, attributeOf, type EventHandler, removeListener, setAttribute } from './event-target.js';
+import {
+  addListener,
+  attributeOf,
+  closedCleanly,
+  type EventHandler,
+  removeListener,
+  setAttribute,
+} from './event-target.js';
 import type { CloseEvent, ErrorEvent, Event, MessageEvent } from './events.js';
 import type { ClientOptions, ConnectionOptions } from './options.js';
 import { callSafely, type SendCallback, SendQueue, throwLater } from './send-queue.js';
 import { SocketFace } from './socket-face.js';
 
-/** What a message is given as, by `binaryType`; text always as a Buffer. */
-export type RawData = Buffer | ArrayBuffer | Buffer[] | Blob;
+/** What a message is given as, by `binaryType`; text always as a Buffer. A Blob is left out, as in the types of `ws`. */
+export type RawData = Buffer | ArrayBuffer | Buffer[];
 /** What a MessageEvent has. */
 export type Data = string | RawData;
-export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'fragments' | 'blob';
+export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'fragments';
 
 /** Events of a WebSocket with what their listeners are given. */
 export interface WebSocketEvents {
   open: [];
-  message: [data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean];
+  message: [data: RawData, isBinary: boolean];
   ping: [data: Buffer];
   pong: [data: Buffer];
   close: [code: number, reason: Buffer];
@@ -54,12 +61,31 @@ export interface WebSocketEvents {
   'unexpected-response': [request: ClientRequest, response: IncomingMessage];
 }
 
+/** A WebSocket as the target of an event: what a browser's has and a little more, so that handlers written for `ws` fit. */
+export type EventTarget = Pick<
+  WebSocket,
+  | 'binaryType'
+  | 'bufferedAmount'
+  | 'extensions'
+  | 'isPaused'
+  | 'protocol'
+  | 'readyState'
+  | 'url'
+  | 'close'
+  | 'pause'
+  | 'ping'
+  | 'pong'
+  | 'resume'
+  | 'send'
+  | 'terminate'
+>;
+
 /** Events of `addEventListener`. */
 export interface WebSocketEventMap {
-  open: Event<WebSocket>;
-  error: ErrorEvent<WebSocket>;
-  close: CloseEvent<WebSocket>;
-  message: MessageEvent<WebSocket, Data>;
+  open: Event<EventTarget>;
+  error: ErrorEvent<EventTarget>;
+  close: CloseEvent<EventTarget>;
+  message: MessageEvent<EventTarget, Data>;
 }
 
 /** How one message is sent. */
@@ -113,7 +139,7 @@ interface Friends {
 /** Internal. */
 export let friends: Friends;
 
-const Base = EventEmitter as new () => EmitterWith<WebSocketEvents>;
+const Base = EventEmitter as EmitterStatics & (new () => EmitterWith<WebSocketEvents>);
 
 export class WebSocket extends Base {
   declare static readonly CONNECTING: 0;
@@ -126,7 +152,7 @@ export class WebSocket extends Base {
   declare readonly CLOSED: 3;
 
   #state: ReadyState = CONNECTING;
-  #binaryType: BinaryType = 'nodebuffer';
+  #binaryType: BinaryType | 'blob' = 'nodebuffer';
   #connection: WebSocketConnection | undefined;
   /** Until the answer: a client's handshake. */
   #handshake: ClientHandshake | undefined;
@@ -134,7 +160,6 @@ export class WebSocket extends Base {
   #queue: SendQueue | undefined;
   #socket: SocketFace | undefined;
   #tracker: Tracker | undefined;
-  #info: CloseInfo = ABNORMAL;
   #paused = false;
   /** One message a turn, for `allowSynchronousEvents: false`. */
   #oneByOne = false;
@@ -146,11 +171,11 @@ export class WebSocket extends Base {
    * @throws SyntaxError for an address or a subprotocol that may not be.
    */
   constructor(address: null);
-  constructor(address: string | URL, options?: ClientOptions);
-  constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions);
-  constructor(address: string | URL | null, protocols?: string | string[] | ClientOptions, options?: ClientOptions) {
+  constructor(address: string | URL, options?: ClientOptions | ClientRequestArgs);
+  constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions | ClientRequestArgs);
+  constructor(address: string | URL | null, second?: string | string[] | object, third?: object) {
     super();
-    if (address !== null) this.#connect(address, protocols, options);
+    if (address !== null) this.#connect(address, second as ClientOptions | undefined, third);
   }
 
   #connect(
@@ -219,10 +244,10 @@ export class WebSocket extends Base {
   }
 
   get binaryType(): BinaryType {
-    return this.#binaryType;
+    return this.#binaryType as BinaryType;
   }
 
-  set binaryType(type: BinaryType) {
+  set binaryType(type: BinaryType | 'blob') {
     if (BINARY_TYPES.includes(type)) this.#binaryType = type;
   }
 
@@ -250,51 +275,50 @@ export class WebSocket extends Base {
     return this.#url!;
   }
 
-  /** Whether both sides have sent a close frame. Internal: for CloseEvent. */
-  get closedCleanly(): boolean {
-    return this.#info.clean;
-  }
-
   /** Node's socket where there is one, else what looks enough like it; null before the connection is open. */
   get _socket(): Socket {
     const connection = this.#connection;
     if (connection === undefined) return null as unknown as Socket;
-    if (connection.stream instanceof DuplexStream) return connection.stream.readable as Socket;
+    if (connection.stream instanceof DuplexStream) {
+      // What was sent comes before whatever is done to the socket.
+      connection.channel.pushOn();
+      return connection.stream.readable as Socket;
+    }
     this.#socket ??= new SocketFace(connection);
     return this.#socket as unknown as Socket;
   }
 
   // ---------------------------------------------------------------- events
 
-  get onopen(): ((event: Event<WebSocket>) => void) | null {
+  get onopen(): ((event: WebSocketEventMap['open']) => void) | null {
     return attributeOf(this, 'open') as never;
   }
 
-  set onopen(handler: ((event: Event<WebSocket>) => void) | null) {
+  set onopen(handler: ((event: WebSocketEventMap['open']) => void) | null) {
     setAttribute(this, 'open', handler);
   }
 
-  get onmessage(): ((event: MessageEvent<WebSocket, Data>) => void) | null {
+  get onmessage(): ((event: WebSocketEventMap['message']) => void) | null {
     return attributeOf(this, 'message') as never;
   }
 
-  set onmessage(handler: ((event: MessageEvent<WebSocket, Data>) => void) | null) {
+  set onmessage(handler: ((event: WebSocketEventMap['message']) => void) | null) {
     setAttribute(this, 'message', handler);
   }
 
-  get onclose(): ((event: CloseEvent<WebSocket>) => void) | null {
+  get onclose(): ((event: WebSocketEventMap['close']) => void) | null {
     return attributeOf(this, 'close') as never;
   }
 
-  set onclose(handler: ((event: CloseEvent<WebSocket>) => void) | null) {
+  set onclose(handler: ((event: WebSocketEventMap['close']) => void) | null) {
     setAttribute(this, 'close', handler);
   }
 
-  get onerror(): ((event: ErrorEvent<WebSocket>) => void) | null {
+  get onerror(): ((event: WebSocketEventMap['error']) => void) | null {
     return attributeOf(this, 'error') as never;
   }
 
-  set onerror(handler: ((event: ErrorEvent<WebSocket>) => void) | null) {
+  set onerror(handler: ((event: WebSocketEventMap['error']) => void) | null) {
     setAttribute(this, 'error', handler);
   }
 
@@ -394,22 +418,16 @@ export class WebSocket extends Base {
   }
 
   /** Pings the peer. @throws RangeError for more than 125 bytes; Error before the connection is open */
-  ping(data?: unknown, mask?: boolean, callback?: SendCallback): void;
-  ping(data?: unknown, callback?: SendCallback): void;
-  ping(callback?: SendCallback): void;
-  ping(first?: unknown, second?: boolean | SendCallback, third?: SendCallback): void {
-    this.#control('ping', first, second, third);
+  ping(data?: unknown, mask?: boolean, callback?: (error: Error) => void): void {
+    this.#control('ping', data, mask, callback);
   }
 
   /** A pong that nobody asked for. @throws as `ping` */
-  pong(data?: unknown, mask?: boolean, callback?: SendCallback): void;
-  pong(data?: unknown, callback?: SendCallback): void;
-  pong(callback?: SendCallback): void;
-  pong(first?: unknown, second?: boolean | SendCallback, third?: SendCallback): void {
-    this.#control('pong', first, second, third);
+  pong(data?: unknown, mask?: boolean, callback?: (error: Error) => void): void {
+    this.#control('pong', data, mask, callback);
   }
 
-  #control(kind: 'ping' | 'pong', first: unknown, second: unknown, third: SendCallback | undefined): void {
+  #control(kind: 'ping' | 'pong', first: unknown, second: unknown, third: unknown): void {
     const callback = [first, second, third].find((value) => typeof value === 'function') as SendCallback | undefined;
     const data = typeof first === 'function' ? undefined : first;
     if (this.readyState !== OPEN) return this.#refuse(data, callback);
@@ -466,7 +484,7 @@ export class WebSocket extends Base {
 
   #closed(info: CloseInfo): void {
     this.#state = CLOSED;
-    this.#info = info;
+    if (info.clean) closedCleanly.add(this);
     const tracker = this.#tracker;
     this.#tracker = undefined;
     try {
@@ -475,6 +493,41 @@ export class WebSocket extends Base {
       tracker?.closed(this);
     }
   }
+}
+
+// biome-ignore lint/style/noNamespace: the types and aliases that programs write as `WebSocket.RawData`, `WebSocket.Server`.
+// What is declared here, index.ts sets.
+export declare namespace WebSocket {
+  type RawData = import('./web-socket.js').RawData;
+  type Data = import('./web-socket.js').Data;
+  type Event = WebSocketEventMap['open'];
+  type ErrorEvent = WebSocketEventMap['error'];
+  type CloseEvent = WebSocketEventMap['close'];
+  type MessageEvent = WebSocketEventMap['message'];
+  type ClientOptions = import('./options.js').ClientOptions;
+  type FinishRequestCallback = import('./options.js').FinishRequestCallback;
+  type PerMessageDeflateOptions = import('./deflate-options.js').PerMessageDeflateOptions;
+  type VerifyClientCallbackSync<R extends IncomingMessage = IncomingMessage> =
+    import('./options.js').VerifyClientCallbackSync<R>;
+  type VerifyClientCallbackAsync<R extends IncomingMessage = IncomingMessage> =
+    import('./options.js').VerifyClientCallbackAsync<R>;
+  type ServerOptions<
+    T extends typeof WebSocket = typeof WebSocket,
+    U extends typeof IncomingMessage = typeof IncomingMessage,
+  > = import('./options.js').ServerOptions<T, U>;
+  type Server<
+    T extends typeof WebSocket = typeof WebSocket,
+    U extends typeof IncomingMessage = typeof IncomingMessage,
+  > = import('./web-socket-server.js').WebSocketServer<T, U>;
+  type WebSocketServer<
+    T extends typeof WebSocket = typeof WebSocket,
+    U extends typeof IncomingMessage = typeof IncomingMessage,
+  > = Server<T, U>;
+  const Server: typeof import('./web-socket-server.js').WebSocketServer;
+  const WebSocketServer: typeof import('./web-socket-server.js').WebSocketServer;
+  const createWebSocketStream: typeof import('./stream.js').createWebSocketStream;
+  const extension: typeof import('./header-parsers.js').extension;
+  const subprotocol: typeof import('./header-parsers.js').subprotocol;
 }
 
 for (const [value, name] of STATE_NAMES.entries()) {
@@ -533,7 +586,7 @@ function outboundOptions(data: string | Buffer, { binary, compress }: SendOption
   return { type: isBinary ? 'binary' : 'text', ...(compress === undefined ? {} : { compress }) };
 }
 
-function formOf(message: PlacedMessage, type: BinaryType): ArrayBuffer | Buffer[] | Blob {
+function formOf(message: PlacedMessage, type: BinaryType | 'blob'): ArrayBuffer | Buffer[] | Blob {
   if (type === 'blob') return new Blob([message.borrow()]);
   if (type === 'fragments') return message.length === 0 ? [] : [message.bytes()];
   return Uint8Array.from(message.borrow()).buffer;

@@ -1,0 +1,53 @@
+/** The types: what is written against those of `ws` compiles against ours, and ours fit where those are wanted. */
+import assert from 'node:assert/strict';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import WebSocket, {
+  type ClientOptions,
+  createWebSocketStream,
+  type RawData,
+  type ServerOptions,
+  WebSocketServer,
+} from 'miniproto/ws';
+import type * as theirs from 'ws';
+
+/** Compiles when the one fits where the other is wanted. */
+function fits<Wanted>(_given: Wanted): void {}
+
+// Never run: the compiler is what tests it.
+const compiled = (socket: WebSocket, given: theirs.ClientOptions, server: WebSocketServer): void => {
+  fits<theirs.WebSocket>(socket);
+  fits<typeof theirs.WebSocket>(WebSocket);
+  fits<theirs.WebSocketServer>(server);
+  fits<ClientOptions>(given);
+  fits<WebSocket.RawData>(Buffer.alloc(0) as RawData);
+  fits<WebSocket.ServerOptions>({ port: 1 } satisfies ServerOptions);
+  socket.on('message', function (this: WebSocket, data, isBinary) {
+    const text: string = isBinary ? '' : data.toString();
+    this.send(text, { fin: true }, (error?: Error) => fits<Error | undefined>(error));
+  });
+  socket.onmessage = ({ data, target, type }) => target.send(`${type}: ${data}`);
+  socket.addEventListener('close', { handleEvent: ({ code, reason }) => fits<[number, string]>([code, reason]) });
+  socket.once('an event of my own', (...values: unknown[]) => fits<unknown[]>(values));
+  server.on('connection', (client, request) => {
+    fits<WebSocket>(client);
+    fits<IncomingMessage>(request);
+    fits<Duplex>(createWebSocketStream(client, { encoding: 'utf8' }));
+  });
+  class Client extends WebSocket {
+    readonly name = 'mine';
+  }
+  const own = new WebSocketServer({ noServer: true, WebSocket: Client });
+  own.on('connection', (client) => fits<string>(client.name));
+  for (const client of own.clients) fits<Client>(client);
+  fits<WebSocket.Server>(new WebSocket.Server({ port: 0 }));
+};
+
+describe('types of miniproto/ws', () => {
+  it('name the values of the module as well', () => {
+    assert.equal(WebSocket.WebSocketServer, WebSocketServer);
+    assert.equal(WebSocket.Server, WebSocketServer);
+    assert.equal(WebSocket.createWebSocketStream, createWebSocketStream);
+    assert.equal(compiled.length, 3);
+  });
+});
