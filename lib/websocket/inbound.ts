@@ -23,7 +23,7 @@ import type { Watcher } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 import { Backlog } from './backlog.js';
 import { type FrameRun, type FrameSource, isRun } from './frame-source.js';
-import type { Assembled, MessageAssembly } from './message-assembly.js';
+import { type Assembled, type MessageAssembly, surelyWithin } from './message-assembly.js';
 import { PlacedMessage } from './message-cursor.js';
 import { FIN, headerSize, OP_BINARY, OP_CLOSE, OP_TEXT, OPCODE_MASK } from './opcodes.js';
 
@@ -55,6 +55,8 @@ export class Inbound implements Watcher {
   readonly #host: InboundHost;
   /** Bytes of frames kept for a reader before reading stops. */
   readonly #mark: number;
+  /** Bytes. Frames may be longer than messages where they may be compressed; which of the two it is, the assembly checks. */
+  readonly #mostWhole: number;
   #assembly: MessageAssembly | undefined;
   #backlog: Backlog | undefined;
   #receiver: MessageReceiver | undefined;
@@ -92,6 +94,8 @@ export class Inbound implements Watcher {
     this.#channel = channel;
     this.#host = host;
     this.#mark = mark;
+    const { compression, maxLength } = source.framing;
+    this.#mostWhole = compression ? surelyWithin(maxLength) : maxLength;
   }
 
   get framer(): Framer | undefined {
@@ -295,7 +299,7 @@ export class Inbound implements Watcher {
     const from = table[at + R_OFFSET]!;
     const length = table[at + R_LENGTH]!;
     run.row++;
-    if (first === TEXT || first === BINARY) {
+    if ((first === TEXT || first === BINARY) && length <= this.#mostWhole) {
       message.moveTo(
         bytes,
         from,

@@ -62,7 +62,10 @@ export class MessageAssembly {
       this.#open = true;
       this.#isText = (first & OPCODE_MASK) === OP_TEXT;
       this.#compressed = (first & RSV1) !== 0;
-      if ((first & FIN) !== 0) return this.#complete(bytes, from, to, offset);
+      if ((first & FIN) !== 0) {
+        if (!this.#compressed && to - from > this.#maxLength) throw messageTooLarge(this.#maxLength, offset);
+        return this.#complete(bytes, from, to, offset);
+      }
     }
     const most = this.#compressed ? mostCompressed(this.#maxLength) : this.#maxLength;
     if (this.#length + to - from > most) throw messageTooLarge(this.#maxLength, offset);
@@ -102,4 +105,9 @@ const NOTHING = Buffer.alloc(0);
 /** Bytes. What a message of `length` bytes has at most when deflating does not make it smaller: five per stored block. */
 export function mostCompressed(length: number): number {
   return length + 64 + Math.ceil(length / 1024);
+}
+
+/** Bytes. Payloads of frames up to here are within a limit of which `mostCompressed` is `most`, compressed or not. */
+export function surelyWithin(most: number): number {
+  return most - mostCompressed(0) - Math.ceil(most / 1024);
 }
