@@ -51,9 +51,10 @@ bool takeHistory(napi_env env, napi_value value, const char* name, size_t& capac
   return (size & (size - 1)) == 0 || throwRange(env, name, "0 or a power of two up to 32768");
 }
 
-/** openContext(level, windowBits, memLevel, ownHistory, peerHistory): the id. */
+/** openContext(level, windowBits, memLevel, ownHistory, peerHistory, inflater): the id. */
 napi_value openContext(napi_env env, napi_callback_info call) {
-  napi_value values[5];
+  napi_value values[6];
+  int64_t inflater = 0;
   int64_t level = 0;
   int64_t windowBits = 0;
   int64_t memLevel = 0;
@@ -64,6 +65,9 @@ napi_value openContext(napi_env env, napi_callback_info call) {
   if (!takeInteger(env, values[2], "memLevel", {1, 9}, memLevel)) return nullptr;
   if (!takeHistory(env, values[3], "ownHistory", settings.ownHistory)) return nullptr;
   if (!takeHistory(env, values[4], "peerHistory", settings.peerHistory)) return nullptr;
+  if (!takeInteger(env, values[5], "inflater", {0, 1}, inflater)) return nullptr;
+  // zlib has no smaller window; without any there is nothing to keep.
+  settings.ownInflater = inflater == 1 && settings.peerHistory >= 256;
   settings.own = {static_cast<int>(level), static_cast<int>(windowBits), static_cast<int>(memLevel)};
   Deflate& state = *deflateOf(env);
   if (state.freeIds.empty()) {

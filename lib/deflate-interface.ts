@@ -16,6 +16,14 @@ export const PART_FLUSH = 1;
 export const PART_END = 2;
 export type MessagePart = typeof PART_MORE | typeof PART_FLUSH | typeof PART_END;
 
+/** The context borrows a stream for each message and keeps the peer's window: less memory. */
+export const INFLATER_SHARED = 0;
+/** The context keeps a stream: less time, where many connections take turns. */
+export const INFLATER_OWN = 1;
+/** Bytes that an inflater of its own takes beside the window. */
+export const INFLATER_BYTES = 12 * 1024;
+export type InflaterKind = typeof INFLATER_SHARED | typeof INFLATER_OWN;
+
 /** Bytes by which `deflate` falls short of a full target: they may be the tail, which messages go without. */
 export const DEFLATE_HELD = 4;
 /** Bytes. The least target for `deflate`. */
@@ -40,8 +48,16 @@ export interface DeflateInterface {
    * @param memLevel 1 to 9
    * @param ownHistory bytes of what was sent that are kept: 0 without context takeover, else a power of two
    * @param peerHistory the same of what was received: the peer's whole window
+   * @param inflater whose stream inflates; the reference has no streams
    */
-  openContext(level: number, windowBits: number, memLevel: number, ownHistory: number, peerHistory: number): number;
+  openContext(
+    level: number,
+    windowBits: number,
+    memLevel: number,
+    ownHistory: number,
+    peerHistory: number,
+    inflater: InflaterKind,
+  ): number;
   /** Closes a context, in the middle of a message too. */
   closeContext(id: number): void;
   /** What is compressed from now on refers to nothing before. Only between messages. */

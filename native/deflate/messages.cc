@@ -27,6 +27,13 @@ bool standsBetweenBlocks(const z_stream& z) {
   return (z.data_type & kBetweenBlocks) != 0 && (z.data_type & kUnusedBits) == 0;
 }
 
+/** Pre: `size` is a power of two. */
+int bitsOf(size_t size) {
+  int bits = 0;
+  while ((size_t{1} << bits) < size) bits++;
+  return bits;
+}
+
 DeflateResult failure(DeflateStatus status, const char* reason) {
   return {status, 0, 0, reason};
 }
@@ -37,14 +44,15 @@ DeflateContext::DeflateContext(uint32_t owner, const DeflateSettings& settings, 
     : owner_(owner),
       room_(room),
       settings_(settings.own),
+      ownInflaterBits_(settings.ownInflater ? bitsOf(settings.peerHistory) : 0),
       sent_(settings.ownHistory, room.memory),
-      received_(settings.peerHistory, room.memory) {}
+      received_(settings.ownInflater ? 0 : settings.peerHistory, room.memory) {}
 
 DeflateContext::~DeflateContext() {
   room_.deflaters.forget(owner_);
   room_.inflaters.forget(owner_);
   if (deflater_ != nullptr) room_.deflaters.giveBack(std::move(deflater_));
-  if (inflater_ != nullptr) room_.inflaters.giveBack(std::move(inflater_));
+  if (inflater_ != nullptr && ownInflaterBits_ == 0) room_.inflaters.giveBack(std::move(inflater_));
 }
 
 bool DeflateContext::beginDeflate() {
@@ -99,7 +107,22 @@ void DeflateContext::forgetSent() {
   room_.deflaters.forget(owner_);
 }
 
+bool DeflateContext::beginOwnInflate() {
+  inflater_ = std::move(parkedInflater_);
+  if (inflater_ == nullptr) {
+    const StreamSettings settings = {0, ownInflaterBits_, 8};
+    inflater_ = std::make_unique<ZlibStream>(StreamKind::kInflate, settings, room_.memory);
+    if (!inflater_->ready()) inflater_ = nullptr;
+  } else if (finalBlockSeen_) {
+    inflateResetKeep(&inflater_->z);
+  }
+  finalBlockSeen_ = false;
+  tailTaken_ = 0;
+  return inflater_ != nullptr;
+}
+
 bool DeflateContext::beginInflate() {
+  if (ownInflaterBits_ != 0) return beginOwnInflate();
   inflater_ = room_.inflaters.lend(received_.keeps() ? owner_ : 0, kInflateSettings);
   if (inflater_ == nullptr) return false;
   tailTaken_ = 0;
@@ -172,9 +195,14 @@ DeflateStatus DeflateContext::inflateTail() {
 DeflateResult DeflateContext::endInflate(DeflateResult result) {
   const char* reason = inflater_->z.msg;
   const bool whole = result.status == DeflateStatus::kDone;
-  // A stream that saw a final block would go on with the next message as if it were more of this one.
-  inflater_->owner = whole && !finalBlockSeen_ && received_.keeps() ? owner_ : 0;
-  room_.inflaters.giveBack(std::move(inflater_));
+  if (ownInflaterBits_ != 0) {
+    if (whole) parkedInflater_ = std::move(inflater_);
+    inflater_ = nullptr;
+  } else {
+    // A stream that saw a final block would go on with the next message as if it were more of this one.
+    inflater_->owner = whole && !finalBlockSeen_ && received_.keeps() ? owner_ : 0;
+    room_.inflaters.giveBack(std::move(inflater_));
+  }
   if (whole) return result;
   if (result.status == DeflateStatus::kNoMemory) return failure(DeflateStatus::kNoMemory, kNoMemoryReason);
   return failure(DeflateStatus::kCorrupt, reason == nullptr ? kUnfinishedReason : reason);

@@ -59,6 +59,8 @@ struct DeflateSettings {
   size_t ownHistory = 0;
   /** The same of what was received: the peer's whole window. */
   size_t peerHistory = 0;
+  /** Whether the context keeps an inflating stream, which is that window and 10 KB, or copies the window in and out. */
+  bool ownInflater = false;
 };
 
 /** What the contexts of a thread share. */
@@ -99,6 +101,7 @@ class DeflateContext {
  private:
   bool beginDeflate();
   bool beginInflate();
+  bool beginOwnInflate();
   DeflateStatus runInflate(const uint8_t* bytes, size_t size);
   DeflateStatus inflateTail();
   DeflateResult endInflate(DeflateResult result);
@@ -106,10 +109,14 @@ class DeflateContext {
   uint32_t owner_;
   DeflateRoom& room_;
   StreamSettings settings_;
+  /** 0, or the window of the context's own inflater. */
+  int ownInflaterBits_;
   History sent_;
   History received_;
   std::unique_ptr<ZlibStream> deflater_;
   std::unique_ptr<ZlibStream> inflater_;
+  /** The context's own inflater, between messages. */
+  std::unique_ptr<ZlibStream> parkedInflater_;
   /** The last bytes of what was compressed, not given out yet; 0 <= heldLength_ <= kTailLength. */
   uint8_t held_[kTailLength] = {};
   uint8_t heldLength_ = 0;

@@ -52,7 +52,7 @@ describe('arguments of the addon for compression', () => {
   }
   const functions = addon as unknown as Record<string, (...values: unknown[]) => unknown>;
   const right = (id: number): Record<string, unknown[]> => ({
-    openContext: [6, 15, 8, 1024, 32_768],
+    openContext: [6, 15, 8, 1024, 32_768, 1],
     deflate: [id, Buffer.alloc(64, 'ab'), 0, 64, PART_END, Buffer.alloc(200), 0, 200],
     inflate: [id, Buffer.from('f248cdc9c90700', 'hex'), 0, 7, PART_END, Buffer.alloc(200), 0, 200],
     forgetSent: [id],
@@ -84,7 +84,7 @@ describe('arguments of the addon for compression', () => {
   }
 
   it('take what is right, and stand everything else in each place', () => {
-    const id = addon.openContext(6, 15, 8, 0, 0);
+    const id = addon.openContext(6, 15, 8, 0, 0, 0);
     for (const [name, values] of Object.entries(right(id))) {
       for (let place = 0; place < values.length; place++) {
         // Faults that are asked for are no wrong arguments.
@@ -103,16 +103,17 @@ describe('arguments of the addon for compression', () => {
 
   it('are refused one by one', () => {
     const wrong: [unknown[], string][] = [
-      [[10, 15, 8, 0, 0], 'ERR_OUT_OF_RANGE'],
-      [[6, 8, 8, 0, 0], 'ERR_OUT_OF_RANGE'],
-      [[6, 16, 8, 0, 0], 'ERR_OUT_OF_RANGE'],
-      [[6, 15, 0, 0, 0], 'ERR_OUT_OF_RANGE'],
-      [[6, 15, 8, 1000, 0], 'ERR_OUT_OF_RANGE'],
-      [[6, 15, 8, 0, 65_536], 'ERR_OUT_OF_RANGE'],
-      [['6', 15, 8, 0, 0], 'ERR_INVALID_ARG_TYPE'],
+      [[10, 15, 8, 0, 0, 0], 'ERR_OUT_OF_RANGE'],
+      [[6, 8, 8, 0, 0, 0], 'ERR_OUT_OF_RANGE'],
+      [[6, 16, 8, 0, 0, 0], 'ERR_OUT_OF_RANGE'],
+      [[6, 15, 0, 0, 0, 0], 'ERR_OUT_OF_RANGE'],
+      [[6, 15, 8, 1000, 0, 0], 'ERR_OUT_OF_RANGE'],
+      [[6, 15, 8, 0, 65_536, 0], 'ERR_OUT_OF_RANGE'],
+      [[6, 15, 8, 0, 0, 2], 'ERR_OUT_OF_RANGE'],
+      [['6', 15, 8, 0, 0, 0], 'ERR_INVALID_ARG_TYPE'],
     ];
     for (const [values, code] of wrong) assert.throws(() => functions.openContext(...values), { code });
-    const id = addon.openContext(6, 15, 8, 0, 0);
+    const id = addon.openContext(6, 15, 8, 0, 0, 0);
     const bytes = Buffer.alloc(64);
     assert.throws(() => addon.deflate(id, bytes, 0, 65, PART_END, bytes, 0, 64), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => addon.deflate(id, bytes, 9, 8, PART_END, bytes, 0, 64), { code: 'ERR_OUT_OF_RANGE' });
@@ -123,7 +124,7 @@ describe('arguments of the addon for compression', () => {
   });
 
   seeded('stand any mixture', (random) => {
-    const id = addon.openContext(1, 9, 1, 256, 256);
+    const id = addon.openContext(1, 9, 1, 256, 256, 0);
     const calls = Object.entries(right(id)).filter(([name]) => name !== 'failAllocations');
     const pool = [...garbage(), Buffer.alloc(30), 0, 1, 2, 16, 64, id];
     for (let i = 0; i < 10_000; i++) {
@@ -146,7 +147,7 @@ describe('compression in threads', () => {
         const codec = nativeDeflate();
         const target = Buffer.alloc(100_000);
         for (let i = 0; i < 20; i++) {
-          const id = codec.openContext(6, 15, 8, 4096, 32768);
+          const id = codec.openContext(6, 15, 8, 4096, 32768, i % 2);
           codec.deflate(id, Buffer.alloc(50_000, 'text'), 0, 50_000, i % 3, target, 0, 100_000);
           codec.inflate(id, Buffer.from('f248cdc9c9', 'hex'), 0, 5, 0, target, 0, 100_000);
         }

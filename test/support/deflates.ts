@@ -2,7 +2,7 @@
  * What implements compression here, the reference and the addon, and messages to put through it.
  */
 import { env } from 'node:process';
-import type { DeflateInterface } from '#lib/deflate-interface';
+import { type DeflateInterface, INFLATER_SHARED } from '#lib/deflate-interface';
 import { loadDeflateAddon, nativeInfo, referenceDeflate } from '#lib/native';
 import { MessageDeflate } from '#lib/websocket/deflate/message-deflate';
 import { type DeflateOptions, deflateSettings } from '#lib/websocket/deflate/options';
@@ -26,6 +26,14 @@ export function deflates(): { name: string; codec: DeflateInterface }[] {
 /** A suite for each implementation. */
 export function describeDeflate(title: string, body: (codec: DeflateInterface) => void): void {
   for (const { name, codec } of deflates()) describe(`${title} [${name}]`, () => body(codec));
+  // Without room for inflaters of their own, contexts borrow them as well.
+  if (addon !== undefined) describe(`${title} [addon, shared inflaters]`, () => body(borrowing(addon)));
+}
+
+function borrowing(codec: DeflateInterface): DeflateInterface {
+  const openContext: DeflateInterface['openContext'] = (level, windowBits, memLevel, ownHistory, peerHistory) =>
+    codec.openContext(level, windowBits, memLevel, ownHistory, peerHistory, INFLATER_SHARED);
+  return { ...codec, openContext };
 }
 
 export const WIDE: DeflateDirection = { windowBits: 15, contextTakeover: true };

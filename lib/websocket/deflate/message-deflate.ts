@@ -8,6 +8,8 @@
 import {
   DEFLATE_HELD,
   type DeflateInterface,
+  INFLATER_OWN,
+  INFLATER_SHARED,
   type MessagePart,
   PART_END,
   PART_FLUSH,
@@ -165,6 +167,7 @@ export class MessageDeflate implements Compressor {
       settings.memLevel,
       own.contextTakeover ? Math.min(settings.ownHistory, 1 << own.windowBits) : 0,
       peer.contextTakeover ? 1 << peer.windowBits : 0,
+      settings.ownInflater ? INFLATER_OWN : INFLATER_SHARED,
     );
   }
 
@@ -227,7 +230,7 @@ function contextForAlone(codec: DeflateInterface, { own, settings }: AgreedDefla
   const key = level + 16 * (windowBits + 16 * memLevel);
   let id = ids.get(key);
   if (id === undefined) {
-    id = codec.openContext(level, windowBits, memLevel, 0, 0);
+    id = codec.openContext(level, windowBits, memLevel, 0, 0, INFLATER_SHARED);
     ids.set(key, id);
   }
   return id;

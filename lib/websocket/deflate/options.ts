@@ -6,6 +6,7 @@
  * they fit. Streams of zlib's are the thread's, never the connection's, see native/deflate/streams.h.
  */
 import { checkBoolean, checkInteger, checkObject, invalidArgType } from '../../arguments.js';
+import { INFLATER_BYTES } from '../../deflate-interface.js';
 import { DEFLATE_HISTORY, DEFLATE_THRESHOLD } from '../../limits.js';
 
 /** Options of permessage-deflate (RFC 7692). */
@@ -21,7 +22,7 @@ export interface DeflateOptions {
    *
    * - `'shared'`: nothing. No message refers to another (no context takeover, in both directions).
    * - a number: so many bytes, at least 1024. Messages refer to others as far as that reaches: 36,864 keep the peer's
-   *   largest window and `history`; with less, smaller windows are negotiated.
+   *   largest window and `history`, 49,152 also save its copying; with less, smaller windows are negotiated.
    * - `'none'`: nothing, and nothing that is sent is compressed. What the peer compresses is still read.
    */
   memory?: 'shared' | 'none' | number;
@@ -53,6 +54,8 @@ export interface DeflateSettings {
   readonly ownMaxBits: number;
   /** The peer's messages may refer to as much of what was before: 8 to 15, or 0 for none. */
   readonly peerBits: number;
+  /** Whether there is room for a stream that inflates, and needs no copying of the window. */
+  readonly ownInflater: boolean;
   /** The peer's window, at most, by the program's own word; undefined where it does not mind. */
   readonly peerMaxBits: number | undefined;
   /** The peer must not ask that our messages refer to none before. */
@@ -80,6 +83,7 @@ export function deflateSettings(options: DeflateOptions, role: 'server' | 'clien
     ownHistory: Math.min(ownHistory, 1 << ownMaxBits),
     ownMaxBits,
     peerBits: Math.min(peerBits, peerMaxBits ?? LARGEST_BITS),
+    ownInflater: typeof memory === 'number' && memory >= ownHistory + (1 << peerBits) + INFLATER_BYTES,
     peerMaxBits,
     insistsOnTakeover: ownAlone === false,
   };

@@ -175,7 +175,9 @@ describeDeflate('MessageDeflate with many connections', (codec) => {
     ];
     const pairs = Array.from({ length: 30 }, (_, i) => {
       const history = [0, 256, 4096, 32_768][i % 4];
-      return [deflateOf(codec, directions[i % 3], { history }), deflateOf(codec, directions[i % 3])] as const;
+      const memory = i % 2 === 0 ? 40_960 : 65_536;
+      const direction = directions[i % directions.length];
+      return [deflateOf(codec, direction, { history }), deflateOf(codec, direction, { memory })] as const;
     });
     for (let i = 0; i < 600; i++) {
       const [sender, receiver] = pairs[random.oneIn(2) ? random.below(3) : random.below(30)];
@@ -211,19 +213,20 @@ describeDeflate('MessageDeflate with many connections', (codec) => {
     assert.throws(() => inflate(all[0], hex('00')), { name: 'TransportError', code: 'ERR_STREAM_DESTROYED' });
   });
 
-  it('takes nothing before the first message, and little more than its histories after it', () => {
-    const all = Array.from({ length: 40 }, () => deflateOf(codec, WIDE, { history: 4096 }));
-    const before = codec.counters().bytes;
-    const message = Buffer.alloc(70_000, 'x1y2z3');
-    inflate(all[0], deflate(all[0], message));
-    inflate(all[1], deflate(all[1], message));
-    const warmed = codec.counters().bytes;
-    for (const one of all.slice(2)) inflate(one, deflate(one, message));
-    const { bytes, idleDeflaters, idleInflaters } = codec.counters();
-    const streams = 300_000 * idleDeflaters + 50_000 * idleInflaters;
-    assert.ok(bytes - warmed <= 38 * (32_768 + 4096) + streams, `${before}, ${warmed}, ${bytes}`);
-    for (const one of all) one.destroy();
-  });
+  for (const memory of [1024, 16_384, 40_960, 49_152]) {
+    it(`takes nothing before the first message, and no more than ${memory} bytes after it`, () => {
+      const { settings } = agreed(WIDE, { memory, history: 4096 });
+      const direction = { windowBits: settings.peerBits, contextTakeover: true };
+      const all = Array.from({ length: 60 }, () => deflateOf(codec, direction, { memory, history: 4096 }));
+      const message = Buffer.alloc(70_000, 'x1y2z3');
+      for (const one of all.slice(0, 20)) inflate(one, deflate(one, message));
+      // The streams of the thread are there by now.
+      const { bytes } = codec.counters();
+      for (const one of all.slice(20)) inflate(one, deflate(one, message));
+      assert.ok(codec.counters().bytes - bytes <= 40 * memory, `${bytes}, ${codec.counters().bytes}`);
+      for (const one of all) one.destroy();
+    });
+  }
 });
 
 describeDeflate('MessageDeflate.forget and deflateAlone', (codec) => {
