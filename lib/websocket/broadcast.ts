@@ -27,8 +27,10 @@ interface Wave {
   readonly connections: WebSocketConnection[];
 }
 
-let ids = new Int32Array(0);
-let results = new Int32Array(0);
+const NONE = new Int32Array(0);
+let ids = NONE;
+/** Empty while somebody looks at them. */
+let results = NONE;
 
 /** Sends the message to each, except `except`. */
 export function broadcast(
@@ -48,9 +50,9 @@ export function broadcast(
     }
     if (last?.frame !== frame) last = waveOf(waves, frame);
     last.connections.push(connection);
-    if (last.connections.length === MOST) sendWave(last, counts);
+    if (last.connections.length === MOST) sendWave(message, last, counts);
   }
-  for (const wave of waves) sendWave(wave, counts);
+  for (const wave of waves) sendWave(message, wave, counts);
   return counts;
 }
 
@@ -74,24 +76,36 @@ function count(counts: BroadcastCounts, answer: unknown): void {
   else if (answer === NOT_READY) counts.skipped++;
 }
 
-function sendWave({ frame, connections }: Wave, counts: BroadcastCounts): void {
-  const size = connections.length;
-  if (ids.length < size) {
-    ids = new Int32Array(MOST);
-    results = new Int32Array(MOST);
-  }
-  for (let i = 0; i < size; i++) ids[i] = (connections[i]!.stream as SocketStream).directId;
-  threadReactor()!.net.sendToMany(ids, size, frame, 0, frame.length, results);
-  for (let i = 0; i < size; i++) {
-    const connection = connections[i]!;
-    try {
-      const taken = (connection.stream as SocketStream).sentDirectly(results[i]!, frame.length);
-      connection.outbound.tookFrame(frame, taken);
-      counts.sent++;
-    } catch (error) {
-      // Its peer is gone: that is its own affair.
-      connection.outputFailed(error);
-    }
+/**
+ * One call for all sockets of a wave. Listeners may hear of connections that were full, stall or fail, and publish in their
+ * turn: so what is to be sent at once is looked at again, and what was not taken is queued before any of them is told.
+ */
+function sendWave(message: PreparedMessage, { frame, connections }: Wave, counts: BroadcastCounts): void {
+  const direct: WebSocketConnection[] = [];
+  const later: WebSocketConnection[] = [];
+  const found = results.length >= connections.length ? results : new Int32Array(MOST);
+  results = NONE;
+  if (ids.length < connections.length) ids = new Int32Array(MOST);
+  for (const connection of connections) {
+    const id = (connection.stream as SocketStream).directId;
+    if (id < 0 || !connection.outbound.idle) later.push(connection);
+    else ids[direct.push(connection) - 1] = id;
   }
   connections.length = 0;
+  threadReactor()!.net.sendToMany(ids, direct.length, frame, 0, frame.length, found);
+  for (let i = 0; i < direct.length; i++) direct[i]!.outbound.tookFrame(frame, found[i]!);
+  for (let i = 0; i < direct.length; i++) told(direct[i]!, found[i]!, frame.length, counts);
+  results = found;
+  for (const connection of later) count(counts, connection.send(message));
+}
+
+function told(connection: WebSocketConnection, sent: number, wanted: number, counts: BroadcastCounts): void {
+  try {
+    (connection.stream as SocketStream).sentDirectly(sent, wanted);
+    if (sent < wanted) connection.outbound.sendRest();
+    counts.sent++;
+  } catch (error) {
+    // Its peer is gone: that is its own affair.
+    connection.outputFailed(error);
+  }
 }

@@ -157,14 +157,21 @@ export class Outbound {
 
   /** The frame, where it may be given to the system at once: nothing else waits. It counts as sent. */
   frameToSendAtOnce(message: PreparedMessage): Buffer | undefined {
-    if (this.#closed || this.#inPieces || this.#frames.masks || !this.#channel.idle) return undefined;
-    return this.#frameOf(message);
+    return this.idle && !this.#frames.masks ? this.#frameOf(message) : undefined;
   }
 
-  /** The system has taken `taken` bytes of a frame. */
-  tookFrame(frame: Buffer, taken: number): void {
-    if (taken === frame.length) return;
-    this.#channel.output.writeInPlace(frame, taken, frame.length, KEPT);
+  /** Nothing waits that a message would have to follow. */
+  get idle(): boolean {
+    return !this.#closed && !this.#inPieces && this.#channel.idle;
+  }
+
+  /** Queues what the system has not taken of a frame. @param sent bytes, or a negative errno. */
+  tookFrame(frame: Buffer, sent: number): void {
+    if (sent < frame.length) this.#channel.output.writeInPlace(frame, Math.max(0, sent), frame.length, KEPT);
+  }
+
+  /** The stream has been told of that. */
+  sendRest(): void {
     this.#channel.pushOn();
   }
 
