@@ -480,8 +480,8 @@ export class WebSocketConnection implements InboundHost, AsyncDisposable {
     this.#state = 'closed';
     clearTimeout(this.#closeTimer);
     this.#heartbeat?.stop();
-    this.#deflate?.destroy();
     this.#inbound.stop();
+    if (this.#deflate !== undefined) this.#inbound.outlives(this.#deflate);
     const { code, reason } = this.#received ?? ABNORMAL;
     const clean = this.#received !== undefined && this.#outbound.closed;
     this.#outbound.stop();
