@@ -22,6 +22,7 @@ import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
 import type { Watcher } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 import { Backlog } from './backlog.js';
+import { enterScratch, leaveScratch } from './deflate/scratch.js';
 import { type FrameRun, type FrameSource, isRun } from './frame-source.js';
 import { type Assembled, type MessageAssembly, surelyWithin } from './message-assembly.js';
 import { PlacedMessage } from './message-cursor.js';
@@ -88,6 +89,8 @@ export class Inbound implements Watcher {
   #answers = false;
   /** Somebody takes the frames by himself. */
   #suspended = false;
+  /** The connection is closed; what it inflates with lives until the last message that is kept was taken. */
+  #inflater: { destroy(): void } | undefined;
 
   constructor(source: FrameSource, channel: Channel, host: InboundHost, mark: number) {
     this.#source = source;
@@ -113,7 +116,23 @@ export class Inbound implements Watcher {
 
   /** Begins to read, or goes on. */
   start(): void {
+    // In a handler of another connection: what this turn has still to tell comes before what is received now.
+    this.#channel.stream.hear?.();
     this.#run(undefined, false);
+  }
+
+  /** Has what messages are inflated with destroyed as soon as none is kept any more, or can be asked for. */
+  outlives(inflater: { destroy(): void }): void {
+    if (this.#backlog?.first === undefined && !this.#suspended) return inflater.destroy();
+    this.#inflater = inflater;
+    unread.register(this, inflater, this);
+  }
+
+  #emptied(): void {
+    if (this.#inflater === undefined || this.#backlog?.first !== undefined) return;
+    unread.unregister(this);
+    this.#inflater.destroy();
+    this.#inflater = undefined;
   }
 
   /** Hands every message to `receiver` from now on, those of the backlog first. */
@@ -155,6 +174,7 @@ export class Inbound implements Watcher {
   drop(): void {
     this.#dropped = true;
     this.#backlog = undefined;
+    this.#emptied();
     this.stop();
   }
 
@@ -196,6 +216,7 @@ export class Inbound implements Watcher {
     this.#running = true;
     this.#halted = false;
     channel.hold();
+    enterScratch();
     let others = false;
     try {
       do {
@@ -206,6 +227,7 @@ export class Inbound implements Watcher {
       this.#host.inputFailed(error);
     } finally {
       this.#running = false;
+      leaveScratch();
       channel.release();
     }
     if (others) void this.#yield();
@@ -253,6 +275,7 @@ export class Inbound implements Watcher {
       this.#deliverRun(backlog.first);
       backlog.settle();
     }
+    this.#emptied();
   }
 
   #delivers(): boolean {
@@ -323,7 +346,7 @@ export class Inbound implements Watcher {
     this.#assembly ??= this.#host.makeAssembly();
     const whole = this.#add(first, run, from, length);
     if (whole === undefined) return false;
-    message.moveTo(whole.bytes, whole.from, whole.to, whole.isText, false, true, -1);
+    message.moveTo(whole.bytes, whole.from, whole.to, whole.isText, false, whole.lent, -1);
     return true;
   }
 
@@ -406,6 +429,8 @@ export class Inbound implements Watcher {
   #unwatch(): void {
     const { stream } = this.#channel;
     if (!this.#watching || stream.watch === undefined) return;
+    // Rows of this turn are lost on those who do not watch.
+    stream.hear?.();
     this.#watching = false;
     stream.watch(undefined);
   }
@@ -435,20 +460,38 @@ export class Inbound implements Watcher {
 
   /** Keeps what somebody has not taken. */
   keepRest(run: FrameRun): void {
-    if (run.row < run.rows) {
+    if (run.row < run.rows && !this.#dropped) {
       if (run.kept) {
-        this.#backlog!.unshift(run);
+        this.#backlog ??= new Backlog();
+        this.#backlog.unshift(run);
         return;
       }
-      this.#keep(run);
+      if (!this.#over) this.#keep(run);
     }
     this.#source.done(run);
   }
 
+  /** Nothing is handed out any more. */
+  get dropped(): boolean {
+    return this.#dropped;
+  }
+
   // ---------------------------------------------------------------- messages that are asked for
 
-  /** Moves `message` to the next one. @returns NOT_READY; EOF once the peer has closed and all has been read. */
+  /**
+   * Moves `message` to the next one, in memory that is good until somebody asks for another.
+   * @returns NOT_READY; EOF once the peer has closed and all has been read.
+   */
   tryNext(message: PlacedMessage): true | NotReady | Eof {
+    enterScratch();
+    try {
+      return this.#tryNext(message);
+    } finally {
+      leaveScratch();
+    }
+  }
+
+  #tryNext(message: PlacedMessage): true | NotReady | Eof {
     for (;;) {
       const run = this.#backlog?.first;
       if (run === undefined) {
@@ -463,6 +506,7 @@ export class Inbound implements Watcher {
       }
       const found = this.#moveToNext(run, message);
       this.#backlog?.settle();
+      this.#emptied();
       if (found) return true;
     }
   }
@@ -484,6 +528,9 @@ export class Inbound implements Watcher {
     return this.#backlog?.first;
   }
 }
+
+/** Connections that were closed and forgotten with messages that nobody has read. */
+const unread = new FinalizationRegistry((inflater: { destroy(): void }) => inflater.destroy());
 
 /** Bytes that were ever queued. */
 function writtenTo({ output }: Channel): number {

@@ -19,6 +19,8 @@ export interface Assembled {
   readonly from: number;
   readonly to: number;
   readonly isText: boolean;
+  /** The memory is somebody else's: the frame's, or the thread's for what is inflated next. */
+  readonly lent: boolean;
 }
 
 export class MessageAssembly {
@@ -87,16 +89,17 @@ export class MessageAssembly {
   #complete(bytes: Buffer, from: number, to: number, offset: number): Assembled {
     const isText = this.#isText;
     const compressed = this.#compressed;
+    const lent = bytes !== this.#joined;
     this.#open = false;
     this.#joined = NOTHING;
     this.#length = 0;
-    if (!compressed) return { bytes, from, to, isText };
+    if (!compressed) return { bytes, from, to, isText, lent };
     const inflated = this.#deflate!.inflate(bytes, from, to, this.#maxLength);
     if (isText && !isUtf8(inflated)) {
       const message = 'Cannot take the text: it is not valid UTF-8 (RFC 6455 §8.1)';
       throw new ProtocolError('ERR_INVALID_UTF8', { protocol: 'websocket', offset, message });
     }
-    return { bytes: inflated, from: 0, to: inflated.length, isText };
+    return { bytes: inflated, from: 0, to: inflated.length, isText, lent: true };
   }
 }
 

@@ -25,6 +25,7 @@ export class MessageBatches implements AsyncIterableIterator<Iterable<MessageCur
       const answer = this.#inbound.tryNext(first);
       this.#inbound.made();
       if (answer === true) {
+        first.keep();
         this.#batch = new MessageBatch(this.#inbound, first);
         return { done: false, value: this.#batch };
       }
@@ -67,6 +68,7 @@ class MessageBatch implements IterableIterator<MessageCursor> {
     }
     // Only what is kept: a batch does not wait, and does not receive.
     if (this.#inbound.firstKept !== undefined && this.#inbound.tryNext(this.#message) === true) {
+      this.#message.keep();
       return { done: false, value: this.#message };
     }
     return { done: true, value: undefined };

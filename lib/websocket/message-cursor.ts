@@ -80,6 +80,16 @@ export class PlacedMessage implements MessageCursor {
     return this;
   }
 
+  /** Gives the message memory of its own, where its memory is lent: it outlives the turn. Internal. */
+  keep(): void {
+    if (!this.#lent) return;
+    this.#bytes = this.bytes();
+    this.#to -= this.#from;
+    this.#from = 0;
+    this.#lent = false;
+    this.#frameStart = -1;
+  }
+
   /** Ends the cursor's life. Internal. */
   expire(): void {
     this.#bytes = undefined;

@@ -7,7 +7,7 @@
 import { type MessagePart, PART_END, PART_MORE } from '../../deflate-interface.js';
 import { UsageError } from '../../errors.js';
 import type { PieceInflater } from '../compressor.js';
-import { inflateScratch } from './scratch.js';
+import { enterScratch, inflateScratch, leaveScratch } from './scratch.js';
 
 /** `DeflateInterface.inflate` of one message. */
 export type InflateStep = (
@@ -70,8 +70,13 @@ export class InflatedPieces implements PieceInflater {
    * @throws what `readInto` throws.
    */
   read(most: number): Buffer {
-    const scratch = inflateScratch();
-    return Buffer.from(scratch.subarray(0, this.readInto(scratch, 0, Math.min(most, scratch.length))));
+    enterScratch();
+    try {
+      const scratch = inflateScratch();
+      return Buffer.from(scratch.subarray(0, this.readInto(scratch, 0, Math.min(most, scratch.length))));
+    } finally {
+      leaveScratch();
+    }
   }
 
   /**

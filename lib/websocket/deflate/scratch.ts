@@ -5,9 +5,13 @@
 
 /** Bytes. Most messages fit, in either direction; longer ones get memory of their own. */
 export const SCRATCH = 64 * 1024;
+/** Scratches that are kept for those who look at inflated messages one within the other; few do. */
+const MOST_NESTED = 4;
 
 let forDeflate: Buffer | undefined;
-let forInflate: Buffer | undefined;
+const forInflate: Buffer[] = [];
+/** Those who may be looking at what was inflated: a handler may read from other connections. */
+let nesting = 0;
 
 export function deflateScratch(): Buffer {
   forDeflate ??= Buffer.allocUnsafeSlow(SCRATCH);
@@ -15,6 +19,16 @@ export function deflateScratch(): Buffer {
 }
 
 export function inflateScratch(): Buffer {
-  forInflate ??= Buffer.allocUnsafeSlow(SCRATCH);
-  return forInflate;
+  if (nesting >= MOST_NESTED) return Buffer.allocUnsafeSlow(SCRATCH);
+  forInflate[nesting] ??= Buffer.allocUnsafeSlow(SCRATCH);
+  return forInflate[nesting]!;
+}
+
+/** What is inflated from here to `leaveScratch` leaves alone what was inflated before. */
+export function enterScratch(): void {
+  nesting++;
+}
+
+export function leaveScratch(): void {
+  nesting--;
 }
