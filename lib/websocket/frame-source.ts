@@ -30,7 +30,7 @@ import type { Framer, WebSocketFraming } from '../native-interface.js';
 import type { Eof, NeedWrite, NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { webSocketFault } from './faults.js';
-import { FIN, OP_CONTINUATION, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
+import { FIN, OP_CLOSE, OP_CONTINUATION, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
 
 /** Rows of one run that is framed here. */
 const RUN_ROWS = 512;
@@ -203,12 +203,13 @@ export class FrameSource {
   }
 
   /**
-   * Takes the header of an unfinished frame off the input, once the framer has found it to be right.
-   * @returns what it says, and how many bytes behind it are unmasked already; undefined while it is not complete.
+   * Takes the header of an unfinished frame of data off the input, once the framer has found it to be right.
+   * @returns what it says, and how many bytes behind it are unmasked already; undefined while it is not complete, and for
+   * control frames, which come whole.
    */
   tryOpenFrame(): { first: number; length: number; key: number; done: number } | undefined {
     const { input } = this;
-    if (input.length < 2) return undefined;
+    if (input.length < 2 || (input.byteAt(0) & OPCODE_MASK) >= OP_CLOSE) return undefined;
     const short = input.byteAt(1) & 0x7f;
     const unmasked = short < 126 ? 2 : short === 126 ? 4 : 10;
     const size = unmasked + (this.framing.role === 'server' ? 4 : 0);

@@ -82,8 +82,11 @@ export class IncomingPieces implements AsyncIterableIterator<MessagePieces> {
 
   /** Leaving the loop drops the rest of the message at hand; the connection reads by itself again. */
   async return(): Promise<IteratorResult<MessagePieces, undefined>> {
-    await this.#current?.finish();
-    this.#end();
+    try {
+      await this.#current?.finish();
+    } finally {
+      this.#end();
+    }
     return { done: true, value: undefined };
   }
 
@@ -102,6 +105,12 @@ export class IncomingPieces implements AsyncIterableIterator<MessagePieces> {
     this.#host.over();
   }
 
+  /** The message at hand is wrong: the connection fails, and there are no messages behind it. Internal. */
+  failed(error: unknown): void {
+    this.#host.inputFailed(error);
+    this.#host.inbound.drop();
+  }
+
   /** The next stretch of data; control frames on the way are handled. Internal. */
   async nextStretch(): Promise<Stretch | Eof> {
     for (;;) {
@@ -118,6 +127,7 @@ export class IncomingPieces implements AsyncIterableIterator<MessagePieces> {
     const { inbound, source } = this.#host;
     try {
       for (;;) {
+        if (this.#ended || inbound.dropped) return EOF;
         if (this.#frame !== undefined) return this.#takePayload();
         const open = inbound.takeOpen();
         if (open !== undefined) return { ...open, isLast: false };
@@ -216,6 +226,8 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
   #stretch: Stretch | undefined;
   #inflating = false;
   #done = false;
+  /** The connection has ended before the message. */
+  #cut = false;
   #utf8 = 0;
 
   constructor(pieces: IncomingPieces, first: Stretch, deflate: Compressor | undefined) {
@@ -226,12 +238,27 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
   }
 
   async next(): Promise<IteratorResult<Buffer, undefined>> {
-    for (;;) {
-      const piece = await this.#nextPiece();
-      if (piece === undefined) return { done: true, value: undefined };
-      if (piece.length === 0) continue;
-      this.#check(piece);
-      return { done: false, value: piece };
+    const piece = await this.#nextChecked();
+    if (piece !== undefined) return { done: false, value: piece };
+    if (this.#cut) throw cutOff();
+    return { done: true, value: undefined };
+  }
+
+  async #nextChecked(): Promise<Buffer | undefined> {
+    try {
+      for (;;) {
+        const piece = await this.#nextPiece();
+        if (piece !== undefined && piece.length === 0) continue;
+        this.#check(piece);
+        return piece;
+      }
+    } catch (error) {
+      this.#done = true;
+      this.#utf8 = 0;
+      this.#inflating = false;
+      this.#stretch = undefined;
+      this.#pieces.failed(error);
+      throw error;
     }
   }
 
@@ -246,6 +273,7 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
     this.#stretch = undefined;
     if (stretch === EOF) {
       this.#done = true;
+      this.#cut = true;
       return undefined;
     }
     const { bytes, isLast } = stretch as Stretch;
@@ -256,18 +284,18 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
     return EMPTY;
   }
 
-  /** The framer cannot check text that is not held together. RFC 6455 §8.1 */
-  #check(piece: Buffer): void {
-    if (this.type === 'binary') return;
-    this.#utf8 = native().validateUtf8(piece, 0, piece.length, this.#utf8);
-    if (this.#utf8 >= 0 && !(this.#done && !this.#inflating && this.#utf8 > 0)) return;
+  /** The framer cannot check text that is not held together; undefined for its end. RFC 6455 §8.1 */
+  #check(piece: Buffer | undefined): void {
+    if (this.type === 'binary' || this.#cut) return;
+    if (piece !== undefined) this.#utf8 = native().validateUtf8(piece, 0, piece.length, this.#utf8);
+    if (piece === undefined ? this.#utf8 === 0 : this.#utf8 >= 0) return;
     const message = 'Cannot take the text: it is not valid UTF-8 (RFC 6455 §8.1)';
     throw new ProtocolError('ERR_INVALID_UTF8', { protocol: 'websocket', message });
   }
 
   /** Drops what is left. Internal. */
   async finish(): Promise<void> {
-    while (!(this.#done && !this.#inflating)) if ((await this.#nextPiece()) === undefined) return;
+    while (!this.#done || this.#inflating) if ((await this.#nextChecked()) === undefined) return;
   }
 
   [Symbol.asyncIterator](): this {
@@ -276,3 +304,8 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+function cutOff(): ProtocolError {
+  const message = 'the connection ended inside a message';
+  return new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: 'websocket', message });
+}
