@@ -198,10 +198,15 @@ export class SocketStream extends BaseStream implements Connection {
   #receiveRest(needed: number): boolean {
     this.#bites = BITES;
     // What is handed on at once needs no memory of its own, and memory that was used before costs less.
-    const { bytes, from, to } = this.input.reserve(needed, { pooled: this.watcher !== undefined });
+    const { bytes, from, to } = this.input.reserve(needed, { pooled: this.#handsOn });
     const count = this.#reactor.net.receive(this.#id, bytes, from, to, 0);
     if (count > 0) this.input.commit(count);
     return this.#came(count, to - from);
+  }
+
+  /** What is received is looked at and gone: it needs no memory of its own. */
+  get #handsOn(): boolean {
+    return this.watcher !== undefined && this.watcher.keeps !== true;
   }
 
   #came(count: number, asked: number): boolean {
@@ -314,7 +319,7 @@ export class SocketStream extends BaseStream implements Connection {
       this.#mayReceive = Number.POSITIVE_INFINITY;
     }
     if (input.length > 0) {
-      if (input.needed - input.length >= LARGE_REST) input.reserve(input.needed, { pooled: true });
+      if (input.needed - input.length >= LARGE_REST) input.reserve(input.needed, { pooled: this.#handsOn });
       input.keepBorrowed();
     }
     this.#watchOn();

@@ -113,6 +113,8 @@ export interface ByteStream extends AsyncDisposable {
 export interface Watcher {
   /** What the stream may frame with before it calls, if it can. */
   readonly framer: Framer | undefined;
+  /** What it is handed is kept for longer than a turn, so that large records are better received into memory of their own. */
+  readonly keeps?: boolean;
   /**
    * Bytes came, or the end, or a failure: reading now gets further.
    * @param table where the new bytes have been framed: words of frame tables.

@@ -15,6 +15,8 @@ import { headerSize } from './opcodes.js';
 /** Bytes of a header at most. */
 const LONGEST_HEADER = 14;
 const MASK_BIT = 0x80;
+/** Bytes. Payloads that have to be copied are, up to here, copied behind their header. */
+const SEPARATE_FROM = 64 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
 const SHORT_TEXT = 24;
 
@@ -45,7 +47,7 @@ export class FrameWriter {
     const size = to - from;
     if (this.#keys !== undefined) return this.#writeMasked(first, bytes, from, to, this.#keys());
     const output = this.#output;
-    if (size >= BY_REFERENCE_FROM) {
+    if (size >= (stable ? BY_REFERENCE_FROM : SEPARATE_FROM)) {
       const room = output.room(LONGEST_HEADER);
       output.fill(putHeader(room, output.roomStart, first, size, 0));
       if (stable) output.write(bytes, from, to);
@@ -153,6 +155,11 @@ interface WritableText extends Buffer {
 }
 
 function copy(bytes: Buffer, from: number, to: number, target: Buffer, at: number): void {
-  if (to - from > 48) bytes.copy(target, at, from, to);
-  else for (let i = from; i < to; i++) target[at + i - from] = bytes[i]!;
+  if (to - from > 48) {
+    // What is whole needs no view of a part.
+    if (to - from === bytes.length) target.set(bytes, at);
+    else bytes.copy(target, at, from, to);
+    return;
+  }
+  for (let i = from; i < to; i++) target[at + i - from] = bytes[i]!;
 }

@@ -105,6 +105,11 @@ export class Inbound implements Watcher {
     return this.#source.framer;
   }
 
+  /** Whoever takes messages keeps them: memory of their own is not taken back. See Watcher. */
+  get keeps(): boolean {
+    return this.#inOrder;
+  }
+
   /** No frame is looked at any more; what is in the backlog can still be read. */
   get over(): boolean {
     return this.#over;
@@ -294,6 +299,10 @@ export class Inbound implements Watcher {
     const channel = this.#channel;
     const message = new PlacedMessage(channel);
     const receiver = this.#receiver!;
+    if (this.#inOrder) {
+      this.#answers = true;
+      message.willReach(run.bytes, endOf(run, run.rows - 1));
+    }
     try {
       while (run.row < run.rows && !this.#dropped && !(this.#over && !run.kept)) {
         if (!this.#moveToNext(run, message)) continue;
@@ -539,6 +548,12 @@ function writtenTo({ output }: Channel): number {
 
 const TEXT = FIN | OP_TEXT;
 const BINARY = FIN | OP_BINARY;
+
+/** Index behind a row's payload. */
+function endOf({ table, base }: FrameRun, row: number): number {
+  const at = base + HEADER_WORDS + row * ROW_WORDS;
+  return table[at + R_OFFSET]! + table[at + R_LENGTH]!;
+}
 
 function startLater(inbound: Inbound): void {
   inbound.start();

@@ -60,6 +60,20 @@ export class PlacedMessage implements MessageCursor {
     this.#owner = owner;
   }
 
+  /** Memory in which more messages follow, and the index behind the last of them: what `claim` may copy together. */
+  #run: Buffer | undefined;
+  #reach = 0;
+  /** A copy of a stretch of that memory, and where the stretch is. */
+  #copy: Buffer = NOTHING;
+  #copyFrom = 0;
+  #copyTo = 0;
+
+  /** Messages up to `reach` will be moved to in `bytes`. Internal. */
+  willReach(bytes: Buffer, reach: number): void {
+    this.#run = bytes;
+    this.#reach = reach;
+  }
+
   /** Moves to a message. Internal. */
   moveTo(
     bytes: Buffer,
@@ -153,9 +167,35 @@ export class PlacedMessage implements MessageCursor {
     const bytes = this.#live();
     const size = this.#to - this.#from;
     // Small copies from Node's pool; large ones must not pin it.
-    const copy = size < 4096 ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+    const copy = size < SMALL ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
     bytes.copy(copy, 0, this.#from, this.#to);
     return copy;
+  }
+
+  get isText(): boolean {
+    return this.#isText;
+  }
+
+  /**
+   * The payload as a Buffer for good: a view, where the memory is nobody else's by now, or of a copy that it shares with
+   * the messages behind it. One Buffer keeps up to 64 KiB, as one of a socket of Node's does. Internal.
+   */
+  claim(): Buffer {
+    const bytes = this.#live();
+    if (!this.#lent) return viewOf(bytes, this.#from, this.#to);
+    if (bytes !== this.#run) return this.bytes();
+    if (this.#to > this.#copyTo) this.#copyAhead(bytes);
+    return viewOf(this.#copy, this.#from - this.#copyFrom, this.#to - this.#copyFrom);
+  }
+
+  #copyAhead(bytes: Buffer): void {
+    const from = this.#from;
+    const to = Math.max(this.#to, Math.min(this.#reach, from + MOST_SHARED));
+    const size = to - from;
+    this.#copy = size < SMALL ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+    bytes.copy(this.#copy, 0, from, to);
+    this.#copyFrom = from;
+    this.#copyTo = to;
   }
 
   borrow(): Buffer {
@@ -166,6 +206,12 @@ export class PlacedMessage implements MessageCursor {
     return this.type === 'text' ? this.text() : this.bytes();
   }
 }
+
+const NOTHING = Buffer.alloc(0);
+/** Bytes. Copies below this come from Node's pool. */
+const SMALL = 4096;
+/** Bytes that are copied together at most. */
+const MOST_SHARED = 64 * 1024;
 
 const LENT = { lent: true };
 const KEPT = { lent: false };

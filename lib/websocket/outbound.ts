@@ -9,7 +9,6 @@ import { checkAttached } from '../bytes/input-buffer.js';
 import { isUnstable } from '../bytes/output-buffer.js';
 import { UsageError } from '../errors.js';
 import type { Channel } from '../framed/channel.js';
-import { BY_REFERENCE_FROM } from '../limits.js';
 import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
 import { Waiters } from '../streams/waiters.js';
 import type { Compressor, PieceDeflater } from './compressor.js';
@@ -201,14 +200,22 @@ export class Outbound {
    * leaves at once, as far as it goes: their users write to it again.
    * @returns false once nothing can be sent any more.
    */
-  push(data: string | Uint8Array, options: SendOptions | undefined): boolean {
+  push(data: string | Buffer, options: SendOptions): boolean {
     const channel = this.#channel;
     if (this.#closed || channel.failed || channel.ended) return false;
     // What follows fragments is the last of them.
-    if (this.#inPieces) return this.pushFragment(Buffer.from(data as Uint8Array), { ...options, final: true });
-    this.#encode(data, options);
+    if (this.#inPieces) return this.pushFragment(Buffer.from(data as Buffer), { ...options, final: true });
+    if (typeof data === 'string') this.#encode(data, options);
+    else this.#pushBytes(data, options);
     this.#pushed(data.length);
     return true;
+  }
+
+  #pushBytes(bytes: Buffer, options: SendOptions): void {
+    const { length } = bytes;
+    if (length === 0) checkAttached(bytes);
+    const stable = length >= PUSHED_IN_PLACE_FROM && !isUnstable(bytes);
+    this.#writeBytes(firstByte(options.type === 'binary'), bytes, 0, length, stable, options);
   }
 
   /** The same for a fragment; the first one's options count. */
@@ -227,7 +234,8 @@ export class Outbound {
     // A deflater may keep a piece to itself until there is more; the first fragment has to say what comes.
     if (piece.length > 0 || isFirst || isLast || !compressed) {
       const first = fragmentByte({ isFirst, isLast }, { binary: options.type !== 'text', compressed });
-      this.writeFragment(first, piece, 0, piece.length, !compressed && !isUnstable(bytes));
+      const stable = !compressed && piece.length >= PUSHED_IN_PLACE_FROM && !isUnstable(bytes);
+      this.writeFragment(first, piece, 0, piece.length, stable);
     }
     this.#pushed(piece.length);
     return true;
@@ -235,7 +243,7 @@ export class Outbound {
 
   #pushed(length: number): void {
     const channel = this.#channel;
-    if (length >= BY_REFERENCE_FROM || (channel.full && !channel.held)) channel.pushOn();
+    if (length >= PUSHED_IN_PLACE_FROM || (channel.full && !channel.held)) channel.pushOn();
     else channel.schedule();
   }
 
@@ -311,6 +319,9 @@ export function fragmentByte(
   const opcode = isFirst ? (binary ? OP_BINARY : OP_TEXT) | (compressed ? RSV1 : 0) : OP_CONTINUATION;
   return opcode | (isLast ? FIN : 0);
 }
+
+/** Bytes. What is pushed goes by reference only where copying it costs more than sending it at once. */
+const PUSHED_IN_PLACE_FROM = 64 * 1024;
 
 const KEPT = { lent: false };
 const STABLE = { stable: true };

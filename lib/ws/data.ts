@@ -1,4 +1,5 @@
 /** What can be sent, made into a string or bytes in the way of `ws`. */
+import { Buffer } from 'node:buffer';
 import { bytesOf } from '../websocket/outbound.js';
 
 /** What `send` takes. */
@@ -23,7 +24,7 @@ export function isBlob(data: unknown): data is Blob {
 
 /** @returns a string as it is, everything else as bytes; nothing as no bytes. @throws what `Buffer.from` throws */
 export function toData(data: unknown): string | Buffer {
-  if (typeof data === 'string') return data;
+  if (typeof data === 'string' || data instanceof Buffer) return data;
   if (typeof data === 'number') return data.toString();
   if (!data) return EMPTY;
   return toBytes(data);

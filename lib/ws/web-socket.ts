@@ -13,6 +13,8 @@
  *
  * Over 400 lines, because it is one class, and its methods are those of another.
  */
+// A global is a getter in Node, which shows where it is used for each message.
+import { Buffer } from 'node:buffer';
 import { EventEmitter } from 'node:events';
 import type { ClientRequest, ClientRequestArgs, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -163,6 +165,8 @@ export class WebSocket extends Base {
   #paused = false;
   /** One message a turn, for `allowSynchronousEvents: false`. */
   #oneByOne = false;
+  /** Nobody has asked EventEmitter to do more than call listeners. */
+  #emitsPlainly = !EventEmitter.captureRejections;
   /** Bytes that were sent after the end, which count as never leaving. */
   #lost = 0;
 
@@ -339,11 +343,14 @@ export class WebSocket extends Base {
 
   #deliver(message: PlacedMessage): void {
     if (this.#state === CLOSED) return;
-    const isBinary = message.type === 'binary';
+    const isBinary = !message.isText;
     // Text is bytes too: whoever wants a string makes one.
-    const data = this.#binaryType === 'nodebuffer' || !isBinary ? message.bytes() : formOf(message, this.#binaryType);
+    const data = this.#binaryType === 'nodebuffer' || !isBinary ? message.claim() : formOf(message, this.#binaryType);
     if (this.#oneByOne) this.#pauseForOne();
-    this.emit('message', data, isBinary);
+    // What `emit` does, without an array of values for each message: where nobody has changed what it does.
+    const listener = this.#emitsPlainly && this.emit === emit ? listenersOf(this).message : undefined;
+    if (typeof listener === 'function') listener.call(this, data, isBinary);
+    else this.emit('message', data, isBinary);
   }
 
   #pauseForOne(): void {
@@ -364,7 +371,7 @@ export class WebSocket extends Base {
     const options = typeof second === 'function' ? undefined : second;
     const callback = typeof second === 'function' ? second : third;
     if (this.readyState !== OPEN) return this.#refuse(data, callback);
-    if (isBlob(data)) return this.#sendBlob(data, options, callback);
+    if (!(data instanceof Buffer) && isBlob(data)) return this.#sendBlob(data, options, callback);
     const form = toData(data);
     if (this.#queue?.busy) return this.#wait(form.length, callback, () => this.#send(form, options, callback));
     this.#send(form, options, callback);
@@ -372,11 +379,10 @@ export class WebSocket extends Base {
 
   #send(data: string | Buffer, options: SendOptions | undefined, callback: SendCallback | undefined): void {
     const { outbound } = this.#connection!;
-    if (options === undefined) outbound.push(data, undefined);
-    else if (options.fin === false) {
-      const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-      outbound.pushFragment(bytes, { ...outboundOptions(data, options), final: false });
-    } else outbound.push(data, outboundOptions(data, options));
+    const how = outboundOptions(options?.binary ?? typeof data !== 'string', options?.compress !== false);
+    if (options?.fin === false) {
+      outbound.pushFragment(typeof data === 'string' ? Buffer.from(data) : data, { ...how, final: false });
+    } else outbound.push(data, how);
     if (callback !== undefined) this.#sending().whenLeft(callback);
   }
 
@@ -495,8 +501,8 @@ export class WebSocket extends Base {
   }
 }
 
-// biome-ignore lint/style/noNamespace: the types and aliases that programs write as `WebSocket.RawData`, `WebSocket.Server`.
 // What is declared here, index.ts sets.
+// biome-ignore lint/style/noNamespace: programs write `WebSocket.RawData` and `WebSocket.Server`, as types too.
 export declare namespace WebSocket {
   type RawData = import('./web-socket.js').RawData;
   type Data = import('./web-socket.js').Data;
@@ -536,6 +542,15 @@ for (const [value, name] of STATE_NAMES.entries()) {
 }
 
 const EMPTY = Buffer.alloc(0);
+/** As it is when this module is loaded: the module `domain` puts another in its place. */
+const { emit } = EventEmitter.prototype;
+
+/** An EventEmitter's listeners by event: a function, or several. Node and its users have it so since the beginning. */
+function listenersOf(emitter: EventEmitter): { message?: unknown } {
+  return (emitter as unknown as { _events?: { message?: unknown } })._events ?? NO_LISTENERS;
+}
+
+const NO_LISTENERS = {};
 const CLOSED_EARLY = 'WebSocket was closed before the connection was established';
 
 /** What a connection tells: the WebSocket's own methods have other names and meanings. */
@@ -581,9 +596,14 @@ class Link implements ConnectionObserver, MessageReceiver {
   }
 }
 
-function outboundOptions(data: string | Buffer, { binary, compress }: SendOptions): OutboundOptions {
-  const isBinary = binary ?? typeof data !== 'string';
-  return { type: isBinary ? 'binary' : 'text', ...(compress === undefined ? {} : { compress }) };
+const TEXT: OutboundOptions = { type: 'text' };
+const BINARY: OutboundOptions = { type: 'binary' };
+const PLAIN_TEXT: OutboundOptions = { type: 'text', compress: false };
+const PLAIN_BINARY: OutboundOptions = { type: 'binary', compress: false };
+
+function outboundOptions(isBinary: boolean, compress: boolean): OutboundOptions {
+  if (compress) return isBinary ? BINARY : TEXT;
+  return isBinary ? PLAIN_BINARY : PLAIN_TEXT;
 }
 
 function formOf(message: PlacedMessage, type: BinaryType | 'blob'): ArrayBuffer | Buffer[] | Blob {

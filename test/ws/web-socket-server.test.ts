@@ -191,7 +191,8 @@ describe('WebSocketServer of miniproto/ws', () => {
       duplex.push(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69]));
       assert.equal(String((await once(client, 'message'))[0]), 'hi');
       await new Promise((resolve) => client.send('yes', resolve));
-      assert.match(written.toString('latin1'), /^HTTP\/1\.1 101 .*\r\n\r\n\x81\x03yes$/s);
+      assert.match(written.toString('latin1'), /^HTTP\/1\.1 101 /);
+      assert.ok(written.toString('latin1').endsWith('\r\n\r\n\x81\x03yes'));
       client.terminate();
       await once(client, 'close');
     });
