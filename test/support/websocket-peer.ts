@@ -129,7 +129,7 @@ export class RawPeer {
       for (const wake of this.#wake.splice(0)) wake();
     }
     assert.equal(this.#rest.length, 0, 'our side ended inside a frame');
-    await this.#end();
+    void this.#end();
     return undefined;
   }
 
@@ -160,7 +160,8 @@ export class RawPeer {
     assert.equal(this.frames.filter((other) => (other.first & 15) === CLOSE).length, 1, 'one close frame');
     assert.equal(this.frames.at(-1), frame, 'nothing follows a close frame');
     if (this.#options.answersClose) await this.send({ first: FIN | CLOSE, payload });
-    if (this.#options.role === 'server' || this.#options.ends !== false) await this.#end();
+    // Without waiting: some transports have not ended until the other side has read that.
+    if (this.#options.role === 'server' || this.#options.ends !== false) void this.#end();
   }
 
   async #end(): Promise<void> {
