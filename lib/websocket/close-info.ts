@@ -1,0 +1,18 @@
+/** How connections end, and how long that may take. */
+
+/** How a connection ended. */
+export interface CloseInfo {
+  /** The peer's close code; 1005 where its close frame had none, 1006 where none came. RFC 6455 §7.1.5 */
+  readonly code: number;
+  readonly reason: string;
+  /** Both sides have sent a close frame. */
+  readonly clean: boolean;
+  /** What ended it, where that was a failure. */
+  readonly error?: Error;
+}
+
+/** How long `close` may take. */
+export interface WebSocketCloseOptions {
+  /** Milliseconds until the connection is destroyed although the peer has not answered. */
+  timeoutMs?: number;
+}

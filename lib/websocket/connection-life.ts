@@ -1,0 +1,390 @@
+/**
+ * The life of a WebSocket connection: its parts, its control frames, and how it ends. RFC 6455 §5.5 and §7
+ *
+ *   state      close sent   close received   left by
+ *   open       no           no               close(), a close frame, a violation, the stream's end
+ *   closing    yes          no               the peer's close frame, the deadline
+ *   closing    yes          yes              a server ends the stream; a client waits for that, or the deadline
+ *   closed                                   nothing: `closed` has resolved, with 1006 where no close frame came
+ *
+ * A violation sends the code that the RFC names, and does not wait for an answer. §7.1.7
+ */
+import { LimitError, TransportError, UsageError } from '../errors.js';
+import { Channel } from '../framed/channel.js';
+import { CLOSE_DISCARD_BYTES, LARGEST_MAX_LENGTH } from '../limits.js';
+import { EOF, NOT_READY } from '../status.js';
+import type { ByteStream } from '../streams/byte-stream.js';
+import {
+  CLOSE_ABNORMAL,
+  CLOSE_GOING_AWAY,
+  CLOSE_INTERNAL_ERROR,
+  CLOSE_NO_CODE,
+  checkClose,
+  closeCodeOf,
+} from './close-codes.js';
+import type { CloseInfo, WebSocketCloseOptions } from './close-info.js';
+import type { Compressor } from './compressor.js';
+import { type CheckedOptions, checkWebSocketOptions, type WebSocketOptions } from './connection-options.js';
+import { closePayload, controlPayload } from './control-payload.js';
+import { MessageDeflate } from './deflate/message-deflate.js';
+import type { Established, WebSocketRole } from './established.js';
+import { closedAbnormally } from './faults.js';
+import { FrameSource } from './frame-source.js';
+import { Heartbeat } from './heartbeat.js';
+import { Inbound, type InboundHost, type MessageReceiver } from './inbound.js';
+import { MessageAssembly, mostCompressed } from './message-assembly.js';
+import { OP_CLOSE, OP_PING } from './opcodes.js';
+import { Outbound } from './outbound.js';
+
+/** Hears of what concerns the protocol and not the messages, synchronously. Internal: for faces. */
+export interface ConnectionObserver {
+  ping?(payload: Buffer): void;
+  pong?(payload: Buffer): void;
+  closeReceived?(code: number, reason: string): void;
+  failed?(error: Error): void;
+  closed?(info: CloseInfo): void;
+}
+
+export abstract class ConnectionLife implements InboundHost {
+  readonly stream: ByteStream;
+  readonly role: WebSocketRole;
+  /** The subprotocol that was agreed on; '' for none. */
+  readonly protocol: string;
+  /** The extensions that were agreed on, as in the answer's header; '' for none. */
+  readonly extensions: string;
+  protected readonly options: CheckedOptions;
+  /** Internal. */
+  readonly channel: Channel;
+  protected readonly source: FrameSource;
+  protected readonly inbound: Inbound;
+  /** Internal. */
+  readonly outbound: Outbound;
+  protected readonly deflater: Compressor | undefined;
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  /** The peer's close frame. */
+  protected received: { readonly code: number; readonly reason: string } | undefined;
+  /** What has ended the connection. */
+  protected failure: Error | undefined;
+  protected info: CloseInfo | undefined;
+  #finishing = false;
+  #closedPromise: Promise<CloseInfo> | undefined;
+  #resolveClosed: ((info: CloseInfo) => void) | undefined;
+  /** Until the connection is destroyed although the peer has not closed. */
+  #closeTimer: NodeJS.Timeout | undefined;
+  #observer: ConnectionObserver | undefined;
+  #heartbeat: Heartbeat | undefined;
+  #trips: Trip[] | undefined;
+  #tripBegan = 0;
+  #closeListeners: ((connection: this) => void)[] | undefined;
+  /** The promise of `onMessage`. */
+  protected handling: { resolve(info: CloseInfo): void; reject(error: unknown): void } | undefined;
+
+  /** Begins on an established stream. Internal: `acceptWebSocket`, `listenWebSocket` and `connectWebSocket` make it. */
+  constructor(established: Established, options?: WebSocketOptions) {
+    const { stream, role, protocol, extensions, deflate } = established;
+    this.options = checkWebSocketOptions(options);
+    const { maxMessageLength, checkUtf8, writeHighWaterMark, writeLowWaterMark } = this.options;
+    this.stream = stream;
+    this.role = role;
+    this.protocol = protocol;
+    this.extensions = extensions;
+    this.channel = new Channel(stream, writeHighWaterMark, writeLowWaterMark);
+    this.deflater = deflate === undefined ? undefined : new MessageDeflate(deflate);
+    const compression = deflate !== undefined;
+    const largest = compression ? mostCompressed(maxMessageLength) : maxMessageLength;
+    this.source = new FrameSource(stream, {
+      role,
+      maxLength: Math.min(LARGEST_MAX_LENGTH, largest),
+      compression,
+      utf8: checkUtf8,
+    });
+    this.inbound = new Inbound(this.source, this.channel, this, this.options.readHighWaterMark);
+    this.outbound = new Outbound(this.channel, {
+      keys: role === 'client' ? this.options.maskKeys : undefined,
+      deflate: this.deflater,
+      threshold: this.deflater?.threshold ?? 0,
+    });
+    this.#heartbeat = Heartbeat.of(this, this.options);
+    // Not within the constructor: whoever made the connection has not got it yet.
+    process.nextTick(beginLater, this.inbound);
+  }
+
+  get state(): 'open' | 'closing' | 'closed' {
+    return this.#state;
+  }
+
+  // ---------------------------------------------------------------- control frames
+
+  /** Internal, see InboundHost. */
+  control(opcode: number, bytes: Buffer, from: number, to: number): void {
+    if (opcode === OP_CLOSE) return this.#closeReceived(bytes, from, to);
+    const payload = Buffer.from(bytes.subarray(from, to));
+    if (opcode === OP_PING) {
+      if (this.options.autoPong) this.outbound.pong(payload);
+      this.#observer?.ping?.(payload);
+      return;
+    }
+    if (this.#trips !== undefined && payload.equals(ROUND_TRIP)) this.#tripEnded();
+    this.#observer?.pong?.(payload);
+  }
+
+  #tripEnded(): void {
+    const ms = performance.now() - this.#tripBegan;
+    const trips = this.#trips!;
+    this.#trips = undefined;
+    for (const trip of trips) trip.resolve(ms);
+  }
+
+  #closeReceived(bytes: Buffer, from: number, to: number): void {
+    const code = to > from ? bytes.readUInt16BE(from) : CLOSE_NO_CODE;
+    const reason = bytes.toString('utf8', Math.min(to, from + 2), to);
+    this.received = { code, reason };
+    this.#state = 'closing';
+    this.inbound.stop();
+    // The answer repeats what was said. RFC 6455 §5.5.1
+    this.outbound.close(Buffer.from(bytes.subarray(from, to)));
+    this.#observer?.closeReceived?.(code, reason);
+    void this.#finish();
+  }
+
+  /**
+   * Pings the peer.
+   * @param data at most 125 bytes, which the pong repeats.
+   * @returns false once the connection is closing.
+   */
+  ping(data: string | Uint8Array = ''): boolean {
+    return this.outbound.ping(controlPayload(data));
+  }
+
+  /** A pong that nobody asked for. RFC 6455 §5.5.3 */
+  pong(data: string | Uint8Array = ''): boolean {
+    return this.outbound.pong(controlPayload(data));
+  }
+
+  /** Pings, and resolves with the milliseconds until the pong. @throws what has ended the connection. */
+  roundTrip(): Promise<number> {
+    if (this.#state !== 'open') return Promise.reject(this.#endedError());
+    return new Promise((resolve, reject) => {
+      if (this.#trips === undefined) {
+        this.#trips = [];
+        this.#tripBegan = performance.now();
+        this.ping(ROUND_TRIP);
+      }
+      this.#trips.push({ resolve, reject });
+    });
+  }
+
+  #endedError(): Error {
+    return this.failure ?? new UsageError('ERR_STREAM_ENDED', { protocol: 'websocket' });
+  }
+
+  // ---------------------------------------------------------------- the end
+
+  /** How the connection ended, once it has. Never rejects. */
+  get closed(): Promise<CloseInfo> {
+    if (this.info !== undefined) return Promise.resolve(this.info);
+    this.#closedPromise ??= new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    return this.#closedPromise;
+  }
+
+  /**
+   * Begins the closing handshake, behind everything that was sent, and resolves when it is over. Without a code the close
+   * frame is empty.
+   * @throws ERR_INVALID_ARG_VALUE when the code may not be sent, or the reason has more than 123 bytes.
+   */
+  close(code?: number, reason = '', options: WebSocketCloseOptions = {}): Promise<CloseInfo> {
+    checkClose(code, reason);
+    if (this.#state === 'open') this.#beginClose(code, reason, options.timeoutMs ?? this.options.closeTimeoutMs);
+    return this.closed;
+  }
+
+  #beginClose(code: number | undefined, reason: string, timeoutMs: number): void {
+    this.#state = 'closing';
+    this.outbound.close(closePayload(code, reason));
+    // Corked or not: nothing follows that it could leave with.
+    this.channel.pushOn();
+    this.#closeTimer = setTimeout(expireLater, timeoutMs, this);
+    this.inbound.discard();
+  }
+
+  /** Both close frames have been sent, or nothing more is expected: the stream ends. */
+  async #finish(): Promise<void> {
+    if (this.#finishing || this.#state === 'closed') return;
+    this.#finishing = true;
+    clearTimeout(this.#closeTimer);
+    const { closeTimeoutMs } = this.options;
+    const endsAt = performance.now() + closeTimeoutMs;
+    this.#closeTimer = setTimeout(expireLater, closeTimeoutMs, this);
+    try {
+      await this.channel.flush();
+      // The server ends first, so that it is not left with the connection's last state. RFC 6455 §7.1.1
+      if (this.role === 'client' && this.failure === undefined) await this.#peerEnded();
+      await this.stream.close({ timeoutMs: Math.max(0, Math.round(endsAt - performance.now())) });
+    } catch {
+      // The peer is gone, or the deadline is over: what could be said has been said.
+    }
+    this.#isClosed();
+  }
+
+  async #peerEnded(): Promise<void> {
+    const { stream } = this;
+    const most = stream.input.offset + CLOSE_DISCARD_BYTES;
+    while (stream.input.offset < most) {
+      stream.input.consume(stream.input.length);
+      const answer = stream.tryFill(1);
+      if (answer === EOF) return;
+      if (answer === NOT_READY) await stream.ready('read');
+    }
+  }
+
+  #isClosed(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    clearTimeout(this.#closeTimer);
+    this.#heartbeat?.stop();
+    this.inbound.stop();
+    if (this.deflater !== undefined) this.inbound.outlives(this.deflater);
+    const { code, reason } = this.received ?? ABNORMAL;
+    const clean = this.received !== undefined && this.outbound.closed;
+    this.outbound.stop();
+    const error = this.failure;
+    this.info = error === undefined ? { code, reason, clean } : { code, reason, clean, error };
+    this.#resolveClosed?.(this.info);
+    // Later: what the handler that has ended it throws comes first.
+    if (this.handling !== undefined) process.nextTick(this.handling.resolve, this.info);
+    const trips = this.#trips;
+    this.#trips = undefined;
+    if (trips !== undefined) for (const trip of trips) trip.reject(this.#endedError());
+    this.#observer?.closed?.(this.info);
+    const listeners = this.#closeListeners;
+    this.#closeListeners = undefined;
+    if (listeners !== undefined) for (const listener of listeners) listener(this);
+  }
+
+  /** Internal, see InboundHost. */
+  inputEnded(): void {
+    this.inbound.stop();
+    if (this.received === undefined) this.failure ??= closedAbnormally(this.stream.input.offset);
+    this.#state = 'closing';
+    this.outbound.stop();
+    void this.#finish();
+  }
+
+  /** Internal, see InboundHost. A violation is told to the peer; a failed stream has nobody to tell. */
+  inputFailed(error: unknown): void {
+    if (this.inbound.over) {
+      // Of a message that was kept until now: the peer has been answered, the user has not.
+      this.failure ??= asError(error);
+    } else if (error instanceof TransportError) {
+      this.#observer?.failed?.(error);
+      this.lose(error);
+    } else this.#fail(asError(error), closeCodeOf(error));
+  }
+
+  /** Internal, see InboundHost. */
+  handlerFailed(error: unknown): void {
+    this.handling?.reject(error);
+    this.inbound.drop();
+    this.#fail(asError(error), CLOSE_INTERNAL_ERROR);
+  }
+
+  #fail(error: Error, code: number): void {
+    this.inbound.stop();
+    if (this.#state === 'closed') return;
+    this.failure ??= error;
+    const first = this.#state === 'open';
+    this.#state = 'closing';
+    if (first) this.outbound.close(closePayload(code, ''));
+    this.#observer?.failed?.(error);
+    void this.#finish();
+  }
+
+  /** The abrupt end: no close frame, what has not left is lost, and what has come is given to nobody. */
+  destroy(error?: Error): void {
+    this.inbound.drop();
+    this.lose(error);
+  }
+
+  /** The connection is gone; messages that have come can still be read. Internal. */
+  lose(error: Error | undefined): void {
+    if (this.#state === 'closed') return;
+    this.failure ??= error;
+    this.inbound.stop();
+    this.channel.destroy(error);
+    this.#isClosed();
+  }
+
+  /** Calls `listener` once, when the connection is closed; at once if it is. */
+  whenClosed(listener: (connection: this) => void): void {
+    if (this.info !== undefined) listener(this);
+    else if (this.#closeListeners === undefined) this.#closeListeners = [listener];
+    else this.#closeListeners.push(listener);
+  }
+
+  /** The output has failed. Internal. */
+  outputFailed(error: unknown): void {
+    this.channel.fail(error);
+  }
+
+  /** The peer has not closed in time. Internal. */
+  closeExpired(): void {
+    const given = this.received !== undefined || this.failure !== undefined;
+    this.lose(given ? undefined : new LimitError('ERR_CLOSE_TIMEOUT', { protocol: 'websocket' }));
+  }
+
+  /** Changes with every sign of life, and while none could be seen: NaN differs from itself. Internal. */
+  get signs(): number {
+    if (this.inbound.halted) return Number.NaN;
+    const { input } = this.stream;
+    const taken = this.inbound.blocked ? this.channel.output.offset : 0;
+    return input.offset + input.length + taken;
+  }
+
+  /** Closes because the time is over. Internal: for the heartbeat. */
+  expire(): void {
+    if (this.#state === 'open') this.#beginClose(CLOSE_GOING_AWAY, '', this.options.closeTimeoutMs);
+  }
+
+  /** Has `observer` told of what concerns the protocol. Internal. */
+  observe(observer: ConnectionObserver): void {
+    this.#observer = observer;
+  }
+
+  /**
+   * Gives messages and all else to a face, strictly in their order: while it is paused nothing is read, and it is given
+   * messages however much output waits. Internal. What the face throws closes the connection.
+   */
+  faceWith(face: ConnectionObserver & MessageReceiver): void {
+    this.#observer = face;
+    this.inbound.deliverTo(face, { inOrder: true });
+  }
+
+  /** Internal, see InboundHost. */
+  makeAssembly(): MessageAssembly {
+    return new MessageAssembly(this.options.maxMessageLength, this.deflater);
+  }
+}
+
+/** Somebody who waits for a pong. */
+interface Trip {
+  resolve(ms: number): void;
+  reject(error: Error): void;
+}
+
+const ABNORMAL = { code: CLOSE_ABNORMAL, reason: '' };
+/** What pings of `roundTrip` carry. */
+const ROUND_TRIP = Buffer.from('miniproto:rtt');
+
+function beginLater(inbound: Inbound): void {
+  inbound.start();
+}
+
+function expireLater(connection: ConnectionLife): void {
+  connection.closeExpired();
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
