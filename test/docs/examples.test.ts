@@ -50,7 +50,7 @@ const WEBSOCKET_SURROUNDINGS: Record<string, string> = {
 const DOCUMENTS = ['README.md', ...listed('docs', '.md')];
 const LANGUAGES = ['js', 'cjs', 'ts', 'text', 'sh', 'json'];
 /** The demo has a test of its own; servers do not end by themselves, and are spoken to below. */
-const NOT_HERE = /^demo|^echo-server/;
+const NOT_HERE = /^(demo|echo-server|chat)/;
 
 /** Where TypeScript is compiled: inside the project, so that 'miniproto' is this package. */
 const FOLDER = join(ROOT, 'dist-test', 'docs');

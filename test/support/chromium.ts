@@ -19,6 +19,9 @@ const WORDS = [
   '--disable-gpu',
   '--disable-dev-shm-usage',
   '--no-first-run',
+  // Pages behind others are looked at as well.
+  '--disable-background-timer-throttling',
+  '--disable-renderer-backgrounding',
   // It is to talk to nobody but us.
   '--disable-background-networking',
   '--disable-component-update',
