@@ -42,7 +42,7 @@ http {
 
 describe('nginx', function () {
   this.timeout(30_000);
-  const folder = mkdtempSync(join(tmpdir(), 'miniproto-nginx-'));
+  let folder = '';
   let nginx: Companion | undefined;
   let server: WsEchoServer | undefined;
   let proxy = 0;
@@ -50,6 +50,7 @@ describe('nginx', function () {
   before(async function () {
     if (NGINX === undefined) skipLoudly(this, 'nginx', 'nginx-light');
     proxy = await freePort();
+    folder = mkdtempSync(join(tmpdir(), 'miniproto-nginx-'));
     const file = join(folder, 'nginx.conf');
     writeFileSync(file, configuration(proxy));
     nginx = new Companion(NGINX, ['-p', folder, '-c', file, '-e', 'stderr'], 'stderr');
@@ -61,7 +62,7 @@ describe('nginx', function () {
   after(async () => {
     server?.close();
     await nginx?.stop();
-    rmSync(folder, { recursive: true });
+    if (folder !== '') rmSync(folder, { recursive: true });
   });
 
   /** Where a port is, behind the proxy. */
