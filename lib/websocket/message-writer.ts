@@ -23,7 +23,9 @@ export class MessageWriter {
   constructor(outbound: Outbound, channel: Channel, deflate: Compressor | undefined, options: SendOptions) {
     this.#outbound = outbound;
     this.#channel = channel;
-    const compressed = deflate !== undefined && (options.compress ?? true);
+    // A threshold without end: what we send is never compressed.
+    const compresses = deflate !== undefined && deflate.threshold < Number.POSITIVE_INFINITY;
+    const compressed = compresses && (options.compress ?? true);
     this.#deflating = compressed ? deflate.beginDeflate() : undefined;
     this.#form = { binary: options.type !== 'text', compressed };
   }

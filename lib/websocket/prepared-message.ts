@@ -38,7 +38,7 @@ export class PreparedMessage {
 
   /** The deflated frame for a connection; undefined where it is better sent as it is. Internal. */
   deflatedFor(deflate: Compressor, threshold: number): Buffer | undefined {
-    if (!(this.#compress ?? this.length >= threshold)) return undefined;
+    if (threshold === Number.POSITIVE_INFINITY || !(this.#compress ?? this.length >= threshold)) return undefined;
     const windowBits = deflate.ownWindowBits;
     let frame = this.#deflated?.get(windowBits);
     if (frame === undefined) {

@@ -9,7 +9,18 @@ import * as limits from '../../dist/limits.js';
 import * as websocket from '../../dist/websocket/index.js';
 import { listed, ROOT } from './blocks.js';
 
-const DOCUMENTS = ['framed', 'codecs', 'streams', 'sockets', 'adapters', 'kernels', 'limits', 'errors', 'websocket'];
+const DOCUMENTS = [
+  'framed',
+  'codecs',
+  'streams',
+  'sockets',
+  'adapters',
+  'kernels',
+  'limits',
+  'errors',
+  'websocket',
+  'websocket-deflate',
+];
 
 describe('documents list', () => {
   it('every error code, under its class', () => {
@@ -48,6 +59,7 @@ describe('documents list', () => {
       'codecs/json-lines',
       'framed/framed',
       'websocket/connection-options',
+      'websocket/deflate/options',
       'websocket/server',
       'websocket/server-options',
       'websocket/server-connections',
