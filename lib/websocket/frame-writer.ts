@@ -89,6 +89,8 @@ export class FrameWriter {
     }
     const keys = this.#keys;
     const output = this.#output;
+    // Before there is room: a source of somebody's own may send as well.
+    const key = keys?.() ?? 0;
     const room = output.room(most + LONGEST_HEADER);
     const start = output.roomStart;
     const extra = keys === undefined ? 0 : 4;
@@ -98,7 +100,6 @@ export class FrameWriter {
     if (header !== guess) room.copyWithin(start + header, start + guess, start + guess + size);
     if (keys === undefined) putHeader(room, start, first, size, 0);
     else {
-      const key = keys();
       putMaskedHeader(room, start, first, size, key);
       native().mask(room, start + header, start + header + size, key, 0);
     }
