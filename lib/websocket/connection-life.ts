@@ -363,7 +363,7 @@ export abstract class ConnectionLife implements InboundHost {
 
   /** Internal, see InboundHost. */
   makeAssembly(): MessageAssembly {
-    return new MessageAssembly(this.options.maxMessageLength, this.deflater);
+    return new MessageAssembly(this.options.maxMessageLength, this.deflater, this.options);
   }
 }
 

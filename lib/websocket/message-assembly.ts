@@ -26,15 +26,18 @@ export interface Assembled {
 export class MessageAssembly {
   readonly #maxLength: number;
   readonly #deflate: Compressor | undefined;
+  /** Of inflated text; what is not compressed the framer has looked at. */
+  readonly #checkUtf8: boolean;
   #joined: Buffer = NOTHING;
   #length = 0;
   #open = false;
   #isText = false;
   #compressed = false;
 
-  constructor(maxLength: number, deflate: Compressor | undefined) {
+  constructor(maxLength: number, deflate: Compressor | undefined, { checkUtf8 = true } = {}) {
     this.#maxLength = maxLength;
     this.#deflate = deflate;
+    this.#checkUtf8 = checkUtf8;
   }
 
   /** A message has begun and not ended. */
@@ -95,7 +98,7 @@ export class MessageAssembly {
     this.#length = 0;
     if (!compressed) return { bytes, from, to, isText, lent };
     const inflated = this.#deflate!.inflate(bytes, from, to, this.#maxLength);
-    if (isText && !isUtf8(inflated)) {
+    if (isText && this.#checkUtf8 && !isUtf8(inflated)) {
       const message = 'Cannot take the text: it is not valid UTF-8 (RFC 6455 §8.1)';
       throw new ProtocolError('ERR_INVALID_UTF8', { protocol: 'websocket', offset, message });
     }

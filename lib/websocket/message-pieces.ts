@@ -76,7 +76,7 @@ export class IncomingPieces implements AsyncIterableIterator<MessagePieces> {
       this.#end();
       return { done: true, value: undefined };
     }
-    this.#current = new PiecesOfOne(this, stretch as Stretch, this.#host.deflate);
+    this.#current = new PiecesOfOne(this, stretch as Stretch, this.#host);
     return { done: false, value: this.#current };
   }
 
@@ -226,14 +226,16 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
   #stretch: Stretch | undefined;
   #inflating = false;
   #done = false;
+  readonly #checks: boolean;
   /** The connection has ended before the message. */
   #cut = false;
   #utf8 = 0;
 
-  constructor(pieces: IncomingPieces, first: Stretch, deflate: Compressor | undefined) {
+  constructor(pieces: IncomingPieces, first: Stretch, { deflate, source }: PiecesHost) {
     this.#pieces = pieces;
     this.#stretch = first;
     this.type = (first.first & OPCODE_MASK) === OP_TEXT ? 'text' : 'binary';
+    this.#checks = this.type === 'text' && source.framing.utf8;
     this.#inflater = (first.first & RSV1) === 0 ? undefined : deflate!.beginInflate();
   }
 
@@ -286,7 +288,7 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
 
   /** The framer cannot check text that is not held together; undefined for its end. RFC 6455 §8.1 */
   #check(piece: Buffer | undefined): void {
-    if (this.type === 'binary' || this.#cut) return;
+    if (!this.#checks || this.#cut) return;
     if (piece !== undefined) this.#utf8 = native().validateUtf8(piece, 0, piece.length, this.#utf8);
     if (piece === undefined ? this.#utf8 === 0 : this.#utf8 >= 0) return;
     const message = 'Cannot take the text: it is not valid UTF-8 (RFC 6455 §8.1)';

@@ -1,16 +1,17 @@
 /** Messages in pieces, when frames are cut, when they are wrong, and when the connection ends inside one. */
 import assert from 'node:assert/strict';
 import type { WebSocketConnection } from '#lib/websocket/connection';
+import type { WebSocketOptions } from '#lib/websocket/connection-options';
 import { ALONE, agreed } from '../support/deflates.js';
 import { turn } from '../support/node-sockets.js';
 import { bytePair, overSockets } from '../support/pairs.js';
 import { connectionOn } from '../support/websocket-cases.js';
 import { BINARY, CLOSE, CONTINUATION, closing, FIN, PING, RawPeer, RSV1, TEXT } from '../support/websocket-peer.js';
 
-function begin(): { socket: WebSocketConnection; peer: RawPeer } {
+function begin(options?: WebSocketOptions): { socket: WebSocketConnection; peer: RawPeer } {
   const [ours, theirs] = bytePair();
   return {
-    socket: connectionOn(ours, 'server', {}, agreed(ALONE)),
+    socket: connectionOn(ours, 'server', options, agreed(ALONE)),
     peer: new RawPeer(theirs, { role: 'server' }),
   };
 }
@@ -88,6 +89,23 @@ describe('WebSocketConnection.pieces', () => {
       assert.deepEqual(peer.told, ['close 1007']);
     });
   }
+
+  it('takes text that is not UTF-8 where nobody wants it checked, compressed or not, in pieces or whole', async () => {
+    const bad = Buffer.of(0x61, 0xff);
+    const stored = Buffer.concat([Buffer.of(0x00, 0x02, 0x00, 0xfd, 0xff), bad, Buffer.of(0x00)]);
+    const frames = [
+      { first: FIN | TEXT, payload: bad },
+      { first: FIN | RSV1 | TEXT, payload: stored },
+      { first: FIN | CLOSE, payload: closing(1000) },
+    ];
+    const inPieces = begin({ checkUtf8: false });
+    await inPieces.peer.send(...frames);
+    assert.deepEqual(await readPieces(inPieces.socket), ['a\ufffd', 'a\ufffd']);
+    const whole = begin({ checkUtf8: false });
+    await whole.peer.send(...frames);
+    assert.equal(await whole.socket.read(), 'a\ufffd');
+    assert.equal(await whole.socket.read(), 'a\ufffd');
+  });
 
   it('does not let a message look whole that the close has cut off', async () => {
     const { socket, peer } = begin();
