@@ -8,10 +8,19 @@
 /** Makes the view bytes[from, to). Pre: 0 <= from <= to <= bytes.length. */
 export const viewOf: (bytes: Buffer, from: number, to: number) => Buffer = direct() ?? viaSubarray;
 
+/** The same of memory, for many views of one: asking a Buffer for its memory is a call into V8. */
+export const viewOfMemory: (memory: ArrayBufferLike, from: number, size: number) => Buffer =
+  directly() ?? ((memory, from, size) => Buffer.from(memory, from, size));
+
 type BufferClass = new (memory: ArrayBufferLike, offset: number, length: number) => Buffer;
 
 /** Node's own class, which `Buffer` as a function does not make directly: what `subarray` asks for each time. */
 function direct(): typeof viaSubarray | undefined {
+  const view = directly();
+  return view && ((bytes, from, to) => view(bytes.buffer, bytes.byteOffset + from, to - from));
+}
+
+function directly(): ((memory: ArrayBufferLike, from: number, size: number) => Buffer) | undefined {
   const Class = (Buffer as unknown as { [Symbol.species]?: BufferClass })[Symbol.species];
   try {
     const sample = Buffer.from('abc');
@@ -21,7 +30,7 @@ function direct(): typeof viaSubarray | undefined {
     // Not a class that makes views: an answer, not a failure.
     return undefined;
   }
-  return (bytes, from, to) => new Class!(bytes.buffer, bytes.byteOffset + from, to - from);
+  return (memory, from, size) => new Class!(memory, from, size);
 }
 
 function viaSubarray(bytes: Buffer, from: number, to: number): Buffer {

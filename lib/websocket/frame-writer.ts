@@ -15,8 +15,8 @@ import { headerSize } from './opcodes.js';
 /** Bytes of a header at most. */
 const LONGEST_HEADER = 14;
 const MASK_BIT = 0x80;
-/** Bytes. Payloads that have to be copied are, up to here, copied behind their header. */
-const SEPARATE_FROM = 64 * 1024;
+/** Bytes. The smallest block that there is. */
+const LEAST_BLOCK = 64 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
 const SHORT_TEXT = 24;
 
@@ -47,7 +47,8 @@ export class FrameWriter {
     const size = to - from;
     if (this.#keys !== undefined) return this.#writeMasked(first, bytes, from, to, this.#keys());
     const output = this.#output;
-    if (size >= (stable ? BY_REFERENCE_FROM : SEPARATE_FROM)) {
+    if (size >= BY_REFERENCE_FROM) {
+      if (!stable && this.#writeBlock(first, bytes, from, to)) return;
       const room = output.room(LONGEST_HEADER);
       output.fill(putHeader(room, output.roomStart, first, size, 0));
       if (stable) output.write(bytes, from, to);
@@ -59,6 +60,17 @@ export class FrameWriter {
     const header = putHeader(room, start, first, size, 0);
     copy(bytes, from, to, room, start + header);
     output.fill(header + size);
+  }
+
+  /** Copies a large payload behind its header, into memory that is used again. @returns false where there is none. */
+  #writeBlock(first: number, bytes: Buffer, from: number, to: number): boolean {
+    const size = to - from;
+    const block = this.#lends ? leaseBlock(Math.max(LEAST_BLOCK, size + LONGEST_HEADER)) : undefined;
+    if (block === undefined) return false;
+    const header = putHeader(block.bytes, 0, first, size, 0);
+    copy(bytes, from, to, block.bytes, header);
+    this.#output.writeBlock(block, 0, header + size);
+    return true;
   }
 
   #writeMasked(first: number, bytes: Buffer, from: number, to: number, key: number): void {

@@ -4,7 +4,8 @@
  * One cursor is moved from message to message. After its turn or batch every access throws ERR_RECORD_EXPIRED. A message
  * that came in one uncompressed frame can be sent on as it lies: see `wholeFrame`.
  */
-import { viewOf } from '../bytes/view.js';
+import { Buffer } from 'node:buffer';
+import { viewOf, viewOfMemory } from '../bytes/view.js';
 import type { SliceBuffer } from '../codecs/record-forms.js';
 import { UsageError } from '../errors.js';
 
@@ -63,9 +64,10 @@ export class PlacedMessage implements MessageCursor {
   /** Memory in which more messages follow, and the index behind the last of them: what `claim` may copy together. */
   #run: Buffer | undefined;
   #reach = 0;
-  /** A copy of a stretch of that memory, and where the stretch is. */
-  #copy: Buffer = NOTHING;
-  #copyFrom = 0;
+  /** A copy of a stretch of that memory; what has index 0 there would have index `copyAt` here. */
+  #copy: ArrayBufferLike = NOTHING;
+  #copyAt = 0;
+  /** Index behind the stretch. */
   #copyTo = 0;
 
   /** Messages up to `reach` will be moved to in `bytes`. Internal. */
@@ -185,16 +187,17 @@ export class PlacedMessage implements MessageCursor {
     if (!this.#lent) return viewOf(bytes, this.#from, this.#to);
     if (bytes !== this.#run) return this.bytes();
     if (this.#to > this.#copyTo) this.#copyAhead(bytes);
-    return viewOf(this.#copy, this.#from - this.#copyFrom, this.#to - this.#copyFrom);
+    return viewOfMemory(this.#copy, this.#copyAt + this.#from, this.#to - this.#from);
   }
 
   #copyAhead(bytes: Buffer): void {
     const from = this.#from;
     const to = Math.max(this.#to, Math.min(this.#reach, from + MOST_SHARED));
     const size = to - from;
-    this.#copy = size < SMALL ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
-    bytes.copy(this.#copy, 0, from, to);
-    this.#copyFrom = from;
+    const copy = size < SMALL ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+    bytes.copy(copy, 0, from, to);
+    this.#copy = copy.buffer;
+    this.#copyAt = copy.byteOffset - from;
     this.#copyTo = to;
   }
 
@@ -207,7 +210,7 @@ export class PlacedMessage implements MessageCursor {
   }
 }
 
-const NOTHING = Buffer.alloc(0);
+const NOTHING = new ArrayBuffer(0);
 /** Bytes. Copies below this come from Node's pool. */
 const SMALL = 4096;
 /** Bytes that are copied together at most. */
