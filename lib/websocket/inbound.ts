@@ -79,8 +79,12 @@ export class Inbound implements Watcher {
   #over = false;
   /** Messages that nobody takes are dropped: the connection is closing. */
   #discards = false;
-  /** Some were: what comes now may continue them. */
+  /** They are from now on: what comes next may continue what was dropped. */
   #lossy = false;
+  /** A message was taken since others had their turn. */
+  #taken = true;
+  /** Others have their turn. */
+  #yielding = false;
   /** Nothing is handed out any more. */
   #dropped = false;
   /** Reading has stopped although there may be more in the input, or in the stream. */
@@ -235,8 +239,9 @@ export class Inbound implements Watcher {
       leaveScratch();
       channel.release();
     }
-    if (others) void this.#yield();
-    this.#rearm(inTurn);
+    if (others && !this.#yielding) void this.#yield();
+    // A stream that has more would call before others had their turn.
+    if (!this.#yielding) this.#rearm(inTurn);
   }
 
   /** Takes what is there. @returns true when others should have their turn first. */
@@ -249,7 +254,7 @@ export class Inbound implements Watcher {
           this.#halted = true;
           return false;
         }
-        if (runs >= RUNS_PER_TURN) return true;
+        if (runs >= RUNS_PER_TURN || this.#givesTime()) return true;
         const answer = this.#source.tryNext();
         if (!isRun(answer)) {
           if (answer === EOF && !this.#over) this.#host.inputEnded();
@@ -292,6 +297,15 @@ export class Inbound implements Watcher {
     if (this.#receiver !== undefined && !this.#paused) return true;
     if (this.#inOrder) return false;
     return this.#discards || (this.#backlog?.length ?? 0) < this.#mark;
+  }
+
+  /** While it closes: a reader has time to take what is kept, as often as he does, before anything is dropped. */
+  #givesTime(): boolean {
+    if (!this.#discards || this.#lossy || (this.#backlog?.length ?? 0) < this.#mark) return false;
+    if (this.#yielding) return true;
+    this.#lossy = !this.#taken;
+    this.#taken = false;
+    return !this.#lossy;
   }
 
   /** Hands out the messages of a run, until something stops it. */
@@ -382,7 +396,6 @@ export class Inbound implements Watcher {
       this.#host.control(opcode, bytes, from, from + table[at + R_LENGTH]!);
     }
     run.row = run.rows;
-    this.#lossy ||= this.#discards && (this.#backlog?.length ?? 0) >= this.#mark;
     if (this.#lossy) return;
     this.#backlog ??= new Backlog();
     if (this.#backlog.keep(run, first, { control: this.#inOrder })) this.wake();
@@ -411,7 +424,9 @@ export class Inbound implements Watcher {
   }
 
   async #yield(): Promise<void> {
+    this.#yielding = true;
     await nextTurn();
+    this.#yielding = false;
     this.start();
   }
 
@@ -516,7 +531,10 @@ export class Inbound implements Watcher {
       const found = this.#moveToNext(run, message);
       this.#backlog?.settle();
       this.#emptied();
-      if (found) return true;
+      if (found) {
+        this.#taken = true;
+        return true;
+      }
     }
   }
 

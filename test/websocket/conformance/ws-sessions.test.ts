@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { NOT_READY } from 'miniproto';
 import { connectWebSocket, type DeflateOptions, listenWebSocket } from 'miniproto/websocket';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { WebSocketConnection } from '#lib/websocket/connection';
@@ -100,9 +101,12 @@ async function say(socket: WebSocketConnection, deed: Extract<Deed, { kind: 'mes
   const { parts, compress } = deed;
   const type = deed.text ? 'text' : 'binary';
   if (parts.length === 1) return socket.write(parts[0]!, { type, compress });
-  await socket.drain();
-  const writer = socket.beginMessage({ type, compress });
-  assert.ok(typeof writer === 'object', 'there was room');
+  let writer = socket.beginMessage({ type, compress });
+  while (typeof writer !== 'object') {
+    assert.equal(writer, NOT_READY);
+    await socket.drain();
+    writer = socket.beginMessage({ type, compress });
+  }
   for (const part of parts.slice(0, -1)) await writer.write(part);
   writer.end(parts.at(-1));
 }
