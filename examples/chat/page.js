@@ -57,7 +57,7 @@ function addLine(from, content) {
   const line = document.createElement('li');
   line.append(`${from}: `, content);
   element('lines').append(line);
-  line.scrollIntoView();
+  line.scrollIntoView({ block: 'nearest' });
 }
 
 function tellStatus(text) {

@@ -49,7 +49,10 @@ export class Chromium {
     this.#program = program;
     this.#folder = folder;
     this.socket = socket;
-    void this.#listen();
+    // It ends without a close frame; those who wait are told.
+    void this.#listen()
+      .catch(() => {})
+      .then(() => this.#giveUp());
   }
 
   static async start(): Promise<Chromium> {
@@ -68,6 +71,9 @@ export class Chromium {
       if (error === undefined) call?.resolve(result);
       else call?.reject(new Error(`${error.message} ${error.data ?? ''}`));
     }
+  }
+
+  #giveUp(): void {
     for (const call of this.#calls.values()) call.reject(new Error('Chromium has closed the connection'));
   }
 
