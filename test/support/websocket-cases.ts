@@ -24,7 +24,8 @@ export interface WebSocketCase {
   readonly role?: WebSocketRole;
   readonly frames: readonly CaseFrame[];
   readonly options?: WebSocketOptions;
-  readonly deflate?: AgreedDeflate;
+  /** What both sides have agreed on. */
+  readonly deflate?: (role: WebSocketRole) => AgreedDeflate;
   /** Messages in order. */
   readonly messages?: readonly (string | Buffer)[];
   /** What our side sends before any close frame, as `tell` says it. */
@@ -168,7 +169,7 @@ async function runOverMemory(wire: WebSocketCase, role: WebSocketRole): Promise<
   const right = expected(wire);
   const run = async (chunks: readonly Buffer[], by: ReaderName, capacity: number) => {
     const [ours, theirs] = memoryPair({ capacity });
-    const socket = connectionOn(ours, role, wire.options, wire.deflate);
+    const socket = connectionOn(ours, role, wire.options, wire.deflate?.(role));
     const peer = new RawPeer(theirs, { role });
     assert.deepEqual(await converse(socket, peer, chunks, by), right, `${role}, ${by}, ${chunks.map((c) => c.length)}`);
   };
@@ -196,7 +197,7 @@ async function checkDecision(wire: WebSocketCase, role: WebSocketRole, frames: r
   const header = 2 + lengthBytesOf(frames.at(-1)!);
   const decided = wire.decidedBy! + (masked && wire.decidedBy! > header ? 4 : 0);
   const [ours, theirs] = memoryPair({ capacity: 1 << 20 });
-  const socket = connectionOn(ours, role, wire.options, wire.deflate);
+  const socket = connectionOn(ours, role, wire.options, wire.deflate?.(role));
   const peer = new RawPeer(theirs, { role });
   const input = Buffer.concat(frames);
   await peer.write(input.subarray(0, before + decided - 1));
