@@ -9,6 +9,7 @@ import { checkAttached } from '../bytes/input-buffer.js';
 import { isUnstable } from '../bytes/output-buffer.js';
 import { UsageError } from '../errors.js';
 import type { Channel } from '../framed/channel.js';
+import { BY_REFERENCE_FROM } from '../limits.js';
 import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
 import { Waiters } from '../streams/waiters.js';
 import type { Compressor, PieceDeflater } from './compressor.js';
@@ -60,6 +61,14 @@ export class Outbound {
   #waiters: Waiters | undefined;
   /** What deflates the fragments of `pushFragment`. */
   #deflating: PieceDeflater | undefined;
+
+  /**
+   * Bytes. What is pushed goes by reference, and at once, only where copying it costs more than that. Streams of Node's
+   * hold on to memory, so that a copy for them is of no use again.
+   */
+  get #inPlaceFrom(): number {
+    return this.#channel.stream.freesWritten === true ? 4 * BY_REFERENCE_FROM : BY_REFERENCE_FROM;
+  }
 
   constructor(channel: Channel, { keys, deflate, threshold }: OutboundOptions) {
     this.#channel = channel;
@@ -214,7 +223,7 @@ export class Outbound {
   #pushBytes(bytes: Buffer, options: SendOptions): void {
     const { length } = bytes;
     if (length === 0) checkAttached(bytes);
-    const stable = length >= PUSHED_IN_PLACE_FROM && !isUnstable(bytes);
+    const stable = length >= this.#inPlaceFrom && !isUnstable(bytes);
     this.#writeBytes(firstByte(options.type === 'binary'), bytes, 0, length, stable, options);
   }
 
@@ -234,7 +243,7 @@ export class Outbound {
     // A deflater may keep a piece to itself until there is more; the first fragment has to say what comes.
     if (piece.length > 0 || isFirst || isLast || !compressed) {
       const first = fragmentByte({ isFirst, isLast }, { binary: options.type !== 'text', compressed });
-      const stable = !compressed && piece.length >= PUSHED_IN_PLACE_FROM && !isUnstable(bytes);
+      const stable = !compressed && piece.length >= this.#inPlaceFrom && !isUnstable(bytes);
       this.writeFragment(first, piece, 0, piece.length, stable);
     }
     this.#pushed(piece.length);
@@ -243,7 +252,7 @@ export class Outbound {
 
   #pushed(length: number): void {
     const channel = this.#channel;
-    if (length >= PUSHED_IN_PLACE_FROM || (channel.full && !channel.held)) channel.pushOn();
+    if (length >= this.#inPlaceFrom || (channel.full && !channel.held)) channel.pushOn();
     else channel.schedule();
   }
 
@@ -319,9 +328,6 @@ export function fragmentByte(
   const opcode = isFirst ? (binary ? OP_BINARY : OP_TEXT) | (compressed ? RSV1 : 0) : OP_CONTINUATION;
   return opcode | (isLast ? FIN : 0);
 }
-
-/** Bytes. What is pushed goes by reference only where copying it costs more than sending it at once. */
-const PUSHED_IN_PLACE_FROM = 64 * 1024;
 
 const KEPT = { lent: false };
 const STABLE = { stable: true };
