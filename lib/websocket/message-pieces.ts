@@ -9,6 +9,7 @@
  *   between    the header of a frame               a header that is complete
  *   payload    #left bytes of a frame's payload    the last of them
  */
+import { isUtf8 } from 'node:buffer';
 import { ProtocolError } from '../errors.js';
 import { HEADER_WORDS, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, WS_FIRST_SHIFT } from '../frame-table.js';
 import { native } from '../native.js';
@@ -165,6 +166,9 @@ export class IncomingPieces implements AsyncIterableIterator<MessagePieces> {
     const to = from + run.table[at + R_LENGTH]!;
     run.row++;
     if ((first & OPCODE_MASK) >= OP_CLOSE) {
+      // The framer leaves all text to us now, that of reasons too.
+      const isClose = (first & OPCODE_MASK) === OP_CLOSE && this.#host.source.framing.utf8;
+      if (isClose && !isUtf8(run.bytes.subarray(Math.min(to, from + 2), to))) throw notText();
       this.#host.control(first & OPCODE_MASK, run.bytes, from, to);
       return undefined;
     }
@@ -291,8 +295,7 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
     if (!this.#checks || this.#cut) return;
     if (piece !== undefined) this.#utf8 = native().validateUtf8(piece, 0, piece.length, this.#utf8);
     if (piece === undefined ? this.#utf8 === 0 : this.#utf8 >= 0) return;
-    const message = 'Cannot take the text: it is not valid UTF-8 (RFC 6455 §8.1)';
-    throw new ProtocolError('ERR_INVALID_UTF8', { protocol: 'websocket', message });
+    throw notText();
   }
 
   /** Drops what is left. Internal. */
@@ -303,6 +306,11 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
   [Symbol.asyncIterator](): this {
     return this;
   }
+}
+
+function notText(): ProtocolError {
+  const message = 'Cannot take the text: it is not valid UTF-8 (RFC 6455 §8.1)';
+  return new ProtocolError('ERR_INVALID_UTF8', { protocol: 'websocket', message });
 }
 
 const EMPTY = Buffer.alloc(0);

@@ -34,6 +34,8 @@ export interface WebSocketCase {
   readonly fails?: readonly [error: string, closeCode: number];
   /** The bytes, counted from the start of the last frame, that decide the failure: it comes with them and not later. */
   readonly decidedBy?: number;
+  /** A reader in pieces has no limit on the whole, and is told of a message that does not end. */
+  readonly notInPieces?: boolean;
   /** The close frame is among `frames`: what comes back, and what the user is told. */
   readonly closes?: { readonly answer: string; readonly code: number; readonly reason?: string };
 }
@@ -46,7 +48,7 @@ export interface CaseOutcome {
   end: string;
 }
 
-export const READERS = ['onMessage', 'read', 'iteration', 'batches', 'tryRead'] as const;
+export const READERS = ['onMessage', 'read', 'iteration', 'batches', 'tryRead', 'pieces'] as const;
 export type ReaderName = (typeof READERS)[number];
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -69,6 +71,14 @@ const FORMS: Record<ReaderName, (socket: WebSocketConnection, give: Give) => Pro
   },
   batches: async (socket, give) => {
     for await (const batch of socket.batches()) for (const message of batch) give(message.value());
+  },
+  pieces: async (socket, give) => {
+    for await (const message of socket.pieces()) {
+      const pieces: Buffer[] = [];
+      for await (const piece of message) pieces.push(piece);
+      const whole = Buffer.concat(pieces);
+      give(message.type === 'text' ? whole.toString() : whole);
+    }
   },
   tryRead: async (socket, give) => {
     for (let message = socket.tryRead(); message !== EOF; message = socket.tryRead()) {
@@ -175,6 +185,7 @@ async function runOverMemory(wire: WebSocketCase, role: WebSocketRole): Promise<
   };
   const isShort = input.length < LONGEST_CRUMBS;
   for (const by of READERS) {
+    if (by === 'pieces' && wire.notInPieces) continue;
     await run([input], by, 1 << 20);
     if (isShort)
       await run(

@@ -60,6 +60,7 @@ export const good: WebSocketCase[] = [
   },
   {
     name: '5.4: it may come inside a message',
+    notInPieces: true,
     frames: [
       [TEXT, 'never to be'],
       [FIN | CLOSE, closing(1000)],

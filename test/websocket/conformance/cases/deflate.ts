@@ -199,6 +199,7 @@ export const wrong: WebSocketCase[] = [
   },
   {
     name: '10.4: one byte over the limit, inflated',
+    notInPieces: true,
     frames: [
       [FIN | RSV1 | TEXT, deflated('good')],
       [FIN | RSV1 | TEXT, deflated('x'.repeat(1001))],
@@ -209,12 +210,14 @@ export const wrong: WebSocketCase[] = [
   },
   {
     name: '10.4: a bomb',
+    notInPieces: true,
     frames: [[FIN | RSV1 | BINARY, bomb]],
     options: { maxMessageLength: 100_000 },
     fails: TOO_LARGE,
   },
   {
     name: '10.4: a bomb in fragments',
+    notInPieces: true,
     frames: [
       [RSV1 | BINARY, bomb.subarray(0, 1000)],
       [CONTINUATION, bomb.subarray(1000, 2000)],

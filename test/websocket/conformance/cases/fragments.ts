@@ -109,6 +109,7 @@ export const good: WebSocketCase[] = [
   },
   {
     name: '5.4: an unfinished message when the peer closes is no message',
+    notInPieces: true,
     frames: [
       [FIN | TEXT, 'whole'],
       [TEXT, 'not wh'],
@@ -166,12 +167,14 @@ export const wrong: WebSocketCase[] = [
   },
   {
     name: '10.4: fragments together over the limit',
+    notInPieces: true,
     frames: [...fragments(TEXT, Buffer.from('x'.repeat(101)), 50)],
     options: { maxMessageLength: 100 },
     fails: TOO_LARGE,
   },
   {
     name: '10.4: an endless message',
+    notInPieces: true,
     frames: [[BINARY, pattern(90)], ...Array.from({ length: 20 }, () => [CONTINUATION, pattern(90)] as const)],
     options: { maxMessageLength: 1000 },
     fails: TOO_LARGE,
