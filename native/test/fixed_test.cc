@@ -31,7 +31,7 @@ void everySizeAndRest() {
 void needIsTheSizeUntilTheEnd() {
   const FixedFramer framer(5);
   std::vector<int32_t> table(kHeaderWords + 8 * kRowWords, 0);
-  const uint8_t bytes[12] = {};
+  uint8_t bytes[12] = {};
   CHECK(framer.frame({bytes, 1, 12, table.data(), table.size(), 100}) == 2);
   CHECK(table[kNeed] == 5 && table[kConsumed] == 10 && table[kStatus] == kFrameMore);
   table[kFinal] = 1;

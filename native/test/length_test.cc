@@ -166,7 +166,7 @@ void decimalFaults() {
 /** What is needed next, for a span of `bytes`. */
 int32_t needOf(const LengthSettings& settings, const std::string& bytes) {
   const LengthFramer framer(settings);
-  const ExactBuffer span(bytes);
+  ExactBuffer span(bytes);
   std::vector<int32_t> table(kHeaderWords + kRowWords, 0);
   framer.frame({span.data(), 0, span.size(), table.data(), table.size(), 1});
   CHECK(table[kStatus] == kFrameMore && table[kSearched] == 0);

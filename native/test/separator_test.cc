@@ -212,7 +212,7 @@ void noRowsAskedForIsFull() {
   const SeparatorFramer framer(settings);
   std::vector<int32_t> table(kHeaderWords, -1);
   table[kFinal] = 0;
-  const uint8_t bytes[] = {'a', '\n'};
+  uint8_t bytes[] = {'a', '\n'};
   CHECK(framer.frame({bytes, 0, 2, table.data(), table.size(), 5}) == 0);
   CHECK(table[kStatus] == kFrameFull && table[kConsumed] == 0 && table[kAscii] == 1 && table[kSearched] == 0);
   CHECK(table[kOverflow] == kOverflowNone);
