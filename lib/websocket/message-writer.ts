@@ -17,6 +17,8 @@ export class MessageWriter {
   readonly #deflating: PieceDeflater | undefined;
   readonly #form: { binary: boolean; compressed: boolean };
   #isFirst = true;
+  /** The first half of a surrogate pair, whose second has not come; '' mostly. */
+  #half = '';
   #ended = false;
 
   /** Internal: `beginMessage` makes it. */
@@ -61,7 +63,7 @@ export class MessageWriter {
   }
 
   #send(piece: string | Uint8Array, isLast: boolean): void {
-    const given = typeof piece === 'string' ? Buffer.from(piece) : bytesOf(piece);
+    const given = this.#bytesOf(piece, isLast);
     const bytes =
       this.#deflating === undefined ? given : this.#deflating.write(given, 0, given.length, { final: isLast });
     // A deflater may keep a piece to itself until there is more.
@@ -69,5 +71,20 @@ export class MessageWriter {
     const first = fragmentByte({ isFirst: this.#isFirst, isLast }, this.#form);
     this.#isFirst = false;
     this.#outbound.writeFragment(first, bytes, 0, bytes.length, false);
+  }
+
+  /** The bytes of a piece. A character of two halves may be cut between two strings: its first half waits for the second. */
+  #bytesOf(piece: string | Uint8Array, isLast: boolean): Buffer {
+    const half = this.#half;
+    if (typeof piece !== 'string') {
+      const bytes = bytesOf(piece);
+      this.#half = '';
+      return half === '' ? bytes : Buffer.concat([Buffer.from(half), bytes]);
+    }
+    const text = half + piece;
+    const last = text.charCodeAt(text.length - 1);
+    const waits = !isLast && last >= 0xd800 && last <= 0xdbff;
+    this.#half = waits ? text.slice(-1) : '';
+    return Buffer.from(waits ? text.slice(0, -1) : text);
   }
 }
