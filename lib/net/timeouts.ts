@@ -7,6 +7,7 @@
 import { checkInteger, checkObject } from '../arguments.js';
 import { channels } from '../diagnostics.js';
 import { type ErrorCode, LimitError } from '../errors.js';
+import { Sweep } from './sweep.js';
 
 export interface TimeoutOptions {
   /** Milliseconds without a byte in either direction. Default 0: none. */
@@ -27,14 +28,7 @@ export interface Timed {
   destroy(error: Error): void;
 }
 
-/** Milliseconds. The timer is never faster than this. */
-const FASTEST_LOOK_MS = 5;
-/** Looks in the time of the shortest timeout. */
-const LOOKS_PER_TIMEOUT = 8;
-
-const timed = new Set<SocketTimeouts>();
-let timer: NodeJS.Timeout | undefined;
-let timerMs = Number.POSITIVE_INFINITY;
+const timed = new Sweep();
 
 export class SocketTimeouts {
   readonly #connection: Timed;
@@ -57,8 +51,7 @@ export class SocketTimeouts {
     const all = [idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs].filter((ms) => ms > 0);
     if (all.length === 0) return undefined;
     const timeouts = new SocketTimeouts(connection, idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs);
-    timed.add(timeouts);
-    lookEvery(Math.max(FASTEST_LOOK_MS, Math.min(...all) / LOOKS_PER_TIMEOUT));
+    timed.add(timeouts, Math.min(...all));
     return timeouts;
   }
 
@@ -71,10 +64,6 @@ export class SocketTimeouts {
 
   stop(): void {
     timed.delete(this);
-    if (timed.size > 0 || timer === undefined) return;
-    clearInterval(timer);
-    timer = undefined;
-    timerMs = Number.POSITIVE_INFINITY;
   }
 
   look(now: number): void {
@@ -108,17 +97,3 @@ const WHAT: { readonly [code in ErrorCode]?: string } = {
   ERR_FIRST_RECORD_TIMEOUT: 'no record was read',
   ERR_WRITE_STALL_TIMEOUT: 'the peer took nothing of what waits',
 };
-
-function lookEvery(ms: number): void {
-  if (ms >= timerMs) return;
-  clearInterval(timer);
-  timerMs = ms;
-  timer = setInterval(lookAtAll, ms);
-  // A timeout ends a connection that somebody waits for; by itself it keeps nothing alive.
-  timer.unref();
-}
-
-function lookAtAll(): void {
-  const now = performance.now();
-  for (const timeouts of timed) timeouts.look(now);
-}

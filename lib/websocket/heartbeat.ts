@@ -4,6 +4,7 @@
  * more.
  */
 import { LimitError } from '../errors.js';
+import { Sweep } from '../net/sweep.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import type { CheckedOptions } from './connection-options.js';
 
@@ -18,14 +19,7 @@ export interface Beating {
   lose(error: Error): void;
 }
 
-/** Milliseconds. The timer is never faster than this. */
-const FASTEST_LOOK_MS = 5;
-/** Looks in the time of the shortest of them. */
-const LOOKS_PER_TIME = 8;
-
-const beating = new Set<Heartbeat>();
-let timer: NodeJS.Timeout | undefined;
-let timerMs = Number.POSITIVE_INFINITY;
+const beating = new Sweep();
 
 export class Heartbeat {
   readonly #connection: Beating;
@@ -43,8 +37,7 @@ export class Heartbeat {
     const times = [pingIntervalMs, idleTimeoutMs, maxLifetimeMs].filter((ms) => ms > 0);
     if (times.length === 0) return undefined;
     const heartbeat = new Heartbeat(connection, pingIntervalMs, idleTimeoutMs, maxLifetimeMs);
-    beating.add(heartbeat);
-    lookEvery(Math.max(FASTEST_LOOK_MS, Math.min(...times) / LOOKS_PER_TIME));
+    beating.add(heartbeat, Math.min(...times));
     return heartbeat;
   }
 
@@ -57,10 +50,6 @@ export class Heartbeat {
 
   stop(): void {
     beating.delete(this);
-    if (beating.size > 0 || timer === undefined) return;
-    clearInterval(timer);
-    timer = undefined;
-    timerMs = Number.POSITIVE_INFINITY;
   }
 
   look(now: number): void {
@@ -80,18 +69,4 @@ export class Heartbeat {
       connection.ping();
     }
   }
-}
-
-function lookEvery(ms: number): void {
-  if (ms >= timerMs) return;
-  clearInterval(timer);
-  timerMs = ms;
-  timer = setInterval(lookAtAll, ms);
-  // By itself it keeps nothing alive.
-  timer.unref();
-}
-
-function lookAtAll(): void {
-  const now = performance.now();
-  for (const heartbeat of beating) heartbeat.look(now);
 }

@@ -1,7 +1,7 @@
 /**
  * permessage-deflate of one connection: messages whole, or in pieces. RFC 7692 §7.2
  *
- * Synchronous: a message of a KiB takes some 20 µs, less than the way to another thread and back. Memory is the thread's
+ * Synchronous: the way to another thread and back costs more than a small message (bench/deflate.mjs). Memory is the thread's
  * but for what context takeover has to keep, and that is taken with the first messages. What is inflated never gets
  * longer than the caller allows, whatever the sender meant it to become.
  */
