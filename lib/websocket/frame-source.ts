@@ -234,11 +234,6 @@ export class FrameSource {
     }
   }
 
-  /** Whether what comes next is an error: it is thrown by `tryNext`. */
-  get faulty(): boolean {
-    return this.#fault !== undefined;
-  }
-
   /** The run has been looked at. */
   done(run: FrameRun): void {
     if (!run.pooled) return;

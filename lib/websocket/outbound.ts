@@ -82,10 +82,6 @@ export class Outbound {
     return this.#closed;
   }
 
-  get deflates(): boolean {
-    return this.#deflate !== undefined;
-  }
-
   /** Takes a message, if there is room. @returns EOF once nothing can be sent any more. */
   trySend(data: MessageData, options: SendOptions | undefined): true | NotReady | Eof {
     const channel = this.#channel;
