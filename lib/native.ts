@@ -10,7 +10,8 @@
  *     <path>      this .node file; if it does not load, the reference with a warning
  *
  * The addon for sockets is another file, since it needs more of its runtime. MINIPROTO_SOCKETS=node leaves sockets to
- * Node; so does MINIPROTO_NATIVE=off. So is the one for compression, which Node's own zlib does without it.
+ * Node; so does MINIPROTO_NATIVE=off. So is the one for compression, which Node's own zlib does without it, and the one for
+ * TLS, which MINIPROTO_TLS=node leaves to Node.
  */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
@@ -24,6 +25,7 @@ import type { NativeInterface } from './native-interface.js';
 import type { NetInterface } from './net-interface.js';
 import { referenceDeflate } from './reference/deflate.js';
 import { referenceInterface } from './reference/index.js';
+import type { TlsInterface } from './tls-interface.js';
 
 export { referenceDeflate, referenceInterface };
 
@@ -45,9 +47,11 @@ export interface NativeInfo {
   readonly sockets: SocketsInfo;
   /** Whether messages are compressed natively, and why. */
   readonly deflate: SocketsInfo;
+  /** Whether TLS is native, or Node's behind the same interface, and why. */
+  readonly tls: SocketsInfo;
 }
 
-/** An addon of its own: sockets, or compression. */
+/** An addon of its own: sockets, compression, or TLS. */
 export interface SocketsInfo {
   readonly native: boolean;
   /** The .node file that was loaded. */
@@ -84,10 +88,18 @@ interface Loaded {
 const PREBUILDS = { name: 'miniproto_core', napi_versions: [9] };
 const NET_PREBUILDS = { name: 'miniproto_net', napi_versions: [9] };
 const DEFLATE_PREBUILDS = { name: 'miniproto_deflate', napi_versions: [9] };
+const TLS_PREBUILDS = { name: 'miniproto_tls', napi_versions: [9] };
+
+/** What came of looking for an addon of its own. */
+interface Found<A> {
+  readonly addon?: A;
+  readonly info: SocketsInfo;
+}
 
 let loaded: Loaded | undefined;
-let loadedNet: { readonly net?: NetInterface; readonly info: SocketsInfo } | undefined;
-let loadedDeflate: { readonly addon?: DeflateInterface; readonly info: SocketsInfo } | undefined;
+let loadedNet: Found<NetInterface> | undefined;
+let loadedDeflate: Found<DeflateInterface> | undefined;
+let loadedTls: Found<TlsInterface> | undefined;
 
 /** The native interface of this thread: the addon composed with the reference, or the reference. Loads at first use. */
 export function native(): NativeInterface {
@@ -106,12 +118,13 @@ export function nativeInfo(): NativeInfo {
     napiVersion: Number(versions.napi ?? 0),
     sockets: loadNet().info,
     deflate: loadDeflate().info,
+    tls: loadTls().info,
   };
 }
 
 /** The addon for sockets, or undefined where it is not to be had. Loads at first use. */
 export function nativeNet(): NetInterface | undefined {
-  return loadNet().net;
+  return loadNet().addon;
 }
 
 /** Compression of this thread: the addon, or the reference. Loads at first use. */
@@ -122,6 +135,11 @@ export function nativeDeflate(): DeflateInterface {
 /** The addon for compression itself, for tests and benches. */
 export function loadDeflateAddon(): DeflateInterface | undefined {
   return loadDeflate().addon;
+}
+
+/** The addon for TLS, or undefined where it is not to be had. Loads at first use. */
+export function nativeTls(): TlsInterface | undefined {
+  return loadTls().addon;
 }
 
 /**
@@ -155,42 +173,62 @@ function choose(wish: string): Loaded {
   }
 }
 
-function loadNet(): NonNullable<typeof loadedNet> {
-  loadedNet ??= chooseNet(env.MINIPROTO_NATIVE ?? '');
+/** Sockets have no reference that would have to be announced: without the addon they are Node's. */
+function loadNet(): Found<NetInterface> {
+  loadedNet ??= find({
+    prebuild: NET_PREBUILDS,
+    subject: 'sockets',
+    variable: 'MINIPROTO_SOCKETS',
+    elsewhere: 'sockets are not native',
+  });
   return loadedNet;
 }
 
-/** Sockets have no reference that would have to be announced: without the addon they are Node's. */
-function chooseNet(wish: string): NonNullable<typeof loadedNet> {
-  if (wish === 'off') return { info: { native: false, reason: 'MINIPROTO_NATIVE is off' } };
-  if (env.MINIPROTO_SOCKETS === 'node') return { info: { native: false, reason: 'MINIPROTO_SOCKETS is node' } };
-  if (platform !== 'linux') return { info: { native: false, reason: `sockets are not native on ${platform}` } };
-  try {
-    const { addon: net, path } = openFile<NetInterface>(NET_PREBUILDS, undefined);
-    return { net, info: { native: true, path, reason: 'the addon was found and loads' } };
-  } catch (cause) {
-    const error = cause instanceof Error ? cause : new Error(String(cause));
-    const reason = `the addon for sockets could not be used: ${firstLine(error.message)}`;
-    return { info: { native: false, reason, error } };
-  }
-}
-
-function loadDeflate(): NonNullable<typeof loadedDeflate> {
-  loadedDeflate ??= chooseDeflate(env.MINIPROTO_NATIVE ?? '');
+/** Its absence need not be announced either: the reference compresses with the same zlib. */
+function loadDeflate(): Found<DeflateInterface> {
+  loadedDeflate ??= find({ prebuild: DEFLATE_PREBUILDS, subject: 'compression' });
   return loadedDeflate;
 }
 
-/** Its absence need not be announced either: the reference compresses with the same zlib. */
-function chooseDeflate(wish: string): NonNullable<typeof loadedDeflate> {
-  if (wish === 'off') return { info: { native: false, reason: 'MINIPROTO_NATIVE is off' } };
+/** Nor this one's: without it TLS is Node's, over the same OpenSSL. */
+function loadTls(): Found<TlsInterface> {
+  loadedTls ??= find({
+    prebuild: TLS_PREBUILDS,
+    subject: 'TLS',
+    variable: 'MINIPROTO_TLS',
+    elsewhere: 'TLS is not native',
+  });
+  return loadedTls;
+}
+
+/** An addon of its own, and how it is spoken of. */
+interface Wanted {
+  readonly prebuild: typeof PREBUILDS;
+  readonly subject: string;
+  /** The environment variable that leaves its work to Node. */
+  readonly variable?: string;
+  /** What is said on other platforms than Linux, where it is for Linux alone. */
+  readonly elsewhere?: string;
+}
+
+function find<A>(wanted: Wanted): Found<A> {
+  const unwanted = whyNot(wanted);
+  if (unwanted !== undefined) return { info: { native: false, reason: unwanted } };
   try {
-    const { addon, path } = openFile<DeflateInterface>(DEFLATE_PREBUILDS, undefined);
+    const { addon, path } = openFile<A>(wanted.prebuild, undefined);
     return { addon, info: { native: true, path, reason: 'the addon was found and loads' } };
   } catch (cause) {
     const error = cause instanceof Error ? cause : new Error(String(cause));
-    const reason = `the addon for compression could not be used: ${firstLine(error.message)}`;
+    const reason = `the addon for ${wanted.subject} could not be used: ${firstLine(error.message)}`;
     return { info: { native: false, reason, error } };
   }
+}
+
+/** Why it is not even looked for, or undefined. */
+function whyNot({ variable, elsewhere }: Wanted): string | undefined {
+  if (env.MINIPROTO_NATIVE === 'off') return 'MINIPROTO_NATIVE is off';
+  if (variable !== undefined && env[variable] === 'node') return `${variable} is node`;
+  return elsewhere !== undefined && platform !== 'linux' ? `${elsewhere} on ${platform}` : undefined;
 }
 
 /** Finds and opens the addon; throws where there is none, it does not load, or its table is another. */
