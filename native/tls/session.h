@@ -1,0 +1,130 @@
+/**
+ * One connection's TLS, 1.2 or 1.3, either role: bytes in, bytes out, no I/O. A filter (io/filter.h) over OpenSSL.
+ *
+ * OpenSSL reads from the span that `open` was given, by way of a BIO of our own, and writes to `outgoing`. It never
+ * reads ahead, so bytes behind the peer's close_notify are still ours. What `open` could not process (no room, a pause,
+ * too many answers waiting) is copied aside and goes first next time.
+ *
+ *   state                  begins                                 ends
+ *   not begun              create                                 first open: a client's hello goes out
+ *   handshake              first open                             kFilterSecured, kFilterFailed
+ *   kFilterPaused          the client's hello, pauseAtHello       resume
+ *   kFilterSecured         handshake done                         never; seal is 0 again once closed or failed
+ *   kFilterEnded           peer's close_notify                    never; rest goes to takeRest
+ *   kFilterFailed          any error, an alert                    never; our alert is in outgoing
+ */
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/filter.h"
+#include "tls/context.h"
+#include "tls/errors.h"
+
+namespace miniproto {
+
+struct TlsSessionSettings {
+  /** Client: the name that is asked for (SNI). */
+  std::optional<std::string> servername;
+  /** Client: the host name or IP address that the certificate has to be for. */
+  std::optional<std::string> host;
+  /** Client: a session to resume, DER; one that does not parse is ignored. */
+  std::optional<std::string> session;
+  /** Client: sessions to resume later are news. */
+  bool sessions = true;
+};
+
+/** TlsInfo of lib/tls-interface.ts; '' is unknown or none. */
+struct TlsInfo {
+  std::string protocol;
+  std::string cipher;
+  std::string standardCipher;
+  std::string group;
+  std::string signature;
+  std::string alpn;
+  std::string servername;
+  bool resumed = false;
+  /** DER, the peer's own first. */
+  std::vector<std::string> peerCertificates;
+  /** DER; empty: we have none. */
+  std::string certificate;
+  std::string verifyError;
+  std::string verifyReason;
+};
+
+struct TlsHello {
+  std::string servername;
+  std::vector<std::string> alpn;
+};
+
+enum class TlsNewsKind : uint8_t { kSession, kKeyLog };
+
+struct TlsNews {
+  TlsNewsKind kind;
+  /** A session's DER, or a line without its end. */
+  std::string data;
+};
+
+/** 0 and 1 of TlsInterface.finished. */
+enum class TlsSide : uint8_t { kOwn, kPeer };
+enum class TlsKeys : uint8_t { kOwn, kBoth };
+
+class TlsSession final : public Filter {
+ public:
+  /** @returns null where a setting was refused, or memory lacks: `error` says why. */
+  static std::shared_ptr<TlsSession> create(std::shared_ptr<TlsContext> context, const TlsSessionSettings& settings,
+                                            TlsError& error) noexcept;
+  ~TlsSession() override;
+
+  size_t open(const uint8_t* bytes, size_t size, uint8_t* out, size_t room) noexcept override;
+  /** False while too much waits in `outgoing` that answers the peer; true again once that has left. */
+  bool hasMore() const noexcept override;
+  size_t seal(const Part* parts, size_t count) noexcept override;
+  /** During the handshake: close_notify follows when it is done, and kFilterClosed with it. */
+  void close() noexcept override;
+  ByteQueue& outgoing() noexcept override { return outgoing_; }
+  uint32_t state() const noexcept override { return state_; }
+
+  /** Null: not failed. It stays as it is. */
+  const TlsFailure* failure() const noexcept { return failure_.get(); }
+  TlsInfo info() const noexcept;
+  /** What the client said first, while kFilterPaused; later it is empty. */
+  TlsHello hello() const noexcept;
+  /** Goes on after a pause with that context; null: refuses the handshake (unrecognized_name). `open` does the rest. */
+  void resume(std::shared_ptr<TlsContext> context) noexcept;
+  std::vector<TlsNews> takeNews() noexcept;
+  /** KeyUpdate (RFC 8446 §4.6.3); kBoth asks the peer for one too. @returns false where it cannot be: TLS 1.2, closed.
+   */
+  bool updateKeys(TlsKeys keys) noexcept;
+  /** RFC 5705, RFC 8446 §7.5. @returns empty where OpenSSL refuses it, as before the handshake is done. */
+  std::string exportKeyingMaterial(size_t length, const std::string& label,
+                                   const std::optional<std::string>& about) noexcept;
+  /** The Finished message; empty before there is one. */
+  std::string finished(TlsSide whose) const noexcept;
+  /** Takes the received bytes behind the peer's close_notify. */
+  std::vector<uint8_t> takeRest() noexcept;
+  /** Puts bytes that are no TLS behind what waits. @returns false: no memory. */
+  bool queueRaw(const uint8_t* bytes, size_t size) noexcept;
+
+ private:
+  friend class TlsThread;
+  friend class TlsContext;
+  struct Callbacks;
+
+  TlsSession(std::shared_ptr<TlsContext> context, const TlsSessionSettings& settings);
+
+  std::shared_ptr<TlsContext> context_;
+  std::unique_ptr<SSL, TlsFree> ssl_;
+  ByteQueue outgoing_;
+  uint32_t state_ = 0;
+  std::unique_ptr<TlsFailure> failure_;
+};
+
+}  // namespace miniproto
