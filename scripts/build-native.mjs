@@ -33,7 +33,7 @@ if (!isConfigured()) {
   ]);
 }
 run('cmake', ['--build', buildFolder, '--config', 'Release', '--parallel', '2']);
-const built = ['miniproto_core', 'miniproto_net', 'miniproto_deflate'].filter((name) =>
+const built = ['miniproto_core', 'miniproto_net', 'miniproto_deflate', 'miniproto_tls'].filter((name) =>
   existsSync(join(buildFolder, 'Release', `${name}.node`)),
 );
 console.log(`miniproto: native addon built: build/Release/${built.map((name) => `${name}.node`).join(', ')}`);
@@ -41,8 +41,10 @@ if (!built.includes('miniproto_deflate'))
   console.log('miniproto: native compression not built: it needs zlib headers beside those of Node');
 if (!built.includes('miniproto_net'))
   console.log('miniproto: native sockets not built: they need Linux and libuv headers beside those of Node');
+if (!built.includes('miniproto_tls'))
+  console.log('miniproto: native TLS not built: it needs Linux and OpenSSL headers beside those of Node');
 
-/** Where this Node's headers lie, libuv's among them; a folder that may not exist. MINIPROTO_NODE_INCLUDE overrides it. */
+/** Where this Node's headers lie, those of libuv, zlib and OpenSSL among them; a folder that may not exist. MINIPROTO_NODE_INCLUDE overrides it. */
 function nodeInclude() {
   const wished = process.env.MINIPROTO_NODE_INCLUDE;
   if (wished !== undefined) return wished.replaceAll('\\', '/');

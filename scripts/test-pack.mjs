@@ -3,7 +3,7 @@
  * from an ES module, from CommonJS, from both at once, and from TypeScript.
  *
  * What is published has no addon for this platform unless prebuilds/ holds one, so the project runs on the reference;
- * where build/ has an addon, it is tried as a prebuild too. The last line is `pack: N passed, N failed`.
+ * where build/ has the addons, they are tried as prebuilds too. The last line is `pack: N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,9 @@ import { arch, env, execPath, exit, platform, version } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const ADDON = join(ROOT, 'build', 'Release', 'miniproto_core.node');
+const RELEASE = join(ROOT, 'build', 'Release');
+/** By what nativeInfo() calls their work. */
+const ADDONS = { core: 'miniproto_core', sockets: 'miniproto_net', deflate: 'miniproto_deflate', tls: 'miniproto_tls' };
 const INSTALLED = ['node_modules', 'miniproto'];
 
 /** The program that every consumer runs, in the module system that `load` belongs to. */
@@ -26,8 +28,10 @@ const done = (async () => {
   await sent.write('hello');
   await sent.end();
   for await (const line of got) assert.equal(line, 'hello');
-  const { implementation, reason, kernel } = nativeInfo();
-  console.log(JSON.stringify({ implementation, reason, kernel }));
+  const { implementation, reason, kernel, sockets, deflate, tls } = nativeInfo();
+  const native = Object.entries({ core: { native: implementation === 'addon' }, sockets, deflate, tls });
+  const loaded = native.filter(([, info]) => info.native).map(([name]) => name);
+  console.log(JSON.stringify({ implementation, reason, kernel, loaded: loaded.join() }));
 })();
 `;
 
@@ -147,18 +151,24 @@ function runAll() {
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
     check(`types with moduleResolution ${moduleResolution}`, join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', '.']);
   }
-  if (!existsSync(ADDON)) return;
-  const prebuilds = join(folder, ...INSTALLED, 'prebuilds', `miniproto_core-${platform}-${arch}`);
-  mkdirSync(prebuilds, { recursive: true });
-  copyFileSync(ADDON, join(prebuilds, 'node-napi-v9.node'));
-  runPrograms('addon');
+  const built = Object.keys(ADDONS).filter((name) => existsSync(join(RELEASE, `${ADDONS[name]}.node`)));
+  if (!built.includes('core')) return;
+  for (const name of built) {
+    const prebuilds = join(folder, ...INSTALLED, 'prebuilds', `${ADDONS[name]}-${platform}-${arch}`);
+    mkdirSync(prebuilds, { recursive: true });
+    copyFileSync(join(RELEASE, `${ADDONS[name]}.node`), join(prebuilds, 'node-napi-v9.node'));
+  }
+  runPrograms('addon', built.join());
 }
 
 /** An ES module and a CommonJS program, each with what nativeInfo() has to say and what may be on stderr. */
-function runPrograms(implementation) {
+function runPrograms(implementation, loaded = '') {
   for (const file of ['import.mjs', 'require.cjs']) {
     check(`${file} on the ${implementation}`, execPath, [file], {
-      stdout: (text) => JSON.parse(text).implementation === implementation && JSON.parse(text).reason.length > 0,
+      stdout: (text) => {
+        const told = JSON.parse(text);
+        return told.implementation === implementation && told.reason.length > 0 && told.loaded === loaded;
+      },
       stderr: implementation === 'addon' ? (text) => text === '' : isNotice,
     });
   }

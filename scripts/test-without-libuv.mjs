@@ -1,9 +1,9 @@
 /**
- * What somebody gets whose Node came without libuv's headers: a fresh copy of the sources is built with a folder of
- * headers that is not there.
+ * What somebody gets whose Node came without libuv's headers, and without those of zlib and OpenSSL: a fresh copy of the
+ * sources is built with a folder of headers that is not there.
  *
- * The core must be built, the sockets not, which is said once; and the suites of sockets and streams must pass over
- * Node's own sockets. The last line is the count of the tests.
+ * The core must be built, sockets, compression and TLS not, which is said once; and the suites of sockets and streams
+ * must pass over Node's own sockets. The last line is the count of the tests.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
@@ -14,8 +14,9 @@ import { projectFiles, ROOT } from './lint/tools.mjs';
 
 const NOTICE = 'native sockets not built';
 const TELL = `import('miniproto').then(({ nativeInfo }) => {
-  const { implementation, sockets, deflate } = nativeInfo();
-  console.log(JSON.stringify({ implementation, native: sockets.native || deflate.native, reason: sockets.reason }));
+  const { implementation, sockets, deflate, tls } = nativeInfo();
+  const native = sockets.native || deflate.native || tls.native;
+  console.log(JSON.stringify({ implementation, native, reason: sockets.reason }));
 });`;
 
 const folder = mkdtempSync(join(tmpdir(), 'miniproto-without-libuv-'));
@@ -37,6 +38,7 @@ async function main() {
   if (!existsSync(join(release, 'miniproto_core.node'))) return fail('the core was not built');
   if (existsSync(join(release, 'miniproto_net.node'))) return fail('the sockets were built');
   if (existsSync(join(release, 'miniproto_deflate.node'))) return fail('compression was built');
+  if (existsSync(join(release, 'miniproto_tls.node'))) return fail('TLS was built');
   const told = JSON.parse(run(copy, execPath, ['-e', TELL]).stdout);
   if (told.implementation !== 'addon' || told.native !== false)
     return fail(`nativeInfo() says ${JSON.stringify(told)}`);
