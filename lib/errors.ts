@@ -26,6 +26,11 @@ export const ERROR_MESSAGES = {
   ERR_HANDSHAKE_REFUSED: 'the server refused the opening handshake',
   ERR_INVALID_FRAME: 'the frame breaks the rules of WebSocket',
   ERR_INVALID_DEFLATE: 'the message cannot be inflated',
+  ERR_TLS_HANDSHAKE: 'the TLS handshake failed',
+  ERR_TLS_ALERT: 'the peer sent a fatal alert',
+  ERR_TLS_CERTIFICATE: "the peer's certificate was refused",
+  ERR_TLS_RECORD: 'what the peer sent is no record of TLS',
+  ERR_TLS_TRUNCATED: 'the stream ended without a close_notify',
   // LimitError
   ERR_MESSAGE_TOO_LARGE: 'the message is longer than maxMessageLength',
   ERR_CLOSE_TIMEOUT: 'the peer did not answer the close frame in time',
@@ -38,6 +43,7 @@ export const ERROR_MESSAGES = {
   ERR_HEAD_TOO_LARGE: 'the head is longer than maxHeaderBytes',
   ERR_TOO_MANY_HEADERS: 'the head has more fields than maxHeaderCount',
   ERR_HANDSHAKE_TIMEOUT: 'the opening handshake took longer than handshakeTimeoutMs',
+  ERR_TLS_HANDSHAKE_TIMEOUT: 'the TLS handshake took longer than handshakeTimeoutMs',
   ERR_TOO_MANY_REDIRECTS: 'the handshake was redirected more often than maxRedirects',
   // UsageError
   ERR_READ_IN_PROGRESS: 'a read is waiting already',
@@ -57,6 +63,8 @@ export const ERROR_MESSAGES = {
   ERR_STREAM_IN_USE: 'the stream is read by someone else',
   ERR_EXACT_UNSUPPORTED: 'the stream cannot leave bytes with the system',
   ERR_NOT_NATIVE: 'the connection is a socket of Node, which keeps its descriptor',
+  ERR_TLS_CONTEXT: 'OpenSSL refuses the key, the certificate or another setting',
+  ERR_TLS_NOT_SECURED: 'the TLS handshake is not done',
   ERR_PAYLOAD_DETACHED: 'a payload was detached or resized before it was sent',
   // TransportError
   ERR_STREAM_DESTROYED: 'the stream was destroyed',

@@ -41,6 +41,9 @@ export const MAX_HEADER_COUNT = 128;
 /** Milliseconds. A WebSocket's opening handshake: patience with slow networks, none with peers that only hold a connection. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 
+/** Milliseconds. A TLS handshake: two round trips over the slowest network, and a user's callback in between. */
+export const TLS_HANDSHAKE_TIMEOUT_MS = 30_000;
+
 /** Bytes. What is read of the body of an answer that refuses a handshake: enough to say why. */
 export const MAX_REFUSAL_BODY = 16 * 1024;
 
