@@ -1,15 +1,16 @@
 /**
  * What may stand between a socket and whoever reads and writes it: it opens what is received and seals what is sent.
  *
- * A filter knows no socket. Received bytes are handed to `open`, all of them, and what they mean comes out; what is to be
- * sent goes to `seal`; what really has to leave (sealed records, and whatever the protocol says by itself: handshakes,
- * alerts) waits in `outgoing` until the owner of the socket has sent it. TLS is one, see tls/session.h.
+ * A filter knows no socket. Received bytes are handed to `open`, all of them, and what they mean comes out; what is to
+ * be sent goes to `seal`; what really has to leave (sealed records, and whatever the protocol says by itself:
+ * handshakes, alerts) waits in `outgoing` until the owner of the socket has sent it. TLS is one, see tls/session.h.
  *
  *   who drives                      how
  *   the reactor, a native socket    receives into a scratch block, opens into its arena, frames there
  *   the binding, any other stream   opens from the stream's input into a page
  *
- * A filter that has failed or ended opens nothing more; bytes that come behind its end are kept for `takeRest`.
+ * A filter that has failed or ended opens nothing more; bytes that come behind its end are kept for `takeRest`. An
+ * owner receives nothing more then, nor during a pause: a filter keeps what comes, but not without end.
  */
 #pragma once
 
@@ -52,18 +53,22 @@ class Filter {
   /**
    * Takes all of the received bytes and writes what they mean to out[0, room).
    * What has no room stays inside: `hasMore` tells, and open(nullptr, 0, …) goes on. With room for `size` and
-   * kFilterSlack more bytes nothing ever stays. @returns the bytes written.
+   * kFilterSlack more bytes nothing stays but what `hasMore` waits for. @returns the bytes written.
    */
   virtual size_t open(const uint8_t* bytes, size_t size, uint8_t* out, size_t room) noexcept = 0;
-  /** More could be opened without another byte from the peer. */
+  /**
+   * More could be opened at once, without another byte from the peer: with any room at all, `open` gets further.
+   * It may turn true when `outgoing` has left (a peer that makes us answer has to take the answers) or after a pause.
+   */
   virtual bool hasMore() const noexcept = 0;
 
   /**
    * Seals bytes from the front of the parts, as one piece of plaintext: several small parts make one record.
-   * @returns plaintext bytes taken, for good: at most kFilterMost; 0 before the handshake is done, and once failed.
+   * @returns plaintext bytes taken, for good: at most kFilterMost; 0 before the handshake is done, and once failed or
+   * closed. 0 at another time (half a message of the protocol's own is there) means: again after the next `open`.
    */
   virtual size_t seal(const Part* parts, size_t count) noexcept = 0;
-  /** Says that we send no more (close_notify); once. */
+  /** Says that we send no more (close_notify); once. Before the handshake is done: as soon as it is. */
   virtual void close() noexcept = 0;
 
   /** What has to be sent, oldest first. Whoever sends takes it off the front. */
