@@ -11,6 +11,16 @@ namespace {
   throw Napi::Error::New(env);
 }
 
+std::string textOf(const Napi::Value& value, const std::string& path) {
+  if (!value.IsString()) {
+    throwType(value.Env(), path.c_str(), "of type string");
+    passOn(value.Env());
+  }
+  std::string text = value.As<Napi::String>().Utf8Value();
+  if (text.find('\0') != std::string::npos) throwValue(value.Env(), path, "without null characters");
+  return text;
+}
+
 }  // namespace
 
 [[noreturn]] void throwValue(Napi::Env env, const std::string& name, const std::string& expected) {
@@ -61,12 +71,7 @@ size_t Options::choice(const char* field, std::initializer_list<const char*> cho
 
 std::vector<std::string> Options::byteStrings(const char* field, size_t maxCount, size_t maxLength) const {
   const Napi::Env env = object_.Env();
-  const Napi::Value value = object_.Get(field);
-  if (!value.IsArray()) {
-    throwType(env, pathOf(field).c_str(), "an array of Uint8Array");
-    passOn(env);
-  }
-  const auto list = value.As<Napi::Array>();
+  const Napi::Array list = arrayOf(field, "an array of Uint8Array");
   const uint32_t count = list.Length();
   if (count < 1 || count > maxCount) {
     throwRange(env, (pathOf(field) + ".length").c_str(),
@@ -85,6 +90,57 @@ std::vector<std::string> Options::byteStrings(const char* field, size_t maxCount
     strings.emplace_back(bytes.data, bytes.data + bytes.length);
   }
   return strings;
+}
+
+bool Options::has(const char* field) const {
+  return !object_.Get(field).IsUndefined();
+}
+
+std::optional<std::string> Options::text(const char* field) const {
+  const Napi::Value value = object_.Get(field);
+  if (value.IsUndefined()) return std::nullopt;
+  return textOf(value, pathOf(field));
+}
+
+std::vector<std::string> Options::texts(const char* field) const {
+  const Napi::Array list = arrayOf(field, "an array of strings");
+  std::vector<std::string> texts;
+  // The length is asked for again each time: a getter may have changed it.
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    texts.push_back(textOf(list.Get(i), pathOf(field) + "[" + std::to_string(i) + "]"));
+  }
+  return texts;
+}
+
+std::optional<std::string> Options::bytes(const char* field, size_t maxLength) const {
+  const Napi::Env env = object_.Env();
+  const Napi::Value value = object_.Get(field);
+  if (value.IsUndefined()) return std::nullopt;
+  ByteArray bytes;
+  if (!takeBytes(env, value, pathOf(field).c_str(), bytes)) passOn(env);
+  if (bytes.length > maxLength) {
+    throwRange(env, (pathOf(field) + ".length").c_str(), ("an integer <= " + std::to_string(maxLength)).c_str());
+    passOn(env);
+  }
+  return std::string(bytes.data, bytes.data + bytes.length);
+}
+
+std::vector<Options> Options::list(const char* field) const {
+  const Napi::Array list = arrayOf(field, "an array of objects");
+  std::vector<Options> options;
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    options.emplace_back(list.Get(i), (pathOf(field) + "[" + std::to_string(i) + "]").c_str());
+  }
+  return options;
+}
+
+Napi::Array Options::arrayOf(const char* field, const char* what) const {
+  const Napi::Value value = object_.Get(field);
+  if (!value.IsArray()) {
+    throwType(object_.Env(), pathOf(field).c_str(), what);
+    passOn(object_.Env());
+  }
+  return value.As<Napi::Array>();
 }
 
 }  // namespace miniproto::binding

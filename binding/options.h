@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,17 @@ class Options {
   /** A non-empty array of non-empty Uint8Arrays, copied. */
   std::vector<std::string> byteStrings(const char* field, size_t maxCount, size_t maxLength) const;
 
+  // Fields that may be undefined, and arrays that may be empty; all copied.
+  bool has(const char* field) const;
+  /** A string in UTF-8, without null characters: what is behind one would be lost on C. */
+  std::optional<std::string> text(const char* field) const;
+  std::vector<std::string> texts(const char* field) const;
+  std::optional<std::string> bytes(const char* field, size_t maxLength) const;
+  /** An array of objects. */
+  std::vector<Options> list(const char* field) const;
+
  private:
+  Napi::Array arrayOf(const char* field, const char* what) const;
   std::string pathOf(const char* field) const { return name_ + "." + field; }
 
   Napi::Object object_;

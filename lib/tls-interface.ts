@@ -85,6 +85,8 @@ export interface TlsSessionSettings {
   readonly host?: string | undefined;
   /** Client: the session to resume, as `news` gave it (DER); one that does not parse is ignored. */
   readonly session?: Uint8Array | undefined;
+  /** Client: sessions are news; undefined: they are. */
+  readonly sessions?: boolean | undefined;
 }
 
 /** Why a session is broken. */
@@ -151,6 +153,7 @@ export interface TlsInterface {
   /** Sessions that were opened go on. */
   closeContext(context: number): void;
   openSession(context: number, settings: TlsSessionSettings): number;
+  /** The number is not soon given again: one that was kept too long is ERR_OUT_OF_RANGE. */
   closeSession(id: number): void;
   /** The session for a reactor: `NetInterface.setFilter`. It may outlive `closeSession`. */
   filter(id: number): object;
@@ -171,7 +174,7 @@ export interface TlsInterface {
   hasMore(id: number): 0 | 1;
   /** @returns plaintext bytes taken; 0 before the handshake is done. */
   seal(id: number, bytes: Uint8Array, from: number, to: number): number;
-  /** The same for the first 64 parts, as one piece of plaintext. */
+  /** The same for the first 64 parts, as one piece of plaintext. None of them may be empty. */
   sealParts(id: number, parts: readonly Uint8Array[]): number;
   /** Says close_notify, once. */
   shutdown(id: number): void;
@@ -193,9 +196,12 @@ export interface TlsInterface {
   news(id: number): TlsNews[];
   /** KeyUpdate of TLS 1.3 (RFC 8446 §4.6.3). @returns false where the protocol has none. */
   updateKeys(id: number, requestPeer: 0 | 1): boolean;
-  /** RFC 5705, RFC 8446 §7.5. */
+  /**
+   * RFC 5705, RFC 8446 §7.5; `length` is at most 65535.
+   * @returns no bytes where OpenSSL refuses it, as before the handshake is done.
+   */
   exportKeyingMaterial(id: number, length: number, label: string, context: Uint8Array | undefined): Uint8Array;
-  /** Finished messages, for channel binding 'tls-unique' (RFC 5929); TLS 1.2. */
+  /** Our Finished message (0) or the peer’s (1), for channel binding (RFC 5929); TLS 1.2. Empty: not there yet. */
   finished(id: number, whose: 0 | 1): Uint8Array;
   counters(): TlsCounters;
 }
