@@ -144,10 +144,6 @@ void checkOpenssl(Napi::Env env) {
 
 }  // namespace
 
-Napi::Value bytesOf(Napi::Env env, const void* data, size_t size) {
-  return Napi::Buffer<uint8_t>::Copy(env, static_cast<const uint8_t*>(data), size);
-}
-
 Napi::Object initializeTls(Napi::Env env, Napi::Object exports) {
   checkOpenssl(env);
   auto tls = std::make_unique<Tls>();

@@ -107,9 +107,6 @@ inline const std::shared_ptr<TlsContext>* takeContext(napi_env env, napi_value v
   return takeNumbered(env, value, "context", tlsOf(env).contexts, "the id of an open context");
 }
 
-/** Bytes and texts that go to JavaScript are copied. */
-Napi::Value bytesOf(Napi::Env env, const void* data, size_t size);
-
 /** Settings objects, checked and copied. Throw Napi::Error. */
 TlsContextSettings contextSettingsOf(const Napi::Value& value);
 TlsSessionSettings sessionSettingsOf(const Napi::Value& value);

@@ -26,8 +26,11 @@ int64_t integerOf(const Napi::CallbackInfo& call, size_t index, const char* name
   return integer;
 }
 
-Napi::Value bytesOf(Napi::Env env, const std::string& bytes) {
-  return bytesOf(env, bytes.data(), bytes.size());
+/** A copy, from a string or a vector. */
+template <typename Bytes>
+Napi::Value bytesOf(Napi::Env env, const Bytes& bytes) {
+  // SAFETY: both hold single bytes.
+  return Napi::Buffer<uint8_t>::Copy(env, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
 }
 
 void set(Napi::Object object, const char* name, const std::string& text) {
@@ -138,8 +141,7 @@ Napi::Value finished(const Napi::CallbackInfo& call) {
 }
 
 Napi::Value takeRest(const Napi::CallbackInfo& call) {
-  const std::vector<uint8_t> rest = sessionOf(call).takeRest();
-  return bytesOf(call.Env(), rest.data(), rest.size());
+  return bytesOf(call.Env(), sessionOf(call).takeRest());
 }
 
 }  // namespace
