@@ -7,25 +7,17 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "net/turn_room.h"
+
 namespace miniproto {
 namespace {
 
-/** Slots; ids are slot + generation << kSlotBits, and fit in 31 bits. */
-constexpr uint32_t kSlotBits = 20;
-constexpr uint32_t kSlotMask = (1u << kSlotBits) - 1;
+/** Ids are slot + generation << kSlotBits, and fit in 31 bits. */
 constexpr uint16_t kGenerationMask = 0x7ff;
 
 /** Ready connections that one poll asks for. */
 constexpr int kPollEvents = 512;
 
-/** Bytes: one socket's share of a turn at first, and at most. The first is what Node reads, and fits in the cache. */
-constexpr uint32_t kFirstReceive = 64 * 1024;
-constexpr uint32_t kLargestReceive = 256 * 1024;
-/** Bytes: with less room than this in the arena the turn ends, instead of receiving in crumbs. */
-constexpr size_t kLeastReceive = 16 * 1024;
-/** Rows of one connection in one turn, and the room without which the turn ends. */
-constexpr size_t kMostRows = 2048;
-constexpr size_t kLeastRows = 256;
 /** Bytes: a full receive of records this long on average is bulk, and the next one asks for more. */
 constexpr size_t kBulkRecord = 4096;
 /** Payloads start at cache lines, so that connections do not share one. */
@@ -33,26 +25,11 @@ constexpr size_t kArenaAlignment = 64;
 
 }  // namespace
 
-struct Reactor::Room {
-  const TurnMemory& memory;
-  size_t arenaUsed = 0;
-  size_t tableUsed = 0;
-  size_t events = 0;
-
-  size_t rowsLeft() const {
-    const size_t words = memory.tableWords - tableUsed;
-    return words < kHeaderWords ? 0 : (words - kHeaderWords) / kRowWords;
-  }
-  bool full() const {
-    return (events + 1) * kEventWords > memory.eventWords || memory.arenaSize - arenaUsed < kLeastReceive ||
-           rowsLeft() < kLeastRows;
-  }
-};
-
 Reactor::~Reactor() {
   for (const Connection& connection : connections_) {
     if (connection.descriptor >= 0) ::close(connection.descriptor);
   }
+  if (wakes_ >= 0) ::close(wakes_);
   if (epoll_ >= 0) ::close(epoll_);
 }
 
@@ -97,15 +74,18 @@ int32_t Reactor::add(int descriptor) {
 
 void Reactor::forget(int32_t id) {
   Connection& connection = *find(id);
-  setWants(connection, 0);
+  setWants(connection, 0, 0);
   // Out of epoll before anything else happens to the descriptor: a duplicate elsewhere would keep it in there.
   arm(id, connection, 0);
   connection.descriptor = -1;
+  connection.filtered.reset();
   (inTurn_ ? freed_ : free_).push_back(static_cast<uint32_t>(id) & kSlotMask);
   counters_.connections--;
 }
 
 void Reactor::remove(int32_t id) {
+  Connection& connection = *find(id);
+  if (connection.filtered != nullptr) sayLast(connection);
   const int descriptor = detach(id);
   ::close(descriptor);
 }
@@ -116,9 +96,10 @@ int Reactor::detach(int32_t id) {
   return descriptor;
 }
 
-void Reactor::setWants(Connection& connection, uint8_t wants) {
+void Reactor::setWants(Connection& connection, uint8_t wants, uint8_t inner) {
   const bool before = isWaiting(connection);
   connection.wants = wants;
+  connection.inner = inner;
   const bool after = isWaiting(connection);
   waiting_ += static_cast<size_t>(after) - static_cast<size_t>(before);
 }
@@ -126,21 +107,29 @@ void Reactor::setWants(Connection& connection, uint8_t wants) {
 void Reactor::setReferenced(int32_t id, bool referenced) {
   Connection& connection = *find(id);
   const uint8_t wants = connection.wants;
-  setWants(connection, 0);
+  const uint8_t inner = connection.inner;
+  setWants(connection, 0, 0);
   connection.referenced = referenced;
-  setWants(connection, wants);
+  setWants(connection, wants, inner);
 }
 
 int Reactor::want(int32_t id, uint8_t wants) {
   Connection& connection = *find(id);
   setWants(connection, wants);
-  const auto mask = static_cast<uint8_t>(((wants & (kWantRead | kWantFlow)) != 0 ? kWantRead : 0) |
-                                         ((wants & kWantWrite) != 0 ? kWantWrite : 0));
+  if (connection.filtered != nullptr) nudge(id, connection);
+  const uint8_t mask = maskOf(connection);
   // What is watched and not wanted any more is only taken back when it is noticed: mostly it is wanted again soon.
   if ((mask & ~connection.armed) == 0) return 0;
   const int result = arm(id, connection, mask | connection.armed);
   if (result < 0) setWants(connection, 0);
   return result;
+}
+
+/** What is to be watched. */
+uint8_t Reactor::maskOf(const Connection& connection) {
+  bool reads = (connection.wants & (kWantRead | kWantFlow)) != 0;
+  if (connection.filtered != nullptr) reads = reads && connection.filtered->mayReceive();
+  return static_cast<uint8_t>((reads ? kWantRead : 0) | ((connection.wants | connection.inner) & kWantWrite));
 }
 
 int Reactor::arm(int32_t id, Connection& connection, uint8_t mask) {
@@ -159,6 +148,11 @@ int Reactor::arm(int32_t id, Connection& connection, uint8_t mask) {
 
 int64_t Reactor::receive(int32_t id, uint8_t* bytes, size_t size, bool peek) {
   Connection& connection = *find(id);
+  if (connection.filtered == nullptr) return receiveRaw(connection, bytes, size, peek);
+  return peek ? -EOPNOTSUPP : receiveFiltered(id, connection, bytes, size);
+}
+
+int64_t Reactor::receiveRaw(Connection& connection, uint8_t* bytes, size_t size, bool peek) {
   const int64_t count = system_.receive(connection.descriptor, bytes, size, peek);
   counters_.receives++;
   connection.counters.receives++;
@@ -171,6 +165,11 @@ int64_t Reactor::receive(int32_t id, uint8_t* bytes, size_t size, bool peek) {
 
 int64_t Reactor::send(int32_t id, const iovec* parts, size_t count) {
   Connection& connection = *find(id);
+  if (connection.filtered != nullptr) return sendFiltered(id, connection, parts, count);
+  return sendRaw(connection, parts, count);
+}
+
+int64_t Reactor::sendRaw(Connection& connection, const iovec* parts, size_t count) {
   const int64_t sent = system_.send(connection.descriptor, parts, count);
   size_t wanted = 0;
   for (size_t i = 0; i < count; i++) wanted += parts[i].iov_len;
@@ -188,7 +187,9 @@ int64_t Reactor::send(int32_t id, const iovec* parts, size_t count) {
 }
 
 int Reactor::shutdown(int32_t id) {
-  return ::shutdown(find(id)->descriptor, SHUT_WR) == 0 ? 0 : -errno;
+  Connection& connection = *find(id);
+  if (connection.filtered != nullptr) return shutdownFiltered(id, connection);
+  return ::shutdown(connection.descriptor, SHUT_WR) == 0 ? 0 : -errno;
 }
 
 void Reactor::poll() {
@@ -197,7 +198,14 @@ void Reactor::poll() {
   counters_.polls++;
   ready_.clear();
   nextReady_ = 0;
-  for (int i = 0; i < count; i++) ready_.push_back({static_cast<int32_t>(events[i].data.u64), events[i].events});
+  for (int i = 0; i < count; i++) {
+    const auto id = static_cast<int32_t>(events[i].data.u64);
+    if (id != kWakeId)
+      ready_.push_back({id, events[i].events});
+    else
+      drainWakes();
+  }
+  if (!due_.empty()) addDue();
 }
 
 size_t Reactor::turn(const TurnMemory& memory) {
@@ -217,12 +225,11 @@ void Reactor::visit(const Ready& ready, Room& room) {
   Connection* connection = find(ready.id);
   // Closed since the poll, perhaps by a handler in this very round.
   if (connection == nullptr) return;
+  if (connection->filtered != nullptr) return visitFiltered(*connection, ready, room);
   const bool failed = (ready.events & (EPOLLERR | EPOLLHUP)) != 0;
   const bool readable = failed || (ready.events & EPOLLIN) != 0;
   const bool writable = failed || (ready.events & EPOLLOUT) != 0;
-  int32_t* event = room.memory.events + room.events * kEventWords;
-  std::fill(event, event + kEventWords, 0);
-  event[kEventId] = ready.id;
+  int32_t* event = room.event(ready.id);
   if (writable && (connection->wants & kWantWrite) != 0) {
     event[kEventFlags] |= kWritable;
     setWants(*connection, connection->wants & ~kWantWrite);
@@ -245,20 +252,26 @@ void Reactor::visit(const Ready& ready, Room& room) {
 }
 
 void Reactor::flow(Connection& connection, Room& room, int32_t* event) {
+  const size_t most = std::min<size_t>(connection.receiveSize, room.arenaLeft());
+  const int64_t count = receiveRaw(connection, room.memory.arena + room.arenaUsed, most, false);
+  if (count <= 0) return stopped(connection, count, event);
+  arrived(connection, room, event, static_cast<size_t>(count), static_cast<size_t>(count) == most);
+}
+
+/** Nothing came: there is nothing yet, or never will be. */
+void Reactor::stopped(Connection& connection, int64_t count, int32_t* event) {
+  if (count == -EAGAIN) return;
+  event[kEventFlags] |= count == 0 ? kPeerEnded : kConnectionFailed;
+  event[kEventError] = static_cast<int32_t>(count);
+  // Said once: the end stays readable for ever.
+  setWants(connection, connection.wants & kWantWrite);
+}
+
+/** `count` bytes lie where the arena's room begins. */
+void Reactor::arrived(Connection& connection, Room& room, int32_t* event, size_t count, bool full) {
   const TurnMemory& memory = room.memory;
   const size_t start = room.arenaUsed;
-  const size_t most = std::min<size_t>(connection.receiveSize, memory.arenaSize - start);
-  const int64_t count = receive(event[kEventId], memory.arena + start, most, false);
-  if (count == -EAGAIN) return;
-  if (count <= 0) {
-    event[kEventFlags] |= count == 0 ? kPeerEnded : kConnectionFailed;
-    event[kEventError] = static_cast<int32_t>(count);
-    // Said once: the end stays readable for ever.
-    setWants(connection, connection.wants & kWantWrite);
-    return;
-  }
-  const size_t end = start + static_cast<size_t>(count);
-  const bool full = static_cast<size_t>(count) == most;
+  const size_t end = start + count;
   event[kEventFlags] |= kArrived | (full ? kMoreComes : 0);
   event[kEventStart] = static_cast<int32_t>(start);
   event[kEventEnd] = static_cast<int32_t>(end);
@@ -276,7 +289,7 @@ void Reactor::flow(Connection& connection, Room& room, int32_t* event) {
   event[kEventRows] = static_cast<int32_t>(rows);
   counters_.rows += rows;
   connection.counters.rows += rows;
-  if (full && static_cast<size_t>(count) >= kBulkRecord * (rows + 1)) {
+  if (full && count >= kBulkRecord * (rows + 1)) {
     connection.receiveSize = std::min(kLargestReceive, 2 * connection.receiveSize);
   }
 }

@@ -15,6 +15,10 @@
  * Level-triggered, so nothing that is left unread is forgotten. A connection that nobody asks about is never left in
  * epoll with an empty mask: a reset would then wake the loop without end.
  *
+ * A connection may have a filter (io/filter.h): then what is received is opened before it is framed, what is sent is
+ * sealed, and what the filter says by itself, a handshake for example, leaves without anybody being told. That half of
+ * the reactor is in filtered_socket.cc.
+ *
  * It knows no JavaScript. The arena and the tables are the caller's; their addresses are given with each turn.
  */
 #pragma once
@@ -26,6 +30,7 @@
 
 #include "framing/framer.h"
 #include "net/addresses.h"
+#include "net/filtered_socket.h"
 #include "net/system_calls.h"
 
 namespace miniproto {
@@ -44,6 +49,8 @@ enum EventFlag : int32_t {
   kConnectionFailed = 16,
   /** The receive was full: there is probably more. */
   kMoreComes = 32,
+  /** The filter's state has got further: kEventState. */
+  kFilterChanged = 64,
 };
 
 enum EventWord : size_t {
@@ -55,9 +62,13 @@ enum EventWord : size_t {
   kEventTable = 4,
   kEventRows = 5,
   kEventError = 6,
-  kEventSpare = 7,
+  /** With a filter: its state, in every event, and kOutgoing. */
+  kEventState = 7,
 };
 constexpr size_t kEventWords = 8;
+
+/** Beside the bits of FilterState: something waits to leave. */
+constexpr uint32_t kOutgoing = 0x100;
 
 /** Memory of one turn. All of it is the caller's and must stay where it is during the call. */
 struct TurnMemory {
@@ -116,16 +127,33 @@ class Reactor {
   int want(int32_t id, uint8_t wants);
   /** The framer of kWantFlow; null: bytes are not framed. It must outlive its use. Pre: has(id). */
   void setFramer(int32_t id, const Framer* framer) { find(id)->framer = framer; }
+  /**
+   * From now on the filter stands between the socket and whoever reads and writes it, until the connection is closed:
+   * there is no way back. What waits in it leaves at once where it can. Pre: has(id), without a filter.
+   * @returns 0 or a negative errno.
+   */
+  int setFilter(int32_t id, std::shared_ptr<Filter> filter);
+  /** The filter's state, kOutgoing included; 0 without one. Pre: has(id). */
+  uint32_t filterState(int32_t id) const;
+  /** Closes all connections that have a filter, and lets go of the filters. */
+  void removeFiltered();
   /** Whether the connection counts in `waiting`. Pre: has(id). */
   void setReferenced(int32_t id, bool referenced);
   /** Referenced connections that somebody waits for: while there are any, the loop has to live. */
   size_t waiting() const { return waiting_; }
 
-  /** Pre: has(id). @returns bytes, 0 at the peer's end, or a negative errno. */
+  /**
+   * With a filter: opened bytes, as many as there are now and have room; 0 also where the peer ended without the
+   * filter's saying so; -EPROTO once the filter has failed; peeking is -EOPNOTSUPP. Pre: has(id). @returns bytes, 0 at
+   * the peer's end, or a negative errno.
+   */
   int64_t receive(int32_t id, uint8_t* bytes, size_t size, bool peek);
-  /** Pre: has(id). @returns bytes or a negative errno. */
+  /**
+   * With a filter: 0 before it is secured, -EAGAIN while what was sealed before has not left, -EPROTO once it has
+   * failed, -EPIPE after `shutdown`. Pre: has(id). @returns bytes or a negative errno.
+   */
   int64_t send(int32_t id, const iovec* parts, size_t count);
-  /** Ends our side. Pre: has(id). @returns 0 or a negative errno. */
+  /** Ends our side: with a filter, when what it had to say has left. Pre: has(id). @returns 0 or a negative errno. */
   int shutdown(int32_t id);
 
   /**
@@ -150,10 +178,13 @@ class Reactor {
     uint8_t armed = 0;
     bool inEpoll = false;
     bool referenced = true;
+    /** kWantWrite while something of the filter's waits to leave. */
+    uint8_t inner = 0;
     /** Bytes asked for at once: grows where large records fill it, so that bulk takes few calls. */
     uint32_t receiveSize = 0;
     RawAddress peer;
     const Framer* framer = nullptr;
+    std::unique_ptr<FilteredSocket> filtered;
     SocketCounters counters;
   };
 
@@ -168,12 +199,37 @@ class Reactor {
   const Connection* find(int32_t id) const;
   Connection* find(int32_t id) { return const_cast<Connection*>(static_cast<const Reactor*>(this)->find(id)); }
   int arm(int32_t id, Connection& connection, uint8_t mask);
-  void setWants(Connection& connection, uint8_t wants);
+  int64_t receiveRaw(Connection& connection, uint8_t* bytes, size_t size, bool peek);
+  int64_t sendRaw(Connection& connection, const iovec* parts, size_t count);
+  void setWants(Connection& connection, uint8_t wants) { setWants(connection, wants, connection.inner); }
+  void setWants(Connection& connection, uint8_t wants, uint8_t inner);
   void poll();
   void visit(const Ready& ready, Room& room);
   void flow(Connection& connection, Room& room, int32_t* event);
+  void stopped(Connection& connection, int64_t count, int32_t* event);
+  void arrived(Connection& connection, Room& room, int32_t* event, size_t count, bool full);
   void forget(int32_t id);
-  static bool isWaiting(const Connection& connection) { return connection.referenced && connection.wants != 0; }
+  static uint8_t maskOf(const Connection& connection);
+  static bool isWaiting(const Connection& connection) {
+    return connection.referenced && (connection.wants | connection.inner) != 0;
+  }
+
+  void visitFiltered(Connection& connection, const Ready& ready, Room& room);
+  void flowFiltered(Connection& connection, Room& room, int32_t* event, bool readable);
+  int64_t receiveFiltered(int32_t id, Connection& connection, uint8_t* bytes, size_t size);
+  int64_t sendFiltered(int32_t id, Connection& connection, const iovec* parts, size_t count);
+  int shutdownFiltered(int32_t id, Connection& connection);
+  size_t openInto(FilteredSocket& socket, size_t received, uint8_t* out, size_t room);
+  void begin(int32_t id, Connection& connection);
+  bool flush(int32_t id, Connection& connection);
+  void sendOutgoing(Connection& connection);
+  void settle(int32_t id, Connection& connection);
+  void nudge(int32_t id, Connection& connection);
+  void tellState(Connection& connection, int32_t* event);
+  void sayLast(Connection& connection);
+  void wake(int32_t id, FilteredSocket& socket);
+  void addDue();
+  void drainWakes() const;
 
   int epoll_ = -1;
   size_t waiting_ = 0;
@@ -184,6 +240,11 @@ class Reactor {
   std::vector<uint32_t> freed_;
   std::vector<Ready> ready_;
   size_t nextReady_ = 0;
+  /** What filters open is received here first. Made for the first filter, as the event descriptor in epoll. */
+  std::unique_ptr<uint8_t[]> scratch_;
+  int wakes_ = -1;
+  /** Connections that get a turn whether epoll says so or not. */
+  std::vector<int32_t> due_;
   SystemCalls system_;
   ReactorCounters counters_;
 };

@@ -1,0 +1,316 @@
+/**
+ * The reactor's connections with a filter: receiving, opening and framing; sealing and sending; what leaves by itself.
+ *
+ *   what waits                                who gets it going
+ *   something to say that did not leave       epoll, by an interest of the reactor's own (`inner`)
+ *   opened bytes that had no room, a state    a list of connections that get a turn without epoll, and an event
+ *   that nobody was told of                   descriptor in it, so that the loop wakes for them
+ *   the peer, behind kMostReplies             what we had to say has left
+ */
+#include "net/filtered_socket.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "net/turn_room.h"
+
+namespace miniproto {
+namespace {
+
+/** Beside epoll's bits: the connection was on the list. Epoll has no such bit. */
+constexpr uint32_t kListed = 1u << 24;
+/** Parts that are sealed as one piece at most; more wait for the next call. */
+constexpr size_t kMostParts = 64;
+/** Bytes that are taken out of the system before a connection is closed behind an alert. */
+constexpr size_t kMostDiscarded = 256 * 1024;
+
+}  // namespace
+
+int Reactor::setFilter(int32_t id, std::shared_ptr<Filter> filter) {
+  if (wakes_ < 0) {
+    const int made = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (made < 0) return -errno;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = static_cast<uint32_t>(kWakeId);
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, made, &event) != 0) {
+      const int result = -errno;
+      ::close(made);
+      return result;
+    }
+    wakes_ = made;
+    scratch_ = std::make_unique<uint8_t[]>(kLargestReceive);
+  }
+  Connection& connection = *find(id);
+  connection.filtered = std::make_unique<FilteredSocket>(std::move(filter));
+  flush(id, connection);
+  return 0;
+}
+
+uint32_t Reactor::filterState(int32_t id) const {
+  const Connection& connection = *find(id);
+  if (connection.filtered == nullptr) return 0;
+  Filter& filter = *connection.filtered->filter;
+  return filter.state() | (filter.outgoing().empty() ? 0 : kOutgoing);
+}
+
+void Reactor::removeFiltered() {
+  for (size_t slot = 0; slot < connections_.size(); slot++) {
+    const Connection& connection = connections_[slot];
+    if (connection.filtered == nullptr) continue;
+    remove(static_cast<int32_t>(slot | static_cast<uint32_t>(connection.generation) << kSlotBits));
+  }
+}
+
+// ---------------------------------------------------------------- turns
+
+void Reactor::wake(int32_t id, FilteredSocket& socket) {
+  if (socket.due) return;
+  socket.due = true;
+  due_.push_back(id);
+  const uint64_t one = 1;
+  // It fails where the count is full already, and then it wakes as well.
+  if (due_.size() == 1 && ::write(wakes_, &one, sizeof(one)) < 0) return;
+}
+
+void Reactor::drainWakes() const {
+  uint64_t count = 0;
+  // There is nothing to do about a failure: the descriptor stays readable, and the loop looks again.
+  if (::read(wakes_, &count, sizeof(count)) < 0) return;
+}
+
+/** Puts those on the list among the ready ones, each connection once. */
+void Reactor::addDue() {
+  for (Ready& ready : ready_) {
+    Connection* connection = find(ready.id);
+    if (connection == nullptr || connection->filtered == nullptr || !connection->filtered->due) continue;
+    connection->filtered->due = false;
+    ready.events |= kListed;
+  }
+  for (const int32_t id : due_) {
+    Connection* connection = find(id);
+    if (connection == nullptr || !connection->filtered->due) continue;
+    connection->filtered->due = false;
+    ready_.push_back({id, kListed});
+  }
+  due_.clear();
+}
+
+void Reactor::visitFiltered(Connection& connection, const Ready& ready, Room& room) {
+  if (room.arenaUsed > 0 && room.arenaLeft() < kLeastReceive + kFilterSlack) {
+    nextReady_--;
+    room.closed = true;
+    return;
+  }
+  FilteredSocket& socket = *connection.filtered;
+  Filter& filter = *socket.filter;
+  const bool failed = (ready.events & (EPOLLERR | EPOLLHUP)) != 0;
+  const bool readable = failed || (ready.events & EPOLLIN) != 0;
+  const bool writable = failed || (ready.events & EPOLLOUT) != 0;
+  const bool listed = (ready.events & kListed) != 0;
+  int32_t* event = room.event(ready.id);
+  if (writable && flush(ready.id, connection) && (connection.wants & kWantWrite) != 0) {
+    event[kEventFlags] |= kWritable;
+    setWants(connection, connection.wants & ~kWantWrite);
+  }
+  const bool more = filter.hasMore();
+  const bool reads = more || ((readable || listed) && socket.mayReceive());
+  const bool flows = reads && (connection.wants & kWantFlow) != 0;
+  if (flows) {
+    flowFiltered(connection, room, event, readable);
+  } else if (reads && (more || readable) && (connection.wants & kWantRead) != 0) {
+    event[kEventFlags] |= kReadable;
+    setWants(connection, connection.wants & ~kWantRead);
+  }
+  tellState(connection, event);
+  if (event[kEventFlags] != 0) room.events++;
+  // As without a filter: what is ready and not wanted is only taken out when nothing else was to be done.
+  else if (!flows || !readable)
+    arm(ready.id, connection, maskOf(connection));
+}
+
+void Reactor::flowFiltered(Connection& connection, Room& room, int32_t* event, bool readable) {
+  FilteredSocket& socket = *connection.filtered;
+  const size_t left = room.arenaLeft();
+  size_t received = 0;
+  bool full = false;
+  // What is inside comes first: only then is there room for all that is received.
+  if (readable && !socket.filter->hasMore()) {
+    const size_t most = std::min<size_t>(connection.receiveSize, left > kFilterSlack ? left - kFilterSlack : left);
+    const int64_t count = receiveRaw(connection, scratch_.get(), most, false);
+    if (count <= 0) return stopped(connection, count, event);
+    received = static_cast<size_t>(count);
+    full = received == most;
+  }
+  const size_t opened = openInto(socket, received, room.memory.arena + room.arenaUsed, left);
+  flush(event[kEventId], connection);
+  if (opened == 0) return;
+  arrived(connection, room, event, opened, full);
+  if (socket.filter->hasMore()) wake(event[kEventId], socket);
+}
+
+/** What has changed since the last event, and what it means for who reads. */
+void Reactor::tellState(Connection& connection, int32_t* event) {
+  FilteredSocket& socket = *connection.filtered;
+  const Filter& filter = *socket.filter;
+  uint32_t state = filter.state();
+  if (socket.hasChanged()) event[kEventFlags] |= kFilterChanged;
+  event[kEventState] = static_cast<int32_t>(state | (socket.filter->outgoing().empty() ? 0 : kOutgoing));
+  // The end is told behind the last byte.
+  if (filter.hasMore()) state &= ~static_cast<uint32_t>(kFilterEnded);
+  if ((state & kFilterEnded & ~socket.told) != 0) event[kEventFlags] |= kPeerEnded;
+  if ((state & (kFilterEnded | kFilterFailed)) != 0) setWants(connection, connection.wants & kWantWrite);
+  socket.told = state;
+}
+
+// ---------------------------------------------------------------- the filter
+
+/** Opens scratch[0, received). @returns the bytes written to out[0, room). */
+size_t Reactor::openInto(FilteredSocket& socket, size_t received, uint8_t* out, size_t room) {
+  Filter& filter = *socket.filter;
+  const size_t before = filter.outgoing().size();
+  const size_t opened = filter.open(received == 0 ? nullptr : scratch_.get(), received, out, room);
+  socket.begun = true;
+  socket.replies += filter.outgoing().size() - before;
+  return opened;
+}
+
+/** Has the filter say what it says first, a client's hello for example. */
+void Reactor::begin(int32_t id, Connection& connection) {
+  if (connection.filtered->begun) return;
+  uint8_t nothing = 0;
+  openInto(*connection.filtered, 0, &nothing, 0);
+  flush(id, connection);
+}
+
+/** Sends what the filter has to say, and keeps track of what waits. @returns true when nothing does. */
+bool Reactor::flush(int32_t id, Connection& connection) {
+  const ByteQueue& outgoing = connection.filtered->filter->outgoing();
+  if (!outgoing.empty()) sendOutgoing(connection);
+  settle(id, connection);
+  return outgoing.empty();
+}
+
+void Reactor::sendOutgoing(Connection& connection) {
+  FilteredSocket& socket = *connection.filtered;
+  ByteQueue& outgoing = socket.filter->outgoing();
+  const iovec part{const_cast<uint8_t*>(outgoing.data()), outgoing.size()};
+  const int64_t sent = socket.sendError != 0 ? socket.sendError : sendRaw(connection, &part, 1);
+  if (sent > 0) outgoing.consume(static_cast<size_t>(sent));
+  if (sent >= 0 || sent == -EAGAIN || sent == -ENOBUFS) return;
+  // Whoever sends next is told; reading goes on, the peer may have said why.
+  socket.sendError = static_cast<int32_t>(sent);
+  outgoing.clear();
+}
+
+/** Watches what waits; what was to happen once nothing does, happens. */
+void Reactor::settle(int32_t id, Connection& connection) {
+  FilteredSocket& socket = *connection.filtered;
+  if (socket.filter->outgoing().empty()) {
+    const bool held = socket.replies >= kMostReplies;
+    socket.replies = 0;
+    if (socket.ending && !socket.ended) ::shutdown(connection.descriptor, SHUT_WR);
+    socket.ended = socket.ending;
+    if (connection.inner != 0) setWants(connection, connection.wants, 0);
+    if (!held) return;
+  } else {
+    if (connection.inner != 0) return;
+    setWants(connection, connection.wants, kWantWrite);
+  }
+  const uint8_t mask = maskOf(connection);
+  if ((mask & ~connection.armed) == 0) return;
+  const int result = arm(id, connection, mask | connection.armed);
+  if (result >= 0 || connection.inner == 0) return;
+  // Nobody would ever tell that it can leave.
+  socket.sendError = result;
+  socket.filter->outgoing().clear();
+  setWants(connection, connection.wants, 0);
+}
+
+/** Somebody wants something: looks whether there is something already, or something to be done for it. */
+void Reactor::nudge(int32_t id, Connection& connection) {
+  FilteredSocket& socket = *connection.filtered;
+  const bool reads = (connection.wants & (kWantRead | kWantFlow)) != 0;
+  if (reads) begin(id, connection);
+  if (connection.inner == 0) flush(id, connection);
+  const uint32_t state = socket.filter->state();
+  const bool resumed = (socket.told & kFilterPaused & ~state) != 0;
+  if (resumed) socket.told = state;
+  if ((reads && (resumed || socket.filter->hasMore())) || (state & ~socket.told) != 0) wake(id, socket);
+}
+
+// ---------------------------------------------------------------- calls
+
+int64_t Reactor::receiveFiltered(int32_t id, Connection& connection, uint8_t* bytes, size_t size) {
+  FilteredSocket& socket = *connection.filtered;
+  Filter& filter = *socket.filter;
+  begin(id, connection);
+  size_t opened = filter.hasMore() ? openInto(socket, 0, bytes, size) : 0;
+  int64_t count = socket.receiveError != 0 ? socket.receiveError : -EAGAIN;
+  while (opened < size && socket.receiveError == 0 && socket.mayReceive()) {
+    // Not much more than there is room for, or it would have to be kept inside.
+    const size_t most = std::min<size_t>(kFirstReceive, std::max(size - opened, kLeastReceive));
+    count = receiveRaw(connection, scratch_.get(), most, false);
+    if (count <= 0) break;
+    opened += openInto(socket, static_cast<size_t>(count), bytes + opened, size - opened);
+    flush(id, connection);
+    if (static_cast<size_t>(count) < most) break;
+  }
+  if (count < 0 && count != -EAGAIN) socket.receiveError = static_cast<int32_t>(count);
+  const uint32_t state = filter.state();
+  if ((state & ~socket.told) != 0) wake(id, socket);
+  if (opened > 0) return static_cast<int64_t>(opened);
+  if ((state & kFilterFailed) != 0) return -EPROTO;
+  if ((state & kFilterEnded) != 0) return 0;
+  return count > 0 ? -EAGAIN : count;
+}
+
+int64_t Reactor::sendFiltered(int32_t id, Connection& connection, const iovec* parts, size_t count) {
+  FilteredSocket& socket = *connection.filtered;
+  Filter& filter = *socket.filter;
+  begin(id, connection);
+  const bool left = flush(id, connection);
+  if (socket.sendError != 0) return socket.sendError;
+  if (!left) return -EAGAIN;
+  Part plain[kMostParts];
+  const size_t sealed = std::min(count, kMostParts);
+  for (size_t i = 0; i < sealed; i++) plain[i] = {static_cast<const uint8_t*>(parts[i].iov_base), parts[i].iov_len};
+  const size_t taken = filter.seal(plain, sealed);
+  flush(id, connection);
+  if (socket.sendError != 0) return socket.sendError;
+  const uint32_t state = filter.state();
+  if ((state & ~socket.told) != 0) wake(id, socket);
+  if (taken == 0 && (state & (kFilterFailed | kFilterClosed)) != 0) {
+    return (state & kFilterFailed) != 0 ? -EPROTO : -EPIPE;
+  }
+  return static_cast<int64_t>(taken);
+}
+
+int Reactor::shutdownFiltered(int32_t id, Connection& connection) {
+  connection.filtered->filter->close();
+  connection.filtered->ending = true;
+  flush(id, connection);
+  return 0;
+}
+
+/** The last words, an alert for example, before the connection is closed. */
+void Reactor::sayLast(Connection& connection) {
+  FilteredSocket& socket = *connection.filtered;
+  Filter& filter = *socket.filter;
+  if (!filter.outgoing().empty()) sendOutgoing(connection);
+  if ((filter.state() & kFilterFailed) == 0) return;
+  // With unread input the system would send a reset, which overtakes the alert.
+  ::shutdown(connection.descriptor, SHUT_WR);
+  int64_t count = 1;
+  for (size_t read = 0; count > 0 && read < kMostDiscarded; read += static_cast<size_t>(count)) {
+    count = receiveRaw(connection, scratch_.get(), kFirstReceive, false);
+    if (count < 0) break;
+  }
+}
+
+}  // namespace miniproto
