@@ -182,3 +182,50 @@ describe('loader', function () {
     }
   });
 });
+
+describe('loader of sockets, compression and TLS', function () {
+  this.timeout(60_000);
+
+  /** What a process with these variables says of each. */
+  const tell = (
+    settings: Record<string, string>,
+  ): Record<string, { native: boolean; reason: string; path?: string }> => {
+    const { MINIPROTO_NATIVE: _, MINIPROTO_SOCKETS: __, MINIPROTO_TLS: ___, NODE_OPTIONS: ____, ...rest } = env;
+    const code = `import(${JSON.stringify(MODULE)}).then(({ nativeInfo, nativeNet, nativeTls, loadDeflateAddon }) => {
+      const { sockets, deflate, tls } = nativeInfo();
+      const agree = [[sockets, nativeNet()], [deflate, loadDeflateAddon()], [tls, nativeTls()]]
+        .every(([info, addon]) => info.native === (addon !== undefined));
+      if (!agree) throw new Error('nativeInfo() says something else');
+      console.log(JSON.stringify({ sockets, deflate, tls }));
+    });`;
+    const child = spawnSync(execPath, ['-e', code], { env: { ...rest, ...settings }, encoding: 'utf8' });
+    assert.equal(child.status, 0, child.stderr);
+    return JSON.parse(child.stdout);
+  };
+
+  it('says for each whether it is native, from where or why not', () => {
+    for (const { native, reason, path } of Object.values(tell({}))) {
+      assert.equal(path !== undefined, native);
+      assert.ok(reason.length > 0);
+    }
+  });
+
+  it('leaves all of it to Node when MINIPROTO_NATIVE is off', () => {
+    for (const { native, reason } of Object.values(tell({ MINIPROTO_NATIVE: 'off' }))) {
+      assert.deepEqual([native, reason], [false, 'MINIPROTO_NATIVE is off']);
+    }
+  });
+
+  it('leaves to Node what a variable says, and nothing else', () => {
+    const all = tell({});
+    for (const [name, variable] of [
+      ['sockets', 'MINIPROTO_SOCKETS'],
+      ['tls', 'MINIPROTO_TLS'],
+    ]) {
+      const told = tell({ [variable]: 'node' });
+      assert.deepEqual(told[name], { native: false, reason: `${variable} is node` });
+      assert.deepEqual({ ...told, [name]: all[name] }, all);
+      assert.deepEqual(tell({ [variable]: '' }), all);
+    }
+  });
+});
