@@ -38,6 +38,9 @@ const char* wordFor(TlsFailureKind kind);
 /** Takes the first error off OpenSSL's queue and empties it. Without one: `otherwise`, under ERR_SSL_…. */
 TlsError takeOpensslError(const char* otherwise);
 
+/** Says that there was no memory, which needs none. */
+TlsError noMemory();
+
 /** Empties OpenSSL's queue of this thread. */
 void clearOpensslErrors();
 

@@ -27,6 +27,8 @@
 #include "io/filter.h"
 #include "tls/context.h"
 #include "tls/errors.h"
+#include "tls/hello.h"
+#include "tls/pipe.h"
 
 namespace miniproto {
 
@@ -59,11 +61,6 @@ struct TlsInfo {
   std::string verifyReason;
 };
 
-struct TlsHello {
-  std::string servername;
-  std::vector<std::string> alpn;
-};
-
 enum class TlsNewsKind : uint8_t { kSession, kKeyLog };
 
 struct TlsNews {
@@ -89,11 +86,11 @@ class TlsSession final : public Filter {
   size_t seal(const Part* parts, size_t count) noexcept override;
   /** During the handshake: close_notify follows when it is done, and kFilterClosed with it. */
   void close() noexcept override;
-  ByteQueue& outgoing() noexcept override { return outgoing_; }
+  ByteQueue& outgoing() noexcept override { return pipe_.outgoing(); }
   uint32_t state() const noexcept override { return state_; }
 
   /** Null: not failed. It stays as it is. */
-  const TlsFailure* failure() const noexcept { return failure_.get(); }
+  const TlsFailure* failure() const noexcept;
   TlsInfo info() const noexcept;
   /** What the client said first, while kFilterPaused; later it is empty. */
   TlsHello hello() const noexcept;
@@ -114,17 +111,51 @@ class TlsSession final : public Filter {
   bool queueRaw(const uint8_t* bytes, size_t size) noexcept;
 
  private:
-  friend class TlsThread;
-  friend class TlsContext;
-  struct Callbacks;
+  friend struct TlsCallbacks;
+
+  /** What was decided about a client's hello. */
+  enum class Choice : uint8_t { kOpen, kMade, kRefused };
 
   TlsSession(std::shared_ptr<TlsContext> context, const TlsSessionSettings& settings);
+  bool begin(const TlsSessionSettings& settings, TlsError& error);
+  bool expectHost(const std::string& host);
+  void offerSession(const TlsSessionSettings& settings);
 
+  size_t drive(uint8_t* out, size_t room);
+  bool shakeHands();
+  size_t write(const uint8_t* bytes, size_t size);
+  void sayClose();
+  void judge(int result);
+  void checkHeld();
+  void fail(TlsFailure&& failure) noexcept;
+  void failForMemory() noexcept;
+  void addNews(TlsNewsKind kind, std::string data);
+  /** Plaintext may be sealed. */
+  bool sends() const {
+    return (state_ & (kFilterSecured | kFilterFailed | kFilterClosed)) == kFilterSecured && !closing_;
+  }
+  bool has(uint32_t bits) const { return (state_ & bits) != 0; }
+
+  /** The context that it began with: OpenSSL keeps that one for tickets. */
+  std::shared_ptr<TlsContext> origin_;
   std::shared_ptr<TlsContext> context_;
-  std::unique_ptr<SSL, TlsFree> ssl_;
-  ByteQueue outgoing_;
+  TlsPipe pipe_;
+  TlsOwned<SSL> ssl_;
   uint32_t state_ = 0;
+  /** X509_V_…: the first thing that is wrong with the peer's certificate. */
+  int verifyResult_ = X509_V_OK;
+  /** The last fatal alert, received or sent; -1: none. */
+  int16_t alert_ = -1;
+  Choice choice_ = Choice::kOpen;
+  bool wantsSessions_;
+  /** close_notify has to be said as soon as it can be. */
+  bool closing_ = false;
+  /** `open` has something to do even without bytes. */
+  bool due_ = false;
   std::unique_ptr<TlsFailure> failure_;
+  /** Only during a pause. */
+  std::unique_ptr<TlsHello> hello_;
+  std::vector<TlsNews> news_;
 };
 
 }  // namespace miniproto
