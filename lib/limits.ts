@@ -32,6 +32,15 @@ export const CLOSE_DISCARD_BYTES = 1024 * 1024;
 /** Milliseconds. `close()` waits this long for output to leave and for the peer's EOF. */
 export const CLOSE_TIMEOUT_MS = 5_000;
 
+/** Bytes. Looked at to tell a protocol: as much as the head of a request, and ten ClientHellos with post-quantum keys. */
+export const MAX_DETECT_BYTES = 16 * 1024;
+
+/** Milliseconds. For a peer to have said what it speaks: who speaks first does so at once, and TCP may have to send it again. */
+export const DETECT_TIMEOUT_MS = 5_000;
+
+/** Milliseconds. Who says nothing for so long waits for the server to speak; TCP sends a lost first packet again within it. */
+export const DETECT_SILENCE_MS = 1_000;
+
 /** Bytes. Largest head of an HTTP request or response: Node's own default. */
 export const MAX_HEAD_BYTES = 16 * 1024;
 
@@ -52,3 +61,12 @@ export const DEFLATE_THRESHOLD = 1024;
 
 /** Bytes. What was sent that a deflated message may refer to: more costs more time for each message than it saves. */
 export const DEFLATE_HISTORY = 4096;
+
+/** Bytes. Largest header of the PROXY protocol: what nginx takes; addresses and names take some hundred, a certificate more. */
+export const MAX_PROXY_HEADER = 4096;
+
+/** Milliseconds. For a PROXY header to arrive: it comes first and at once, and 3 s let TCP send it again. */
+export const PROXY_HEADER_TIMEOUT_MS = 5_000;
+
+/** Milliseconds. A handshake with a proxy, which has to connect to somewhere else meanwhile. */
+export const PROXY_TIMEOUT_MS = 30_000;
