@@ -8,6 +8,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { argv, stdout } from 'node:process';
 import { digits, markdown, short } from './harness/stats.mjs';
 import { socketTables } from './servers/tables.mjs';
+import { tlsTables } from './servers/tls-tables.mjs';
 import { websocketTables } from './servers/websocket-tables.mjs';
 
 const FOLDER = new URL('./record/', import.meta.url);
@@ -116,6 +117,10 @@ function websocket(record) {
   return serverTables(record, websocketTables(record));
 }
 
+function tls(record) {
+  return serverTables(record, tlsTables(record));
+}
+
 function serverTables(record, tables) {
   return [...tables.map(markdown), ...record.missing, record.bun && `Bun ${record.bun}.`].filter(Boolean).join('\n\n');
 }
@@ -129,6 +134,7 @@ const RENDER = {
   memory,
   sockets,
   websocket,
+  tls,
 };
 
 function section(name) {

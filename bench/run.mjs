@@ -10,7 +10,17 @@ import { ratiosOf, runPairs, targetsOf } from './harness/pairs.mjs';
 import { circumstances, writeRecord } from './harness/record.mjs';
 import { digits, short, table } from './harness/stats.mjs';
 
-const NAMES = ['lines-file', 'lines-stream', 'length-stream', 'kernels', 'codecs', 'memory', 'sockets', 'websocket'];
+const NAMES = [
+  'lines-file',
+  'lines-stream',
+  'length-stream',
+  'kernels',
+  'codecs',
+  'memory',
+  'sockets',
+  'websocket',
+  'tls',
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -10,10 +10,10 @@
  * inflated; clients talk to the C++ server and look at every echo themselves. A wrong one takes its case out, loudly.
  */
 import { execFile } from 'node:child_process';
-import process, { env, stdout } from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { env, stdout } from 'node:process';
 import { corpusFile } from './harness/corpus.mjs';
-import { echoResults, figureResults, inTurns, ratiosBetween } from './harness/server-rounds.mjs';
+import { Rounds } from './harness/rounds.mjs';
+import { echoResults, figureResults, ratiosBetween } from './harness/server-rounds.mjs';
 import { table } from './harness/stats.mjs';
 import { buildLoad, load, PEER } from './load/load.mjs';
 import { start } from './servers/start.mjs';
@@ -40,7 +40,6 @@ const PUBLISHED_BYTES = 100;
 const FULL = { rounds: 5, warmup: 1, seconds: 3, idle: 5_000, deflateIdle: 1_000, subscribers: 10_000 };
 const QUICK = { rounds: 1, warmup: 0.3, seconds: 0.6, idle: 1_000, deflateIdle: 200, subscribers: 1_000 };
 const CLIENT_TIMEOUT_MS = 60_000;
-const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
 async function loadOnce({ program, words, env: more }, options) {
   const server = await start(program, words, more);
@@ -66,55 +65,6 @@ async function clientOnce({ program, words, env: more }, options) {
   } finally {
     await server.stop();
   }
-}
-
-/** The cases a question is put to, in turns; whoever fails is out, and said to be. */
-class Rounds {
-  #cases;
-  #plan;
-  #missing;
-
-  constructor(cases, plan, missing) {
-    this.#cases = cases;
-    this.#plan = plan;
-    this.#missing = missing;
-  }
-
-  /** @returns {Promise<{ cases: object[], all: object[][] }>} those that got through, and their runs */
-  async ask(question, label, runOnce) {
-    const cases = this.#cases.filter(({ only }) => only === undefined || only.includes(question));
-    const failed = new Set();
-    const all = await inTurns(
-      cases,
-      (one) => (failed.has(one.name) ? undefined : this.#try(one, label, runOnce, failed)),
-      {
-        ...this.#plan,
-        bench: 'websocket',
-        label,
-      },
-    );
-    const through = (_, index) => !failed.has(cases[index].name);
-    return { cases: cases.filter(through), all: all.filter(through) };
-  }
-
-  async #try(one, label, runOnce, failed) {
-    try {
-      return await runOnce(one);
-    } catch (error) {
-      const text = `!!! FAILED: ${one.name}, ${label}: ${reasonOf(error)}`;
-      failed.add(one.name);
-      this.#missing.push(text);
-      stdout.write(`${text}\n`);
-      process.exitCode = 1;
-      return undefined;
-    }
-  }
-}
-
-/** The line that says it, without folders: this goes into records. */
-function reasonOf({ message }) {
-  const lines = message.split('\n');
-  return (lines.find((line) => /Error\b.*:/.test(line)) ?? lines[0]).replaceAll(ROOT, '');
 }
 
 /** A row of echoes: servers plain or deflating, or clients. */
@@ -177,7 +127,7 @@ export const bench = {
     if (missing.length > 0) stdout.write(`${missing.join('\n')}\n`);
     const plan = { ...(quick ? QUICK : FULL), progress };
     if (wantedRounds !== undefined) plan.rounds = wantedRounds;
-    const rounds = new Rounds(cases, plan, missing);
+    const rounds = new Rounds('websocket', cases, plan, missing);
     const wanted = (name) =>
       cases.length > 0 && (only.length === 0 || only.some((word) => name === word || name.split(' ').includes(word)));
     let path;

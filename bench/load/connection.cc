@@ -1,7 +1,6 @@
 /** Sockets, without waiting. See connection.h. */
 #include "connection.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -47,19 +46,20 @@ void connectUnix(int fd, const std::string& path, size_t index) {
 
 }  // namespace
 
-int connectTo(const Options& options, size_t index) {
+std::unique_ptr<Wire> connectTo(const Options& options, size_t index) {
   const bool local = !options.unixPath.empty();
   const int fd = socket(local ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) failWithErrno(index, "socket");
   try {
     local ? connectUnix(fd, options.unixPath, index) : connectTcp(fd, options.port, index);
-    if (options.protocol == Protocol::kWebSocket) upgradeToWebSocket(fd, options, index);
-    if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0) failWithErrno(index, "fcntl");
   } catch (const Failure&) {
     close(fd);
     throw;
   }
-  return fd;
+  auto wire = std::make_unique<Wire>(fd, options, index);
+  if (options.protocol == Protocol::kWebSocket) upgradeToWebSocket(*wire, options, index);
+  wire->stopBlocking();
+  return wire;
 }
 
 uint64_t now() {
@@ -69,19 +69,22 @@ uint64_t now() {
 }
 
 Connection::Connection(const Options& options, size_t index, size_t window)
-    : fd_(connectTo(options, index)),
+    : wire_(connectTo(options, index)),
       index_(index),
       window_(window),
       sent_(outgoingOf(options, index)),
       received_(incomingOf(options, index)),
       sentAt_(window) {}
 
-Connection::~Connection() {
-  close(fd_);
+bool Connection::receive(Scratch& scratch) {
+  do {
+    if (!receiveOnce(scratch)) return false;
+  } while (wire_->holdsMore());
+  return true;
 }
 
-bool Connection::receive(Scratch& scratch) {
-  const ssize_t got = recv(fd_, scratch.input.data(), readBytes_, 0);
+bool Connection::receiveOnce(Scratch& scratch) {
+  const ssize_t got = wire_->receive(scratch.input.data(), readBytes_);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
   if (got < 0) failWithErrno(index_, "recv");
   if (got == 0 && outstanding() > 0) fail(index_, std::to_string(outstanding()) + " echoes are missing at its end");
@@ -110,7 +113,7 @@ void Connection::transmit(Scratch& scratch) {
     if (span.size == 0) return;
     const uint64_t begun = sent_->begun();
     const uint64_t time = now();
-    const ssize_t gone = send(fd_, span.data, span.size, MSG_NOSIGNAL);
+    const ssize_t gone = wire_->send(span.data, span.size);
     if (gone < 0 && errno != EAGAIN && errno != EINTR) failWithErrno(index_, "send");
     if (gone > 0) sent_->skip(static_cast<size_t>(gone));
     for (uint64_t number = begun; number < sent_->begun(); number++) sentAt_[number % window_] = time;
@@ -120,13 +123,13 @@ void Connection::transmit(Scratch& scratch) {
   }
 }
 
-void Connection::shutdownWrite() const {
-  if (shutdown(fd_, SHUT_WR) != 0) failWithErrno(index_, "shutdown");
+void Connection::shutdownWrite() {
+  wire_->shutdownWrite();
 }
 
 void Connection::resetOnClose() const {
   const linger none{1, 0};
-  if (setsockopt(fd_, SOL_SOCKET, SO_LINGER, &none, sizeof none) != 0) failWithErrno(index_, "SO_LINGER");
+  if (setsockopt(fd(), SOL_SOCKET, SO_LINGER, &none, sizeof none) != 0) failWithErrno(index_, "SO_LINGER");
 }
 
 }  // namespace miniproto::load

@@ -16,6 +16,7 @@
 #include "histogram.h"
 #include "options.h"
 #include "traffic.h"
+#include "wire.h"
 
 namespace miniproto::load {
 
@@ -31,10 +32,10 @@ struct Tally {
 };
 
 /**
- * A socket that is connected and, where the protocol begins with one, through its handshake; that is waited for. It
- * does not block from then on. @throws Failure
+ * A socket that is connected and through its handshakes, TLS and the protocol's, where it begins with one; that is
+ * waited for. It does not block from then on. @throws Failure
  */
-int connectTo(const Options& options, size_t index);
+std::unique_ptr<Wire> connectTo(const Options& options, size_t index);
 
 /** Memory for one read or write; one for all connections. */
 struct Scratch {
@@ -51,11 +52,10 @@ class Connection {
    * @throws Failure
    */
   Connection(const Options& options, size_t index, size_t window);
-  ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  int fd() const { return fd_; }
+  int fd() const { return wire_->fd(); }
   size_t index() const { return index_; }
   /** Messages whose echo is missing. */
   uint64_t outstanding() const { return sent_->begun() - received_->passed(); }
@@ -72,7 +72,7 @@ class Connection {
   void stopAfter(uint64_t messages) { last_ = messages; }
 
   /**
-   * Reads once and checks.
+   * Reads once, or what has come already, and checks.
    * @returns false when the server has ended the connection.
    * @throws Failure when an echo is wrong, or when it is lost since the server has ended too early.
    */
@@ -82,13 +82,15 @@ class Connection {
   void transmit(Scratch& scratch);
 
   /** Says that nothing more is sent, and lets the server end. */
-  void shutdownWrite() const;
+  void shutdownWrite();
 
   /** The close will be a reset, as of a peer that has crashed. */
   void resetOnClose() const;
 
  private:
-  int fd_;
+  bool receiveOnce(Scratch& scratch);
+
+  std::unique_ptr<Wire> wire_;
   size_t index_;
   size_t window_;
   uint64_t last_ = UINT64_MAX;

@@ -14,6 +14,7 @@ class Json {
  public:
   explicit Json(const Options& options) {
     addRaw("protocol", std::string("\"") + nameOf(options.protocol) + "\"");
+    if (options.tls != TlsVersion::kNone) addRaw("tls", options.tls == TlsVersion::k12 ? R"("1.2")" : R"("1.3")");
     if (options.deflate != Deflate::kNone) {
       addRaw("deflate", options.deflate == Deflate::kAlone ? R"("alone")" : R"("takeover")");
     }

@@ -33,6 +33,12 @@ Deflate deflateOf(const std::string& word) {
   throw Failure("--deflate takes alone or takeover, and not '" + word + "'");
 }
 
+TlsVersion tlsVersionOf(const std::string& word) {
+  if (word == "1.2") return TlsVersion::k12;
+  if (word == "1.3") return TlsVersion::k13;
+  throw Failure("--tls takes 1.2 or 1.3, and not '" + word + "'");
+}
+
 /** What goes with WebSockets alone. */
 void checkWebSocket(const Options& options) {
   if (options.deflate != Deflate::kNone && !options.corpus) throw Failure("--deflate needs a --corpus");
@@ -47,6 +53,7 @@ void check(const Options& options) {
   if (options.bytes == 0) throw Failure("--bytes begins at 1");
   if (options.connections == 0 || options.inFlight == 0) throw Failure("--connections and --in-flight begin at 1");
   checkWebSocket(options);
+  if (options.resume && options.tls == TlsVersion::kNone) throw Failure("--resume needs --tls");
   if (options.mode != Mode::kEcho && options.mode != Mode::kFlood && options.serverPid == 0) {
     throw Failure("--idle, --churn and --publish look at the server: --server-pid is needed");
   }
@@ -90,6 +97,7 @@ Options parseOptions(int count, char** words) {
       {"--server-pid", [&](const std::string& word) { options.serverPid = static_cast<int>(numberOf(word)); }},
       {"--fragment", size(options.fragmentBytes)},
       {"--deflate", [&](const std::string& word) { options.deflate = deflateOf(word); }},
+      {"--tls", [&](const std::string& word) { options.tls = tlsVersionOf(word); }},
       {"--corpus",
        [&](const std::string& word) {
          options.corpus = std::make_shared<Corpus>(word);
@@ -104,6 +112,8 @@ Options parseOptions(int count, char** words) {
     const std::string word = words[i];
     if (word == "--with-children") {
       options.withChildren = true;
+    } else if (word == "--resume") {
+      options.resume = true;
     } else if (word == "--text") {
       options.text = true;
     } else if (word == "--flood") {

@@ -3,7 +3,7 @@
  *
  *     miniproto_load (--port N | --unix PATH) [--protocol line|len32|varint|ws] [--bytes B] [--connections C]
  *                    [--in-flight N] [--seconds S] [--warmup S] [--server-pid P [--with-children]]
- *                    [--idle N | --churn N | --flood | --publish N]
+ *                    [--idle N | --churn N | --flood | --publish N] [--tls 1.2|1.3 [--resume]]
  *
  * With `--protocol ws` also [--text] [--fragment B] [--corpus PATH [--deflate alone|takeover]]: text messages instead
  * of binary ones; fragments of so many bytes; the documents of a corpus instead of numbered payloads, deflated.
@@ -26,6 +26,9 @@ enum class Mode { kEcho, kIdle, kChurn, kFlood, kPublish };
 
 /** What is agreed on with a WebSocket server: nothing, no context takeover, or takeover on both sides. */
 enum class Deflate { kNone, kAlone, kTakeover };
+
+/** What the connections speak below the protocol. */
+enum class TlsVersion { kNone, k12, k13 };
 
 class Corpus;
 
@@ -51,6 +54,9 @@ struct Options {
   /** 0: nothing is known of the server's process. */
   int serverPid = 0;
   bool withChildren = false;
+  TlsVersion tls = TlsVersion::kNone;
+  /** Every handshake but the first resumes a session. */
+  bool resume = false;
   bool text = false;
   /** 0: messages are not fragmented. */
   size_t fragmentBytes = 0;

@@ -29,20 +29,20 @@ constexpr int kEventsPerWait = 512;
 constexpr char kSubscribe[] = "subscribe";
 
 /** Closed with the object. */
-struct Socket {
-  explicit Socket(int descriptor) : fd(descriptor) {}
-  ~Socket() { close(fd); }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
+struct Epoll {
+  Epoll() : fd(epoll_create1(EPOLL_CLOEXEC)) {}
+  ~Epoll() { close(fd); }
+  Epoll(const Epoll&) = delete;
+  Epoll& operator=(const Epoll&) = delete;
   const int fd;
 };
 
 class Subscriber {
  public:
   Subscriber(const Options& options, size_t index)
-      : socket_(connectTo(options, index)), index_(index), received_(incomingOf(options, 0)) {}
+      : wire_(connectTo(options, index)), index_(index), received_(incomingOf(options, 0)) {}
 
-  int fd() const { return socket_.fd; }
+  int fd() const { return wire_->fd(); }
 
   /** Waits for the answer: who has it is surely among the subscribers. */
   void subscribe() const {
@@ -51,12 +51,12 @@ class Subscriber {
     const size_t at = frame.size();
     frame.resize(at + sizeof kSubscribe - 1);
     mask(&frame[at], kSubscribe, sizeof kSubscribe - 1, key);
-    if (send(fd(), frame.data(), frame.size(), MSG_NOSIGNAL) < 0) fail("send");
+    if (wire_->send(frame.data(), frame.size()) < 0) fail("send");
     const std::string expected = frameHeader(kFinalFrame | kTextFrame, sizeof kSubscribe - 1, nullptr) + kSubscribe;
     std::string answer;
     while (answer.size() < expected.size()) {
       char part[64];
-      const ssize_t got = recv(fd(), part, sizeof part, 0);
+      const ssize_t got = wire_->receive(part, sizeof part);
       if (got > 0) answer.append(part, static_cast<size_t>(got));
       if (got > 0) continue;
       if (got == 0 || errno != EAGAIN) fail("its end before it was subscribed");
@@ -67,7 +67,7 @@ class Subscriber {
 
   /** @returns messages that have come with this */
   uint64_t receive(Scratch& scratch) {
-    const ssize_t got = recv(fd(), scratch.input.data(), Scratch::kBytes, 0);
+    const ssize_t got = wire_->receive(scratch.input.data(), Scratch::kBytes);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
     if (got <= 0) fail("ended by the server");
     const uint64_t before = received_->passed();
@@ -87,15 +87,14 @@ class Subscriber {
     if (poll(&waiting, 1, static_cast<int>(kPatience / 1000000)) != 1) fail("never subscribed");
   }
 
-  Socket socket_;
+  std::unique_ptr<Wire> wire_;
   size_t index_;
   std::unique_ptr<Incoming> received_;
 };
 
 class Audience {
  public:
-  explicit Audience(const Options& options)
-      : publisher_(connectTo(options, 0)), sent_(outgoingOf(options, 0)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  explicit Audience(const Options& options) : publisher_(connectTo(options, 0)), sent_(outgoingOf(options, 0)) {
     for (size_t i = 0; i < options.count; i++) {
       subscribers_.push_back(std::make_unique<Subscriber>(options, i));
       subscribers_.back()->subscribe();
@@ -111,7 +110,7 @@ class Audience {
   /** Until all have it. */
   void publish() {
     const Span span = sent_->peek(sent_->begun() + 1, scratch_.output.data(), Scratch::kBytes);
-    if (send(publisher_.fd, span.data, span.size, MSG_NOSIGNAL) != static_cast<ssize_t>(span.size)) {
+    if (publisher_->send(span.data, span.size) != static_cast<ssize_t>(span.size)) {
       throw Failure("the server does not take what is to be published");
     }
     sent_->skip(span.size);
@@ -129,9 +128,9 @@ class Audience {
   }
 
  private:
-  Socket publisher_;
+  std::unique_ptr<Wire> publisher_;
   std::unique_ptr<Outgoing> sent_;
-  Socket epoll_;
+  Epoll epoll_;
   Scratch scratch_;
   std::vector<std::unique_ptr<Subscriber>> subscribers_;
 };

@@ -1,5 +1,6 @@
 /**
- * An echo server on node:net with framing by hand: each record is cut out, and answered with a record of its own.
+ * An echo server on node:net or node:tls with framing by hand: each record is cut out, and answered with a record of its
+ * own.
  *
  * One write for a chunk; where there are several pieces, cork makes one writev of them. When the socket does not take
  * its answers, nothing is read until it has: a peer that sends without reading is held by its own answers.
@@ -10,9 +11,11 @@ import { announce, HOST, port } from './arguments.mjs';
 /**
  * @param {typeof import('./framing.mjs').Len32Cutter} Cutter
  * @param {typeof import('./answers.mjs').Len32Answers} Answers
+ * @param {(onSocket: (socket: import('node:stream').Duplex) => void) => import('node:net').Server} listener what makes
+ *   the server, given what serves a connection
  */
-export function serveNet(Cutter, Answers) {
-  const server = createServer({ noDelay: true }, (socket) => {
+export function serveNet(Cutter, Answers, listener = (onSocket) => createServer({ noDelay: true }, onSocket)) {
+  const server = listener((socket) => {
     const answers = new Answers({ reuse: false });
     const cutter = new Cutter((bytes, from, to) => answers.add(bytes, from, to));
     socket.on('data', (chunk) => {

@@ -42,14 +42,14 @@ std::string requestFor(const Options& options, const std::string& key) {
   return request + "\r\n";
 }
 
-std::string responseOn(int fd, size_t index) {
+std::string responseOn(Wire& wire, size_t index) {
   const timeval patience{kPatienceSeconds, 0};
-  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  setsockopt(wire.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   std::string response;
   char part[4096];
   for (size_t end; (end = response.find("\r\n\r\n")) != response.size() - 4 || response.size() < 4;) {
     if (end != std::string::npos) fail(index, "the server speaks before it was asked anything");
-    const ssize_t got = recv(fd, part, sizeof part, 0);
+    const ssize_t got = wire.receive(part, sizeof part);
     if (got <= 0) fail(index, "the server ended it, or never answers");
     response.append(part, static_cast<size_t>(got));
     if (response.size() > kMostResponseBytes) fail(index, "the answer has no end");
@@ -83,13 +83,13 @@ void checkExtensions(const std::string& agreed, Deflate wanted, size_t index) {
 
 }  // namespace
 
-void upgradeToWebSocket(int fd, const Options& options, size_t index) {
+void upgradeToWebSocket(Wire& wire, const Options& options, size_t index) {
   const std::string key = randomKey();
   const std::string request = requestFor(options, key);
-  if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+  if (wire.send(request.data(), request.size()) != static_cast<ssize_t>(request.size())) {
     fail(index, "the request was not taken");
   }
-  const std::string response = responseOn(fd, index);
+  const std::string response = responseOn(wire, index);
   if (response.compare(0, 12, "HTTP/1.1 101") != 0) fail(index, response.substr(0, response.find("\r\n")));
   if (headerOf(response, "sec-websocket-accept") != acceptKey(key)) fail(index, "the answered key is wrong");
   checkExtensions(headerOf(response, "sec-websocket-extensions"), options.deflate, index);

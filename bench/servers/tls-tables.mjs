@@ -1,0 +1,58 @@
+/** The results of the TLS bench as rows of tables, and what was asked for; tls.mjs prints them, report.mjs makes Markdown. */
+import { short } from '../harness/stats.mjs';
+import { socketTables } from './tables.mjs';
+import { DUPLEX, NATIVE, NODE_TLS, NODE_TLS_DUPLEX, WS_HTTPS, WSS } from './tls-cases.mjs';
+
+/** @returns {string[][][]} tables, each with its header first */
+export function tlsTables({ results, handshakes, idle, wssIdle, targets }) {
+  const tables = (more) => socketTables({ results: [], idle: [], churn: [], flood: [], targets: [], ...more });
+  return [
+    ...tables({ results: results.filter(({ cases }) => cases.length > 0) }),
+    ...(handshakes.length > 0 ? [handshakeTable(handshakes)] : []),
+    ...tables({ idle }),
+    ...tables({ idle: wssIdle }),
+    ...tables({ targets }),
+  ];
+}
+
+function handshakeTable(handshakes) {
+  const names = handshakes[0].cases.map(({ name }) => name);
+  const rate = ({ cases }, name) => short(cases.find((one) => one.name === name)?.connectionsPerCpuSecond);
+  const rows = names.map((name) => [name, ...handshakes.map((one) => `${rate(one, name)}/s`)]);
+  return [['connections with one echo, a CPU second', ...handshakes.map(({ input }) => input)], ...rows];
+}
+
+/** @returns {{ input: string, ours: string, rival: string, atLeast: number, ratio: number, met: boolean }[]} */
+export function tlsTargets({ results, handshakes, idle }) {
+  const rows = [
+    ...results.flatMap(rowTargets),
+    ...handshakes.map(({ input, resumed, cases }) => ({
+      input,
+      ours: NATIVE,
+      rival: NODE_TLS,
+      ratio: figure(cases, NATIVE, 'connectionsPerCpuSecond') / figure(cases, NODE_TLS, 'connectionsPerCpuSecond'),
+      atLeast: resumed ? 1.5 : 1,
+    })),
+    {
+      input: 'idle, bytes of a connection',
+      ours: NODE_TLS,
+      rival: NATIVE,
+      ratio: figure(idle, NODE_TLS, 'bytesPerConnectionHeld') / figure(idle, NATIVE, 'bytesPerConnectionHeld'),
+      atLeast: 2,
+    },
+  ];
+  return rows.filter(({ ratio }) => Number.isFinite(ratio)).map((row) => ({ ...row, met: row.ratio >= row.atLeast }));
+}
+
+function figure(cases, name, key) {
+  return cases.find((one) => one.name === name)?.[key];
+}
+
+function rowTargets({ input, inFlight, bytes, ratios }) {
+  const wanted = ({ ours, rival }) => {
+    if (ours === NATIVE && rival === NODE_TLS) return bytes >= 1 << 20 ? 1.2 : bytes >= 16_384 ? 1.4 : 2;
+    if (ours === DUPLEX && rival === NODE_TLS_DUPLEX) return 2;
+    return ours === WSS && rival === WS_HTTPS && inFlight >= 16 ? 3 : undefined;
+  };
+  return ratios.map((one) => ({ input, ...one, atLeast: wanted(one) })).filter(({ atLeast }) => atLeast !== undefined);
+}
