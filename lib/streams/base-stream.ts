@@ -15,7 +15,7 @@ import {
   DEFAULT_READ_HIGH_WATER_MARK,
   LARGEST_MAX_LENGTH,
 } from '../limits.js';
-import { EOF, type Eof, type NeedRead, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
+import { EOF, type Eof, NEED_WRITE, type NeedRead, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import type { ByteStream, CloseOptions, ReadyOptions, Watcher } from './byte-stream.js';
 import { Waiters } from './waiters.js';
 
@@ -100,14 +100,20 @@ export abstract class BaseStream implements ByteStream {
   }
 
   tryWrite(bytes: Uint8Array | readonly Uint8Array[]): number | NotReady | NeedRead {
+    const parts = this.partsOf(bytes);
+    if (this.blocked() && this.#mayWrite()) return NOT_READY;
+    return this.tryWriteStable(parts.map(stable));
+  }
+
+  /** @throws ERR_INVALID_ARG_TYPE; UsageError ERR_PAYLOAD_DETACHED */
+  protected partsOf(bytes: Uint8Array | readonly Uint8Array[]): readonly Uint8Array[] {
     const parts = bytes instanceof Uint8Array ? [bytes] : bytes;
     if (!Array.isArray(parts)) throw invalidArgType('bytes', 'an instance of Uint8Array or an array of them', bytes);
     for (const part of parts) {
       checkUint8Array('bytes', part);
       checkAttached(part);
     }
-    if (this.blocked() && this.#mayWrite()) return NOT_READY;
-    return this.tryWriteStable(parts.map(stable));
+    return parts;
   }
 
   tryWriteStable(parts: readonly Uint8Array[]): number | NotReady | NeedRead {
@@ -201,7 +207,8 @@ export abstract class BaseStream implements ByteStream {
       this.input.consume(this.input.length);
       const answer = this.tryFill(1);
       if (answer === EOF) return;
-      if (answer === NOT_READY) await this.ready('read', { signal: deadline.signal });
+      if (typeof answer === 'number') continue;
+      await this.ready(answer === NEED_WRITE ? 'write' : 'read', { signal: deadline.signal });
     }
   }
 

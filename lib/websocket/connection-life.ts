@@ -12,7 +12,7 @@
 import { LimitError, TransportError, UsageError } from '../errors.js';
 import { Channel } from '../framed/channel.js';
 import { CLOSE_DISCARD_BYTES, LARGEST_MAX_LENGTH } from '../limits.js';
-import { EOF, NOT_READY } from '../status.js';
+import { EOF, NEED_WRITE } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import {
   CLOSE_ABNORMAL,
@@ -235,7 +235,7 @@ export abstract class ConnectionLife implements InboundHost {
       stream.input.consume(stream.input.length);
       const answer = stream.tryFill(1);
       if (answer === EOF) return;
-      if (answer === NOT_READY) await stream.ready('read');
+      if (typeof answer !== 'number') await stream.ready(answer === NEED_WRITE ? 'write' : 'read');
     }
   }
 

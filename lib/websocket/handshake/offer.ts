@@ -5,7 +5,7 @@
  */
 import { ProtocolError } from '../../errors.js';
 import { MAX_REFUSAL_BODY } from '../../limits.js';
-import { EOF } from '../../status.js';
+import { EOF, NEED_WRITE } from '../../status.js';
 import type { ByteStream } from '../../streams/byte-stream.js';
 import type { Established } from '../established.js';
 import { BodyBeginning } from './body.js';
@@ -78,7 +78,7 @@ async function refusalBody(stream: ByteStream, head: ResponseHead, deadline: Han
     while (!body.take(stream.input)) {
       const answer = stream.tryFill(stream.input.length + 1);
       if (answer === EOF) break;
-      if (typeof answer !== 'number') await deadline.ready(stream, 'read');
+      if (typeof answer !== 'number') await deadline.ready(stream, answer === NEED_WRITE ? 'write' : 'read');
     }
   } catch {
     // The reason for the refusal is the head; what was said besides has broken off.

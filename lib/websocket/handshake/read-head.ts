@@ -5,7 +5,7 @@
  * byte stream as it is, its input beginning behind the head.
  */
 import { LimitError, ProtocolError } from '../../errors.js';
-import { EOF, NOT_READY } from '../../status.js';
+import { EOF, NEED_READ, NEED_WRITE, NOT_READY } from '../../status.js';
 import { Deadline } from '../../streams/base-stream.js';
 import type { ByteStream } from '../../streams/byte-stream.js';
 import { HTTP_HEAD, type RequestHead, type ResponseHead } from './head.js';
@@ -69,7 +69,7 @@ export async function readHead<H extends RequestHead | ResponseHead>(
       if (input.length === 0) return undefined;
       throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: HTTP_HEAD, offset: input.offset });
     }
-    if (typeof answer !== 'number') await deadline.ready(stream, 'read');
+    if (typeof answer !== 'number') await deadline.ready(stream, answer === NEED_WRITE ? 'write' : 'read');
   }
 }
 
@@ -78,6 +78,6 @@ export async function writeAll(stream: ByteStream, bytes: Buffer, deadline: Hand
   for (let taken = 0; taken < bytes.length; ) {
     const answer = stream.tryWriteStable([bytes.subarray(taken)]);
     if (typeof answer === 'number') taken += answer;
-    else await deadline.ready(stream, 'write');
+    else await deadline.ready(stream, answer === NEED_READ ? 'read' : 'write');
   }
 }
