@@ -11,6 +11,7 @@
  *   a payload was detached before its write  lengths are fetched at the call: what is gone is sent as nothing
  *   onTurn throws                            an uncaught exception, as from any other callback
  *   the worker ends with open connections    the cleanup hook closes them and waits for libuv to let go of the handle
+ *   filters outlive the addon they are of    connections with one are closed by the hook itself, not behind the wait
  */
 #include "net.h"
 
@@ -104,6 +105,7 @@ void onClosed(uv_handle_t* handle) {
 
 void onEnvironmentEnd(napi_async_cleanup_hook_handle /*handle*/, void* data) {
   Net* net = static_cast<Net*>(data);
+  net->reactor.removeFiltered();
   for (napi_ref* reference : {&net->onTurn, &net->arena, &net->table, &net->events}) {
     if (*reference != nullptr) napi_delete_reference(net->env, *reference);
     *reference = nullptr;
@@ -151,6 +153,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   napi_add_async_cleanup_hook(env, onEnvironmentEnd, net, &net->cleanup);
   exports.Set("start", Napi::Function::New(env, start, "start"));
   addSockets(env, exports);
+  addFilters(env, exports);
   addNetFramers(env, exports);
   addInspection(env, exports);
   return exports;

@@ -52,6 +52,8 @@ bool takeId(napi_env env, napi_value value, const Net& net, int32_t& id);
 
 /** Connections: making, waiting, receiving, sending, closing. */
 void addSockets(Napi::Env env, Napi::Object exports);
+/** Filters between sockets and whoever reads them: TLS. */
+void addFilters(Napi::Env env, Napi::Object exports);
 /** Framers for WANT_FLOW. */
 void addNetFramers(Napi::Env env, Napi::Object exports);
 /** What can be asked: counters, addresses; and the faults that tests set. */

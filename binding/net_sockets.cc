@@ -95,8 +95,9 @@ napi_value receive(napi_env env, napi_callback_info call) {
     throwRange(env, "to", "larger than from");
     return nullptr;
   }
-  return numberOf(env,
-                  static_cast<double>(net.reactor.receive(id, bytes.data + range[0], range[1] - range[0], peek != 0)));
+  const int64_t count = net.reactor.receive(id, bytes.data + range[0], range[1] - range[0], peek != 0);
+  followReferences(net);
+  return numberOf(env, static_cast<double>(count));
 }
 
 /** send(id, bytes, from, to) */
@@ -110,7 +111,9 @@ napi_value send(napi_env env, napi_callback_info call) {
   if (!takeBytes(env, values[1], "bytes", bytes)) return nullptr;
   if (!takeRange(env, {values[2], values[3]}, bytes.length, kMaxWord, range)) return nullptr;
   const iovec part{bytes.data + range[0], range[1] - range[0]};
-  return numberOf(env, static_cast<double>(net.reactor.send(id, &part, 1)));
+  const int64_t sent = net.reactor.send(id, &part, 1);
+  followReferences(net);
+  return numberOf(env, static_cast<double>(sent));
 }
 
 /** sendParts(id, parts): one gather write of the first kMostParts. */
@@ -138,7 +141,9 @@ napi_value sendParts(napi_env env, napi_callback_info call) {
     }
     parts[i] = iovec{bytes.data, bytes.length};
   }
-  return numberOf(env, static_cast<double>(net.reactor.send(id, parts, count)));
+  const int64_t sent = net.reactor.send(id, parts, count);
+  followReferences(net);
+  return numberOf(env, static_cast<double>(sent));
 }
 
 /** sendToMany(ids, count, bytes, from, to, results): the same bytes to each connection, what became of it to `results`.
@@ -162,6 +167,7 @@ napi_value sendToMany(napi_env env, napi_callback_info call) {
     const int32_t id = ids.data[i];
     results.data[i] = net.reactor.has(id) ? static_cast<int32_t>(net.reactor.send(id, &part, 1)) : -EBADF;
   }
+  followReferences(net);
   return nullptr;
 }
 

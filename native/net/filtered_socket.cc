@@ -31,22 +31,29 @@ constexpr size_t kMostDiscarded = 256 * 1024;
 
 }  // namespace
 
-int Reactor::setFilter(int32_t id, std::shared_ptr<Filter> filter) {
-  if (wakes_ < 0) {
-    const int made = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (made < 0) return -errno;
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u64 = static_cast<uint32_t>(kWakeId);
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, made, &event) != 0) {
-      const int result = -errno;
-      ::close(made);
-      return result;
-    }
-    wakes_ = made;
-    scratch_ = std::make_unique<uint8_t[]>(kLargestReceive);
+int Reactor::openWakes() {
+  const int made = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (made < 0) return -errno;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = static_cast<uint32_t>(kWakeId);
+  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, made, &event) != 0) {
+    const int result = -errno;
+    ::close(made);
+    return result;
   }
+  wakes_ = made;
+  scratch_ = std::make_unique<uint8_t[]>(kLargestReceive);
+  return 0;
+}
+
+int Reactor::setFilter(int32_t id, std::shared_ptr<Filter> filter) {
+  const int result = wakes_ < 0 ? openWakes() : 0;
+  if (result < 0) return result;
   Connection& connection = *find(id);
+  connection.filtered.reset();
+  setWants(connection, connection.wants, 0);
+  if (filter == nullptr) return 0;
   connection.filtered = std::make_unique<FilteredSocket>(std::move(filter));
   flush(id, connection);
   return 0;
@@ -94,7 +101,7 @@ void Reactor::addDue() {
   }
   for (const int32_t id : due_) {
     Connection* connection = find(id);
-    if (connection == nullptr || !connection->filtered->due) continue;
+    if (connection == nullptr || connection->filtered == nullptr || !connection->filtered->due) continue;
     connection->filtered->due = false;
     ready_.push_back({id, kListed});
   }
@@ -149,8 +156,7 @@ void Reactor::flowFiltered(Connection& connection, Room& room, int32_t* event, b
   }
   const size_t opened = openInto(socket, received, room.memory.arena + room.arenaUsed, left);
   flush(event[kEventId], connection);
-  if (opened == 0) return;
-  arrived(connection, room, event, opened, full);
+  if (opened > 0) arrived(connection, room, event, opened, full);
   if (socket.filter->hasMore()) wake(event[kEventId], socket);
 }
 
@@ -214,9 +220,14 @@ void Reactor::settle(int32_t id, Connection& connection) {
   if (socket.filter->outgoing().empty()) {
     const bool held = socket.replies >= kMostReplies;
     socket.replies = 0;
-    if (socket.ending && !socket.ended) ::shutdown(connection.descriptor, SHUT_WR);
-    socket.ended = socket.ending;
-    if (connection.inner != 0) setWants(connection, connection.wants, 0);
+    // In the middle of a handshake it has still to say that it closes.
+    const bool ends = socket.ending && !socket.ended && (socket.filter->state() & (kFilterClosed | kFilterFailed)) != 0;
+    if (ends) ::shutdown(connection.descriptor, SHUT_WR);
+    socket.ended = socket.ended || ends;
+    if (connection.inner == 0) return;
+    setWants(connection, connection.wants, 0);
+    // The filter may have waited for that.
+    if (connection.wants != 0 && socket.filter->hasMore()) wake(id, socket);
     if (!held) return;
   } else {
     if (connection.inner != 0) return;

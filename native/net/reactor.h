@@ -128,9 +128,9 @@ class Reactor {
   /** The framer of kWantFlow; null: bytes are not framed. It must outlive its use. Pre: has(id). */
   void setFramer(int32_t id, const Framer* framer) { find(id)->framer = framer; }
   /**
-   * From now on the filter stands between the socket and whoever reads and writes it, until the connection is closed:
-   * there is no way back. What waits in it leaves at once where it can. Pre: has(id), without a filter.
-   * @returns 0 or a negative errno.
+   * From now on the filter stands between the socket and whoever reads and writes it; null takes it away. What waits in
+   * it leaves at once where it can, what waits in one that is taken away is lost.
+   * Pre: has(id). @returns 0 or a negative errno.
    */
   int setFilter(int32_t id, std::shared_ptr<Filter> filter);
   /** The filter's state, kOutgoing included; 0 without one. Pre: has(id). */
@@ -214,6 +214,7 @@ class Reactor {
     return connection.referenced && (connection.wants | connection.inner) != 0;
   }
 
+  int openWakes();
   void visitFiltered(Connection& connection, const Ready& ready, Room& room);
   void flowFiltered(Connection& connection, Room& room, int32_t* event, bool readable);
   int64_t receiveFiltered(int32_t id, Connection& connection, uint8_t* bytes, size_t size);
