@@ -1,8 +1,8 @@
 /**
  * Masking in TypeScript, the twin of native/simd/mask: XOR with a 4-byte key that repeats (RFC 6455 §5.3).
  *
- * Large ranges are done a word at a time through an Int32Array where the memory is aligned alike; the key is turned so
- * that the word's first byte meets the right key byte. What is left before and after goes byte by byte.
+ * Large ranges are done a word at a time through an Int32Array, after a copy where the two are aligned otherwise; the key
+ * is turned so that the word's first byte meets the right key byte. What is left before and after goes byte by byte.
  */
 import { endianness } from 'node:os';
 
@@ -26,7 +26,12 @@ export function maskCopy(
 ): number {
   const shift = at - from;
   let i = from;
-  if (to - from >= WORDS_FROM && WORDS_WORK && ((source.byteOffset - target.byteOffset - shift) & 3) === 0) {
+  if (to - from >= WORDS_FROM && WORDS_WORK) {
+    if (((source.byteOffset - target.byteOffset - shift) & 3) !== 0) {
+      // Aligned otherwise: words can be had where the bytes go.
+      target.set(source.subarray(from, to), at);
+      return maskCopy(target, at, at + to - from, target, at, key, phase);
+    }
     const head = -(source.byteOffset + from) & 3;
     maskBytes(source, from, from + head, target, shift, turn(key, phase));
     i = from + head;
