@@ -32,6 +32,8 @@ export const ERROR_MESSAGES = {
   ERR_TLS_CERTIFICATE: "the peer's certificate was refused",
   ERR_TLS_RECORD: 'what the peer sent is no record of TLS',
   ERR_TLS_TRUNCATED: 'the stream ended without a close_notify',
+  ERR_PROXY_HEADER: 'the PROXY header is malformed, or there is none',
+  ERR_PROXY_UNTRUSTED: 'the connection comes from where PROXY headers are not believed',
   // LimitError
   ERR_MESSAGE_TOO_LARGE: 'the message is longer than maxMessageLength',
   ERR_CLOSE_TIMEOUT: 'the peer did not answer the close frame in time',
@@ -47,6 +49,7 @@ export const ERROR_MESSAGES = {
   ERR_HANDSHAKE_TIMEOUT: 'the opening handshake took longer than handshakeTimeoutMs',
   ERR_TLS_HANDSHAKE_TIMEOUT: 'the TLS handshake took longer than handshakeTimeoutMs',
   ERR_TOO_MANY_REDIRECTS: 'the handshake was redirected more often than maxRedirects',
+  ERR_PROXY_TIMEOUT: 'no whole PROXY header came in time',
   // UsageError
   ERR_READ_IN_PROGRESS: 'a read is waiting already',
   ERR_STREAM_SWITCHED: 'the stream has been switched to another codec',
@@ -68,6 +71,7 @@ export const ERROR_MESSAGES = {
   ERR_TLS_CONTEXT: 'OpenSSL refuses the key, the certificate or another setting',
   ERR_TLS_NOT_SECURED: 'the TLS handshake is not done',
   ERR_PAYLOAD_DETACHED: 'a payload was detached or resized before it was sent',
+  ERR_CODEC_DONE: 'the codec has had its one record: switch to what is behind it',
   // TransportError
   ERR_STREAM_DESTROYED: 'the stream was destroyed',
   ERR_STREAM_PREMATURE_CLOSE: 'the stream closed before its end',

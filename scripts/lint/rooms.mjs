@@ -31,6 +31,7 @@ const ROOMS = {
   net: ['framed', 'codecs', 'streams', 'bytes'],
   adapters: ['framed', 'codecs', 'streams', 'bytes'],
   websocket: ['net', 'framed', 'codecs', 'streams', 'bytes'],
+  'proxy-protocol': ['net', 'framed', 'codecs', 'streams', 'bytes'],
   detect: ['websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
   ws: ['websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
 };

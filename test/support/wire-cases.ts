@@ -44,7 +44,7 @@ type Reader = (chunks: readonly Buffer[], codec: Codec<unknown, never>) => Outco
 
 /** What a protocol may say of bytes that it cannot take. */
 const DOCUMENTED =
-  /^ERR_(UNEXPECTED_EOF|BARE_|INVALID_|LENGTH_|TRAILER_MISSING|RECORD_TOO_LARGE|HEAD_TOO_LARGE|TOO_MANY_HEADERS)/;
+  /^ERR_(UNEXPECTED_EOF|PROXY_HEADER|BARE_|INVALID_|LENGTH_|TRAILER_MISSING|RECORD_TOO_LARGE|HEAD_TOO_LARGE|TOO_MANY_HEADERS)/;
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
