@@ -1,5 +1,7 @@
 /** The public interface. Re-exports only; the whole is described in docs/. */
 
+export type { ByteDuplexOptions } from './adapters/byte-duplex.js';
+export { toDuplex } from './adapters/byte-duplex.js';
 export type { DecodeTransform, DecodeTransformOptions } from './adapters/decode-transform.js';
 export { decodeTransform } from './adapters/decode-transform.js';
 export type { EncodeTransform, EncodeTransformOptions } from './adapters/encode-transform.js';
@@ -32,7 +34,7 @@ export type { Batch } from './framed/batch.js';
 export type { RecordCursor } from './framed/cursor.js';
 export type { FramedOptions, FramedSource } from './framed/framed.js';
 export { asByteStream, framed } from './framed/framed.js';
-export type { FramedStream, SwitchOptions } from './framed/framed-stream.js';
+export type { FramedStream, SwitchOptions, UpgradeOptions } from './framed/framed-stream.js';
 export type { PushHandler, PushOutput } from './framed/push.js';
 export type { RecordDuplex, RecordDuplexOptions } from './framed/record-duplex.js';
 export type { RecordParts, RecordPieces } from './framed/record-pieces.js';
@@ -60,4 +62,6 @@ export type { FileStream, FileStreamOptions } from './streams/file-stream.js';
 export { openFileStream } from './streams/file-stream.js';
 export type { MemoryPairOptions, MemoryStream } from './streams/memory-stream.js';
 export { memoryPair } from './streams/memory-stream.js';
+export type { RelayCounts, RelayOptions } from './streams/relay.js';
+export { relay } from './streams/relay.js';
 export type { WebStreamPair } from './streams/web-stream.js';
