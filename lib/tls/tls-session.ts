@@ -300,7 +300,7 @@ export class TlsSession {
 }
 
 /** The exact name, else the one with a wildcard for the first label. Pre: the map's names are lower case. */
-function contextFor(contexts: NonNullable<TlsPlan['contexts']>, servername: string): TlsContext | undefined {
+export function contextFor(contexts: NonNullable<TlsPlan['contexts']>, servername: string): TlsContext | undefined {
   const name = servername.toLowerCase();
   const dot = name.indexOf('.');
   return contexts[name] ?? (dot > 0 ? contexts[`*${name.slice(dot)}`] : undefined);

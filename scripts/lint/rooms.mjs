@@ -19,6 +19,7 @@ const COMMON = [
   'native-interface',
   'net-interface',
   'deflate-interface',
+  'tls-interface',
   'diagnostics',
 ];
 
@@ -33,6 +34,9 @@ const ROOMS = {
   websocket: ['net', 'framed', 'codecs', 'streams', 'bytes'],
   'proxy-protocol': ['net', 'framed', 'codecs', 'streams', 'bytes'],
   detect: ['websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
+  socks: ['proxy-protocol', 'net', 'framed', 'codecs', 'streams', 'bytes'],
+  'http-connect': ['socks', 'websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
+  tls: ['adapters', 'net', 'framed', 'codecs', 'streams', 'bytes'],
   ws: ['websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
 };
 
@@ -40,11 +44,20 @@ const ROOMS = {
 const SPECIAL = {
   index: undefined,
   reference: ['native-interface', 'deflate-interface', 'frame-table', 'arguments', 'reference'],
-  native: ['native-dispatch', 'native-interface', 'net-interface', 'deflate-interface', 'frame-table', 'reference'],
+  native: [
+    'native-dispatch',
+    'native-interface',
+    'net-interface',
+    'deflate-interface',
+    'tls-interface',
+    'frame-table',
+    'reference',
+  ],
   'native-dispatch': ['native-interface', 'frame-table', 'reference'],
   'native-interface': [],
   'net-interface': ['native-interface'],
   'deflate-interface': [],
+  'tls-interface': [],
   'frame-table': [],
   kernels: ['arguments', 'native', 'native-interface'],
   arguments: [],

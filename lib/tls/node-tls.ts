@@ -1,0 +1,94 @@
+/**
+ * TLS by Node's own `tls`, for where the addon is missing: the same options, the same interface, the same errors.
+ *
+ * Node's TLSSocket lives on a Duplex that takes its bytes from the byte stream below, and a DuplexStream is put on it. So
+ * every byte is seen on its way, which is how a truncation is told from an end: Node itself does not say. Only where
+ * nobody wants to know, and the stream below is a socket of Node's, does `tls` get the socket itself.
+ */
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect, TLSSocket, type TLSSocketOptions } from 'node:tls';
+import { ByteDuplex } from '../adapters/byte-duplex.js';
+import { asByteStream } from '../framed/framed.js';
+import { CLOSE_TIMEOUT_MS } from '../limits.js';
+import { addressesOf } from '../net/connection.js';
+import type { ByteStream } from '../streams/byte-stream.js';
+import { claim } from '../streams/duplex-stream.js';
+import { nodeContext, sniCallbackOf } from './node-tls-context.js';
+import { type NodeTlsLower, NodeTlsStream } from './node-tls-stream.js';
+import type { TlsPlan } from './options.js';
+import type { SecureStream } from './secure-stream.js';
+
+/**
+ * Internal: what `tlsClient` and `tlsServer` do without the addon.
+ * @param source a byte stream, or a Duplex of Node's, which is the secure stream's from now on.
+ * @throws UsageError ERR_TLS_CONTEXT, ERR_STREAM_IN_USE
+ */
+export function nodeTls(source: ByteStream | Duplex, plan: TlsPlan): SecureStream {
+  // What is refused has to be refused before the source is touched.
+  const sni = plan.role === 'server' ? sniCallbackOf(plan) : undefined;
+  nodeContext(plan.context);
+  const lower = lowerOf(source, plan);
+  const socket = plan.role === 'client' ? clientSocket(lower.duplex, plan) : serverSocket(lower.duplex, plan, sni);
+  return new NodeTlsStream(socket, lower, plan);
+}
+
+function lowerOf(source: ByteStream | Duplex, plan: TlsPlan): NodeTlsLower {
+  if (isBareSocket(source) && plan.truncation === 'end' && plan.handshake === 'now') {
+    claim(source);
+    // Our side stays open when the peer's ends.
+    source.allowHalfOpen = true;
+    return { duplex: source, bytes: undefined, addresses: () => addressesOf(source) };
+  }
+  const stream = asByteStream(source);
+  const bytes = new ByteDuplex(stream, { hold: plan.handshake === 'lazy', letGo: (error) => letGo(stream, error) });
+  return { duplex: bytes, bytes: stream, begin: () => bytes.begin() };
+}
+
+/** Node sends an alert and destroys its socket at once; the alert has to leave. */
+function letGo(stream: ByteStream, error: Error | null): void {
+  if (error !== null) stream.destroy(error);
+  else stream.close({ timeoutMs: CLOSE_TIMEOUT_MS }).catch(() => stream.destroy());
+}
+
+/** A socket that has a handle, for which Node has a way without a copy. */
+function isBareSocket(source: ByteStream | Duplex): source is Socket {
+  if (!(source instanceof Socket) || source.connecting || source.destroyed) return false;
+  return (source as { encrypted?: boolean }).encrypted !== true;
+}
+
+function clientSocket(duplex: Duplex, plan: TlsPlan): TLSSocket {
+  const { context, servername, session } = plan;
+  return connect({
+    ...socketOptions(duplex, plan),
+    socket: duplex,
+    secureContext: nodeContext(context),
+    ...(servername === undefined ? {} : { servername }),
+    ...(session === undefined ? {} : { session: Buffer.from(session) }),
+    // NodeTlsStream does it, also for a session that was taken up again.
+    checkServerIdentity: () => undefined,
+  });
+}
+
+function serverSocket(duplex: Duplex, plan: TlsPlan, sni: ReturnType<typeof sniCallbackOf>): TLSSocket {
+  return new TLSSocket(
+    duplex as Socket,
+    {
+      ...socketOptions(duplex, plan),
+      isServer: true,
+      requestCert: plan.context.options.requestCert === true,
+      ...(sni === undefined ? {} : { SNICallback: sni }),
+    } as TLSSocketOptions,
+  );
+}
+
+function socketOptions(duplex: Duplex, { context, stream }: TlsPlan): object {
+  const { ALPNProtocols } = context.options;
+  return {
+    secureContext: nodeContext(context),
+    rejectUnauthorized: context.verifies,
+    allowHalfOpen: duplex.allowHalfOpen,
+    ...(ALPNProtocols === undefined || ALPNProtocols.length === 0 ? {} : { ALPNProtocols: [...ALPNProtocols] }),
+    ...(stream.readHighWaterMark === undefined ? {} : { highWaterMark: stream.readHighWaterMark }),
+  };
+}
