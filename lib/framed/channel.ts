@@ -9,8 +9,9 @@ import { checkBoolean } from '../arguments.js';
 import { OutputBuffer } from '../bytes/output-buffer.js';
 import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { NEED_READ, type NeedRead, type NotReady } from '../status.js';
-import type { ByteStream, CloseOptions } from '../streams/byte-stream.js';
+import type { ByteStream } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
+import type { Conversation } from './conversations.js';
 
 /** Channels with output that waits for the end of the turn, or for room. */
 const scheduled = new Set<Channel>();
@@ -30,7 +31,7 @@ export class Channel {
   /** What the stream has taken may be written again at once, whether it has left or not. */
   readonly lends: boolean;
   /** The framed stream in charge: the last one, where the protocol has changed. */
-  conversation: { close(options?: CloseOptions): Promise<void>; letGo(): Buffer } | undefined;
+  conversation: Conversation | undefined;
   /** Who adds what waits to be encoded before the queue is handed over at exit. */
   waiting: { encodeWaiting(): void } | undefined;
   /**
@@ -272,6 +273,27 @@ export class Channel {
     // A queue that lost bytes must not be followed by others: the peer would read garbage.
     this.stream.destroy(this.#failure);
     this.#waiters?.fail(this.#failure);
+  }
+
+  /**
+   * The byte stream is somebody else's from now on: nothing more is sent from here.
+   * @returns a copy of the output that has not left. @throws the failure of the output.
+   */
+  handOver(): Buffer {
+    this.push();
+    const unsent = Buffer.concat(this.output.peek(Number.POSITIVE_INFINITY));
+    this.output.clear();
+    this.#finished = true;
+    this.#ended ??= Promise.resolve();
+    this.conversation = undefined;
+    this.interrupted = true;
+    this.#waiters?.wake();
+    return unsent;
+  }
+
+  /** True from `handOver` on: the byte stream is to be left alone. */
+  get handedOver(): boolean {
+    return this.#finished && this.conversation === undefined;
   }
 
   /** The abrupt end. */

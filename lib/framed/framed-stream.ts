@@ -19,6 +19,7 @@ import type { ByteStream, CloseOptions, ReadyOptions } from '../streams/byte-str
 import type { Batch } from './batch.js';
 import { bindCodec, checkCodec, checkUnbound } from './bound-codecs.js';
 import type { Channel } from './channel.js';
+import { closeConversation, endConversation } from './conversations.js';
 import type { RecordCursor } from './cursor.js';
 import { Driver } from './driver.js';
 import { BatchIterator, RecordIterator } from './iterators.js';
@@ -30,10 +31,10 @@ import { RecordParts, type RecordPieces } from './record-pieces.js';
 import { RecordReader } from './record-reader.js';
 import { type RecordWebOptions, type RecordWebStreams, webStreamsOf } from './record-web.js';
 import { RecordWriter } from './record-writer.js';
-import { checkUnread, discardInput, type SwitchOptions } from './unread-input.js';
+import { checkUnread, discardInput, type SwitchOptions, type UpgradeOptions } from './unread-input.js';
 
 export { checkCodec } from './bound-codecs.js';
-export type { SwitchOptions } from './unread-input.js';
+export type { SwitchOptions, UpgradeOptions } from './unread-input.js';
 
 /** A byte stream and a codec together: records to read, records to write. `framed` makes one; see docs/framed.md. */
 export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable {
@@ -309,14 +310,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     checkOneOf('options.unread', unread, ['carry', 'refuse', 'discard']);
     checkCodec(codec);
     this.#attempts.checkReadable();
-    if (this.#driver.reading) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
-    this.#writer.checkWhole();
     checkUnbound(codec);
-    this.#attempts.skipWhole();
-    this.#reader.settle('visited');
-    checkUnread(unread, this.stream, this.#reader, this.#driver.ended);
-    this.#writer.encodeAll();
-    this.#reader.drop();
+    this.#checkSwitch(unread);
     // In a push handler the rest may lie in memory that others get when the turn ends, and the next reader may hold it.
     this.stream.input.keepBorrowed();
     const next = new FramedStream(this.#channel, codec);
@@ -328,6 +323,56 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       channels.switch.publish({ stream: this.stream, from: this.codec.name, to: codec.name });
     }
     return next;
+  }
+
+  /**
+   * Gives the byte stream to something that is no codec, as TLS is: `make` gets it, and what was written and has not left,
+   * which has to go first. Synchronous, as `switchTo`; this framed stream throws ERR_STREAM_SWITCHED afterwards, and
+   * writes that wait for it have been encoded.
+   * @param make gives what becomes of the stream. What it throws is thrown here, and the byte stream is destroyed.
+   * @param options `unread` is 'refuse' unless it is said: what came in the clear must not pass for what came securely.
+   * @returns what `make` gave.
+   * @throws UsageError, and then nothing has changed: ERR_UNREAD_INPUT, ERR_READ_IN_PROGRESS, ERR_RECORD_UNFINISHED,
+   * ERR_STREAM_ENDED.
+   * @example
+   * const secure = talk.upgrade((stream, unsent) => tlsServer(stream, { key, cert, unsent }));
+   */
+  upgrade<T>(make: (stream: ByteStream, unsent: Buffer) => T, options: UpgradeOptions = {}): T {
+    checkFunction('make', make);
+    checkObject('options', options);
+    const { unread = 'refuse' } = options;
+    checkOneOf('options.unread', unread, ['carry', 'refuse', 'discard']);
+    this.checkWritable();
+    const { stream } = this;
+    // What the turn under way has still to tell has arrived as well.
+    stream.hear?.();
+    this.#checkSwitch(unread);
+    const unsent = this.#channel.handOver();
+    this.#attempts.switched = true;
+    stream.watch?.(undefined);
+    stream.input.keepBorrowed();
+    stream.input.handsOn = false;
+    if (unread === 'discard') discardInput(stream, this.#driver.ended);
+    endConversation(stream);
+    if (channels.switch.hasSubscribers) channels.switch.publish({ stream, from: this.codec.name, to: 'upgrade' });
+    try {
+      return make(stream, unsent);
+    } catch (error) {
+      stream.destroy(error instanceof Error ? error : undefined);
+      throw error;
+    }
+  }
+
+  /** Everything that forbids another protocol is said here, before anything changes. */
+  #checkSwitch(unread: 'carry' | 'refuse' | 'discard'): void {
+    this.#attempts.checkReadable();
+    if (this.#driver.reading) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
+    this.#writer.checkWhole();
+    this.#attempts.skipWhole();
+    this.#reader.settle('visited');
+    checkUnread(unread, this.stream, this.#reader, this.#driver.ended);
+    this.#writer.encodeAll();
+    this.#reader.drop();
   }
 
   /**
@@ -399,8 +444,10 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     } catch {
       // The output failed or the time is over; closing goes on either way.
     }
-    // One deadline for all of it: the stream gets what is left.
-    await this.#channel.stream.close({ timeoutMs: deadline.leftMs, signal });
+    // One deadline for all of it: the stream gets what is left, or whoever has taken it over.
+    const { stream, handedOver } = this.#channel;
+    const options = { timeoutMs: deadline.leftMs, signal };
+    await (handedOver ? closeConversation(stream, options) : stream.close(options));
     deadline.clear();
     // An error costs its stack, and mostly nobody waits.
     if (this.#writer.queued > 0) this.#writer.fail(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));

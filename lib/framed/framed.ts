@@ -1,13 +1,15 @@
 /** `framed`: puts a codec on whatever carries bytes. */
 import { checkInteger, checkObject } from '../arguments.js';
 import type { Codec } from '../codecs/codec.js';
-import { UsageError } from '../errors.js';
 import { DEFAULT_WRITE_HIGH_WATER_MARK, LARGEST_MAX_LENGTH } from '../limits.js';
-import type { ByteStream, CloseOptions } from '../streams/byte-stream.js';
+import type { ByteStream } from '../streams/byte-stream.js';
 import { DuplexStream, type NodeStreamLike } from '../streams/duplex-stream.js';
 import { fromWeb, isWebPair, type WebStreamPair } from '../streams/web-stream.js';
 import { Channel } from './channel.js';
+import { beginConversation, checkNoConversation } from './conversations.js';
 import { checkCodec, FramedStream } from './framed-stream.js';
+
+export { closeConversation, letGo } from './conversations.js';
 
 /** How much a framed stream may hold. */
 export interface FramedOptions {
@@ -48,35 +50,12 @@ export function framed<R, W = R>(
   const { writeLowWaterMark = writeHighWaterMark } = options;
   checkInteger('options.writeLowWaterMark', writeLowWaterMark, 0, writeHighWaterMark);
   const stream = asByteStream(source, options);
-  if (conversations.has(stream)) {
-    const message = 'the byte stream has a framed stream already: use its switchTo';
-    throw new UsageError('ERR_STREAM_IN_USE', { message });
-  }
+  checkNoConversation(stream, 'the byte stream has a framed stream, or another one, on it already');
   const channel = new Channel(stream, writeHighWaterMark, writeLowWaterMark);
   if (options.exact !== undefined) channel.readExactly(options.exact);
   const conversation = new FramedStream(channel, codec);
-  conversations.set(stream, channel);
+  beginConversation(stream, channel);
   return conversation;
-}
-
-/** Byte streams that are read as records: two readers would take each other's. */
-const conversations = new WeakMap<ByteStream, Channel>();
-
-/**
- * Closes a byte stream with care, for whoever does not know what is on it: records that were written to a framed stream
- * on it and wait there leave first. Internal.
- */
-export function closeConversation(stream: ByteStream, options?: CloseOptions): Promise<void> {
-  return (conversations.get(stream)?.conversation ?? stream).close(options);
-}
-
-/**
- * The byte stream is about to be somebody else's: records that were given out are consumed, and what was written leaves as
- * far as it goes. Internal.
- * @returns a copy of what has not left.
- */
-export function letGo(stream: ByteStream): Buffer {
-  return conversations.get(stream)?.conversation?.letGo() ?? Buffer.alloc(0);
 }
 
 /** A byte stream over whatever carries bytes; one that is a byte stream already is given back as it is. */

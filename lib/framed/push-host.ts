@@ -141,7 +141,8 @@ export class PushHost<R, W> {
   watch(watcher: Watcher | undefined): boolean {
     const { stream } = this.#channel;
     if (stream.watch === undefined) return false;
-    stream.watch(watcher);
+    // After an upgrade somebody else watches.
+    if (!this.#channel.handedOver) stream.watch(watcher);
     return true;
   }
 

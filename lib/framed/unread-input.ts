@@ -16,6 +16,12 @@ export interface SwitchOptions {
   exact?: boolean;
 }
 
+/** How an upgrade treats input that was not read. */
+export interface UpgradeOptions {
+  /** As for `switchTo`, but 'refuse' (default). */
+  unread?: 'carry' | 'refuse' | 'discard';
+}
+
 /** @throws UsageError ERR_UNREAD_INPUT where there is input that must not, or cannot, be another codec's. */
 export function checkUnread(
   unread: 'carry' | 'refuse' | 'discard',

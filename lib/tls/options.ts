@@ -30,6 +30,8 @@ export interface SecureStreamOptions extends SocketStreamOptions {
   handshakeTimeoutMs?: number;
   /** The end of the stream below without the peer's close_notify: an 'error' (default), or an 'end' like any other. */
   truncation?: 'error' | 'end';
+  /** Bytes that have to leave before anything of TLS, in the clear: the last of another protocol, see `upgrade`. */
+  unsent?: Uint8Array;
   /** Is given each line for a key log (SSLKEYLOGFILE), for debugging: whoever has them can read everything. */
   onKeyLog?: (line: Buffer) => void;
 }
@@ -61,6 +63,9 @@ export interface TlsServerOptions extends TlsContextOptions, SecureStreamOptions
   sniCallback?: SniCallback;
 }
 
+/** For the socket below: it is the secure stream that has timeouts. Internal. */
+export const UNTIMED = { idleTimeoutMs: 0, firstRecordTimeoutMs: 0, writeStallTimeoutMs: 0 } as const;
+
 /** What a session is made of. Internal. */
 export interface TlsPlan {
   readonly role: 'client' | 'server';
@@ -68,6 +73,7 @@ export interface TlsPlan {
   readonly handshake: 'now' | 'lazy';
   readonly handshakeTimeoutMs: number;
   readonly truncation: 'error' | 'end';
+  readonly unsent: Uint8Array | undefined;
   readonly onKeyLog: ((line: Buffer) => void) | undefined;
   readonly onSession: ((session: Buffer) => void) | undefined;
   readonly servername: string | undefined;
@@ -102,7 +108,10 @@ export function serverPlan(options: TlsServerOptions): TlsPlan {
   return { ...common, ...client, role: 'server', contexts: lowered(contexts), sniCallback };
 }
 
-type CommonPlan = Pick<TlsPlan, 'context' | 'handshake' | 'handshakeTimeoutMs' | 'truncation' | 'onKeyLog' | 'stream'>;
+type CommonPlan = Pick<
+  TlsPlan,
+  'context' | 'handshake' | 'handshakeTimeoutMs' | 'truncation' | 'unsent' | 'onKeyLog' | 'stream'
+>;
 
 function commonPlan(options: SecureStreamOptions & TlsContextOptions): CommonPlan {
   checkObject('options', options);
@@ -110,9 +119,11 @@ function commonPlan(options: SecureStreamOptions & TlsContextOptions): CommonPla
   checkOneOf('options.handshake', handshake, ['now', 'lazy']);
   checkInteger('options.handshakeTimeoutMs', handshakeTimeoutMs, 0, 2 ** 31 - 1);
   checkOneOf('options.truncation', truncation, ['error', 'end']);
+  const { unsent } = options;
+  if (unsent !== undefined) checkUint8Array('options.unsent', unsent);
   if (onKeyLog !== undefined) checkFunction('options.onKeyLog', onKeyLog);
   const context = contextOf(options);
-  return { context, handshake, handshakeTimeoutMs, truncation, onKeyLog, stream: streamOptions(options) };
+  return { context, handshake, handshakeTimeoutMs, truncation, unsent, onKeyLog, stream: streamOptions(options) };
 }
 
 /** The names that a client asks for and wants to see. A certificate for nobody in particular has to be wanted. */

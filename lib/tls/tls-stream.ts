@@ -20,9 +20,18 @@ import { checkObject, checkSignal } from '../arguments.js';
 import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import type { Connection } from '../net/connection.js';
-import type { SocketAddresses, SocketCounters } from '../net-interface.js';
 import { SocketTimeouts, type TimeoutOptions } from '../net/timeouts.js';
-import { EOF, type Eof, NEED_READ, NEED_WRITE, type NeedRead, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
+import type { SocketAddresses, SocketCounters } from '../net-interface.js';
+import {
+  EOF,
+  type Eof,
+  NEED_READ,
+  NEED_WRITE,
+  type NeedRead,
+  type NeedWrite,
+  NOT_READY,
+  type NotReady,
+} from '../status.js';
 import { BaseStream, checkCloseOptions, Deadline } from '../streams/base-stream.js';
 import type { ByteStream, CloseOptions, ReadyOptions, Watcher } from '../streams/byte-stream.js';
 import { TLS_FAILED, type TlsInterface } from '../tls-interface.js';
@@ -65,11 +74,8 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   bytesSent = 0;
   #closeListeners: (() => void)[] | undefined;
 
-  /**
-   * Internal: use `tlsClient` or `tlsServer`.
-   * @param unsent plaintext that has to leave before anything of TLS.
-   */
-  constructor(tls: TlsInterface, lower: ByteStream, plan: TlsPlan, unsent?: Uint8Array) {
+  /** Internal: use `tlsClient` or `tlsServer`. */
+  constructor(tls: TlsInterface, lower: ByteStream, plan: TlsPlan) {
     super(plan.stream.readHighWaterMark === undefined ? {} : { readHighWaterMark: plan.stream.readHighWaterMark });
     this.#lower = lower;
     this.#tls = tls;
@@ -82,7 +88,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
       failed: () => this.pull(Number.POSITIVE_INFINITY),
     });
     this.#timeouts = SocketTimeouts.of(this, plan.stream);
-    if (unsent !== undefined && unsent.length > 0) tls.queueRaw(this.#session.id, unsent);
+    if (plan.unsent !== undefined && plan.unsent.length > 0) tls.queueRaw(this.#session.id, plan.unsent);
     if (plan.handshake === 'now') this.#drive();
   }
 
@@ -439,7 +445,11 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     await this.handshake(options);
     this.#unwrapping = true;
     await this.end();
-    for (let answer = this.tryFill(this.input.length + 1); answer !== EOF; answer = this.tryFill(this.input.length + 1)) {
+    for (
+      let answer = this.tryFill(this.input.length + 1);
+      answer !== EOF;
+      answer = this.tryFill(this.input.length + 1)
+    ) {
       if (this.input.length >= this.readHighWaterMark) throw new UsageError('ERR_UNREAD_INPUT');
       if (typeof answer !== 'number') await this.ready(answer === NEED_WRITE ? 'write' : 'read', options);
     }
@@ -511,7 +521,9 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   counters(): SocketCounters {
     const below = this.#lower.counters?.();
     const { offset, length } = this.input;
-    return below ?? { bytesReceived: offset + length, bytesSent: this.bytesSent, receives: 0, sends: 0, stalls: 0, rows: 0 };
+    return (
+      below ?? { bytesReceived: offset + length, bytesSent: this.bytesSent, receives: 0, sends: 0, stalls: 0, rows: 0 }
+    );
   }
 
   ref(): this {

@@ -1,0 +1,65 @@
+/**
+ * Who reads and writes a byte stream: the framed stream on it, or another stream, as TLS is.
+ *
+ * Two readers would take each other's bytes, so there is one at a time; and whoever has only the byte stream, as a server
+ * whose handler has returned, closes by this what is on it, with care.
+ */
+import { UsageError } from '../errors.js';
+import type { ByteStream, CloseOptions } from '../streams/byte-stream.js';
+
+/** What is on a byte stream. */
+export interface Conversation {
+  close(options?: CloseOptions): Promise<void>;
+  /** The byte stream goes to somebody else. @returns a copy of the output that has not left. */
+  letGo(): Buffer;
+}
+
+/** Where a conversation is found: it changes with the protocol. */
+export interface ConversationHolder {
+  conversation: Conversation | undefined;
+}
+
+const conversations = new WeakMap<ByteStream, ConversationHolder>();
+
+/** Notes who is on the stream. @throws UsageError ERR_STREAM_IN_USE when somebody is. */
+export function beginConversation(stream: ByteStream, holder: ConversationHolder, message?: string): void {
+  checkNoConversation(stream, message);
+  conversations.set(stream, holder);
+}
+
+/** @throws UsageError ERR_STREAM_IN_USE when somebody is on the stream. */
+export function checkNoConversation(stream: ByteStream, message?: string): void {
+  if (conversations.has(stream)) throw new UsageError('ERR_STREAM_IN_USE', message === undefined ? {} : { message });
+}
+
+/** Nobody is on the stream any more. */
+export function endConversation(stream: ByteStream): void {
+  conversations.delete(stream);
+}
+
+/** Another stream has taken the place of what was on this one: closing this one closes that. */
+export function passConversation(stream: ByteStream, upper: ByteStream): void {
+  if (upper === stream) return;
+  const conversation = {
+    close: (options?: CloseOptions) => closeConversation(upper, options),
+    letGo: () => Buffer.alloc(0),
+  };
+  conversations.set(stream, { conversation });
+}
+
+/**
+ * Closes a byte stream with care, for whoever does not know what is on it: records that were written to a framed stream
+ * on it and wait there leave first. Internal.
+ */
+export function closeConversation(stream: ByteStream, options?: CloseOptions): Promise<void> {
+  return (conversations.get(stream)?.conversation ?? stream).close(options);
+}
+
+/**
+ * The byte stream is about to be somebody else's: records that were given out are consumed, and what was written leaves as
+ * far as it goes. Internal.
+ * @returns a copy of what has not left.
+ */
+export function letGo(stream: ByteStream): Buffer {
+  return conversations.get(stream)?.conversation?.letGo() ?? Buffer.alloc(0);
+}
