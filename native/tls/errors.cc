@@ -124,6 +124,11 @@ TlsFailure takeOpensslFailure(int alert, long verifyResult) {
   failure.reason = words == nullptr ? "protocol error" : words;
   // Node names any error of a session so, whichever library found it.
   failure.code = "ERR_SSL_" + macroCase(failure.reason);
+  if (!ours && (alert == SSL_AD_BAD_RECORD_MAC || alert == SSL_AD_RECORD_OVERFLOW)) {
+    // A cipher refused it before TLS did (GCM in TLS 1.2), in words that say nothing of records.
+    failure.kind = TlsFailureKind::kRecord;
+    failure.reason = alertWords(alert);
+  }
   if (!ours) return failure;
   if (reason > kAlertReasons && reason < kAlertReasons + 256) {
     failure.kind = TlsFailureKind::kAlert;
