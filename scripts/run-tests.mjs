@@ -18,8 +18,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TESTS = join(ROOT, 'dist-test');
 const NATIVE_TESTS = join(ROOT, 'scripts', 'test-native.mjs');
 /** About the addon alone, or about both at once: nothing in them is worth a second run. */
-const ONCE = ['differential', 'websocket-differential', 'arguments', 'loader'].map((name) =>
-  join(TESTS, 'native', `${name}.test.js`),
+const ONCE = ['differential', 'websocket-differential', 'arguments', 'loader', 'tls-addon', 'tls-addon-node'].map(
+  (name) => join(TESTS, 'native', `${name}.test.js`),
 );
 /** How long a process may stay after its last test. */
 const LINGER_MS = 10_000;

@@ -5,10 +5,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type Duplex, duplexPair } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { connect, createSecureContext, TLSSocket } from 'node:tls';
 import { nativeTls } from '#lib/native';
-import { TLS_ENDED, TLS_FAILED, TLS_SECURED, type TlsInterface } from '#lib/tls-interface';
+import { TLS_ENDED, TLS_FAILED, TLS_NEWS, TLS_SECURED, type TlsInterface } from '#lib/tls-interface';
 import { certificate, identity } from '../support/certificates.js';
 import { clientSettings, driven, opened, Side, serverSettings, VERSIONS } from '../support/tls-sides.js';
 
@@ -60,8 +59,7 @@ function asClient(tls: TlsInterface, only: Version): void {
     assertSameSecrets(tls, client, node);
     client.seal(Buffer.alloc(100_000, 'to Node'));
     send();
-    let got = 0;
-    while (got < 100_000) got += (await once(node, 'data'))[0].length;
+    assert.ok((await receive(node, 100_000)).equals(Buffer.alloc(100_000, 'to Node')));
     node.write(Buffer.alloc(100_000, 'from Node'));
     let received = Buffer.alloc(0);
     await opened(near, () => {
@@ -69,7 +67,7 @@ function asClient(tls: TlsInterface, only: Version): void {
       return received.length === 100_000;
     });
     assert.ok(received.equals(Buffer.alloc(100_000, 'from Node')));
-    const ended = once(node, 'end');
+    const ended = once(node.resume(), 'end');
     tls.shutdown(client.id);
     send();
     await ended;
@@ -87,7 +85,8 @@ function asClient(tls: TlsInterface, only: Version): void {
     driven(client, near);
     assert.equal((await failed).code, 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA');
     assert.ok(client.has(TLS_FAILED));
-    assert.equal(tls.failure(client.id)?.code, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+    // Where nobody goes on after the first thing that is wrong, this is the first.
+    assert.equal(tls.failure(client.id)?.code, 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY');
     client.close();
   });
 
@@ -104,11 +103,10 @@ function asClient(tls: TlsInterface, only: Version): void {
       let text = '';
       await opened(near, () => {
         text += client.received().toString();
-        return text === 'hello';
+        return text === 'hello' && (resumed || client.has(TLS_NEWS));
       });
       assert.equal(tls.info(client.id).resumed, resumed);
       session = tls.news(client.id).at(-1)?.data;
-      assert.ok(session);
       tls.closeSession(client.id);
     }
     tls.closeContext(context);
@@ -141,8 +139,11 @@ function asServer(tls: TlsInterface, only: Version): void {
     server.seal(Buffer.from('to '));
     server.seal(Buffer.from('Node'));
     tls.shutdown(server.id);
+    const ended = once(node, 'end');
     send();
-    assert.equal((await buffer(node)).toString(), 'to Node');
+    assert.equal((await receive(node, 7)).toString(), 'to Node');
+    await ended;
+    node.end();
     await opened(near, () => server.has(TLS_ENDED));
     server.close();
   });
@@ -182,6 +183,20 @@ function asServer(tls: TlsInterface, only: Version): void {
       node.destroy();
     }
     tls.closeContext(context);
+  });
+}
+
+/** Resolves with the next `size` bytes. */
+function receive(node: TLSSocket, size: number): Promise<Buffer> {
+  return new Promise((resolve) => {
+    let got = Buffer.alloc(0);
+    const take = (bytes: Buffer): void => {
+      got = Buffer.concat([got, bytes]);
+      if (got.length < size) return;
+      node.off('data', take);
+      resolve(got);
+    };
+    node.on('data', take);
   });
 }
 
