@@ -10,7 +10,7 @@ import { asByteStream, type FramedSource } from '../framed/framed.js';
 import { MAX_REFUSAL_BODY, PROXY_TIMEOUT_MS } from '../limits.js';
 import { type ConnectOptions, connect } from '../net/connect.js';
 import type { Connection } from '../net/connection.js';
-import { checkEndpoint } from '../socks/target.js';
+import { checkEndpoint, type ProxyAddress } from '../socks/target.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { Exchange, HandshakeTime } from '../streams/exchange.js';
 import { BodyBeginning } from '../websocket/handshake/body.js';
@@ -86,7 +86,7 @@ export async function httpConnectClient(
 }
 
 /** Where the proxy is, as for `connect`, and how it is spoken to. */
-export type HttpProxy = Omit<ConnectOptions, 'signal'> & HttpProxyOptions;
+export type HttpProxy = ProxyAddress & HttpProxyOptions;
 
 /** Where to, and by which proxy. */
 export interface ConnectThroughHttpOptions extends Omit<HttpConnectClientOptions, keyof HttpProxyOptions> {

@@ -6,10 +6,11 @@ import type { Connection } from '../net/connection.js';
 import { Exchange, HandshakeTime } from '../streams/exchange.js';
 import { askProxy } from './client.js';
 import { checkClientOptions, type SocksClientOptions, type SocksProxyOptions } from './client-options.js';
+import type { ProxyAddress } from './target.js';
 import { SOCKS } from './words.js';
 
 /** Where the proxy is, as for `connect`, and how it is spoken to. */
-export type SocksProxy = Omit<ConnectOptions, 'signal'> & SocksProxyOptions;
+export type SocksProxy = ProxyAddress & SocksProxyOptions;
 
 /** Where to, and by which proxy. */
 export interface ConnectThroughSocksOptions extends Omit<SocksClientOptions, 'command' | keyof SocksProxyOptions> {

@@ -92,7 +92,7 @@ export class Exchange {
   }
 
   /**
-   * Has `take` look at the input until it answers something else than NOT_READY.
+   * Has `take` look at the input until it answers something else than NOT_READY. What was said has been taken by then.
    * @param what is read, for the error when the peer ends before it is there
    * @throws what `take` throws; LimitError ERR_HANDSHAKE_TIMEOUT; the outer signal's reason; ProtocolError
    * ERR_UNEXPECTED_EOF; the stream's failure
@@ -101,7 +101,11 @@ export class Exchange {
     const { input } = this.stream;
     for (;;) {
       const heard = take(input);
-      if (heard !== NOT_READY) return heard as T;
+      if (heard !== NOT_READY) {
+        // A peer that answers before it was asked everything still gets the rest in its place.
+        if (this.#output.length > 0) await this.sent();
+        return heard as T;
+      }
       const { length } = input;
       const filled = this.stream.tryFill(Math.max(length + 1, input.needed));
       // Fewer bytes than are needed may be enough to see that they are wrong.
