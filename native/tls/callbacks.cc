@@ -16,13 +16,25 @@ namespace miniproto {
 struct TlsCallbacks {
   static TlsSession& sessionOf(const SSL* ssl) { return *static_cast<TlsSession*>(SSL_get_app_data(ssl)); }
 
-  static int verify(int good, X509_STORE_CTX* store) {
-    const auto* ssl = static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-    TlsSession& session = sessionOf(ssl);
-    if (good == 0 && session.verifyResult_ == X509_V_OK) session.verifyResult_ = X509_STORE_CTX_get_error(store);
-    // Where the handshake goes on, the first error is the one to tell; it is also what a ticket remembers.
+  static TlsSession& sessionOf(X509_STORE_CTX* store) {
+    return sessionOf(static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())));
+  }
+
+  /** Notes what is wrong and lets OpenSSL go on: the last thing counts, as in Node. `judge` decides. */
+  static int noteError(int good, X509_STORE_CTX* store) {
+    if (good == 0) sessionOf(store).verifyResult_ = X509_STORE_CTX_get_error(store);
+    return 1;
+  }
+
+  static int judge(X509_STORE_CTX* store, void*) {
+    TlsSession& session = sessionOf(store);
+    if (X509_verify_cert(store) <= 0 && session.verifyResult_ == X509_V_OK) {
+      const int error = X509_STORE_CTX_get_error(store);
+      session.verifyResult_ = error == X509_V_OK ? X509_V_ERR_UNSPECIFIED : error;
+    }
+    // It is also what a ticket remembers.
     X509_STORE_CTX_set_error(store, session.verifyResult_);
-    return session.context_->reportOnly() ? 1 : good;
+    return session.verifyResult_ == X509_V_OK || session.context_->reportOnly() ? 1 : 0;
   }
 
   static int chooseAlpn(SSL* ssl, const unsigned char** name, unsigned char* size, const unsigned char* offered,
@@ -112,10 +124,11 @@ struct TlsCallbacks {
 };
 
 SSL_verify_cb verifyCallback() {
-  return TlsCallbacks::verify;
+  return TlsCallbacks::noteError;
 }
 
 void installCallbacks(SSL_CTX* context, const TlsContextSettings& settings) {
+  SSL_CTX_set_cert_verify_callback(context, TlsCallbacks::judge, nullptr);
   SSL_CTX_set_info_callback(context, TlsCallbacks::noteAlert);
   if (settings.keyLog) SSL_CTX_set_keylog_callback(context, TlsCallbacks::noteKey);
   if (settings.role == TlsRole::kClient) {

@@ -9,7 +9,7 @@ struct TlsContextSettings;
 
 void installCallbacks(SSL_CTX* context, const TlsContextSettings& settings);
 
-/** What judges a certificate after OpenSSL has: the first error counts, and may be only noted. */
+/** What is told of each certificate of a chain. */
 SSL_verify_cb verifyCallback();
 
 }  // namespace miniproto

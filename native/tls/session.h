@@ -142,7 +142,7 @@ class TlsSession final : public Filter {
   TlsPipe pipe_;
   TlsOwned<SSL> ssl_;
   uint32_t state_ = 0;
-  /** X509_V_…: the first thing that is wrong with the peer's certificate. */
+  /** X509_V_…: the last thing that is wrong with the peer's certificate. */
   int verifyResult_ = X509_V_OK;
   /** The last fatal alert, received or sent; -1: none. */
   int16_t alert_ = -1;
