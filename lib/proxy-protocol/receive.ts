@@ -71,7 +71,7 @@ export function checkSourceOptions(options: ProxySourceOptions): SourceRules {
  * @throws ProtocolError ERR_PROXY_HEADER, ERR_PROXY_UNTRUSTED, ERR_UNEXPECTED_EOF; LimitError ERR_PROXY_TIMEOUT,
  * ERR_RECORD_TOO_LARGE; the stream's failure; the signal's reason; ERR_INVALID_ARG_TYPE and the like.
  * @example
- * const { source } = await receiveProxyHeader(socket, { trusted: ['10.0.0.0/8'] });
+ * const header = await receiveProxyHeader(socket, { trusted: ['10.0.0.0/8'] });
  */
 export function receiveProxyHeader(
   stream: ByteStream | NodeStreamLike,

@@ -13,6 +13,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import * as miniproto from '../../dist/index.js';
 import * as kernels from '../../dist/kernels.js';
+import * as proxyProtocol from '../../dist/proxy-protocol/index.js';
 import * as websocket from '../../dist/websocket/index.js';
 import { type Block, exampleBlocks, fencedBlocks, listed, ROOT } from './blocks.js';
 import { runNode, runProgram, startServer } from './run.js';
@@ -149,6 +150,7 @@ function moduleOf(block: Block): string {
     "import assert from 'node:assert/strict';",
     ...importsFor(code, kernels, 'miniproto/kernels'),
     ...importsFor(code, miniproto, 'miniproto'),
+    ...importsFor(code, proxyProtocol, 'miniproto/proxy-protocol'),
     ...importsFor(code, websocket, 'miniproto/websocket'),
     ...(/\bsplit\(/.test(code) ? ["import split from 'miniproto/split';"] : []),
   ];

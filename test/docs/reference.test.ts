@@ -6,6 +6,7 @@ import { ERROR_MESSAGES } from '../../dist/errors.js';
 import * as miniproto from '../../dist/index.js';
 import * as kernels from '../../dist/kernels.js';
 import * as limits from '../../dist/limits.js';
+import * as proxyProtocol from '../../dist/proxy-protocol/index.js';
 import * as websocket from '../../dist/websocket/index.js';
 import { listed, ROOT } from './blocks.js';
 
@@ -18,6 +19,7 @@ const DOCUMENTS = [
   'kernels',
   'limits',
   'errors',
+  'proxy-protocol',
   'websocket',
   'websocket-deflate',
 ];
@@ -44,7 +46,8 @@ describe('documents list', () => {
 
   it('everything that the entries export', () => {
     const text = DOCUMENTS.map((name) => read(`docs/${name}.md`)).join('\n');
-    for (const name of [...Object.keys(miniproto), ...Object.keys(kernels), ...Object.keys(websocket)]) {
+    const entries = [miniproto, kernels, proxyProtocol, websocket];
+    for (const name of entries.flatMap((entry) => Object.keys(entry))) {
       assert.match(text, new RegExp(`\\b${name}\\b`), `${name} is exported and in no document`);
     }
   });
@@ -58,6 +61,11 @@ describe('documents list', () => {
       'codecs/length-prefixed',
       'codecs/json-lines',
       'framed/framed',
+      'proxy-protocol/codec',
+      'proxy-protocol/encode',
+      'proxy-protocol/receive',
+      'proxy-protocol/send',
+      'proxy-protocol/listen',
       'websocket/connection-options',
       'websocket/deflate/options',
       'websocket/server',

@@ -13,6 +13,7 @@ import {
   unspecified,
   withFields,
 } from '../support/proxy-headers.js';
+import { Random } from '../support/random.js';
 import { type CodecCase, codecCases } from '../support/wire-cases.js';
 
 /** Headers one behind the other, which no connection has, so that cases run in every form of reading. */
@@ -318,6 +319,36 @@ describe('parseProxyHeader', () => {
     assert.equal(parseProxyHeader(header.subarray(0, 16)), 17);
     assert.equal(parseProxyHeader(header.subarray(0, 32)), 1);
     assert.equal(parseProxyHeader(Buffer.from('PROXY UNKNOWN\r')), 1);
+  });
+
+  it('makes the same of bytes that were changed, whole and one by one, and only documented errors', () => {
+    const random = new Random();
+    const originals = [
+      Buffer.from(IPV4_LINE),
+      Buffer.from(LONGEST_TCP6),
+      withFields(tlv(1, 'h2'), tlv(0x20, SSL), tlv(4, 'x')),
+    ];
+    const outcome = (bytes: Buffer) => {
+      try {
+        return parseProxyHeader(bytes, { maxLength: 1000 });
+      } catch (error) {
+        const { code, message } = error as { code: string; message: string };
+        assert.match(code, /^ERR_(PROXY_HEADER|RECORD_TOO_LARGE)$/);
+        return message;
+      }
+    };
+    for (let round = 0; round < 1000; round++) {
+      const bytes = Buffer.from(originals[random.below(originals.length)]!);
+      for (let changes = random.between(1, 3); changes > 0; changes--)
+        bytes[random.below(bytes.length)] = random.below(256);
+      const whole = outcome(bytes);
+      let piecemeal = outcome(Buffer.alloc(0));
+      for (let length = 1; length <= bytes.length && typeof piecemeal === 'number'; length++) {
+        piecemeal = outcome(bytes.subarray(0, length));
+      }
+      assert.deepEqual(piecemeal, whole);
+      if (typeof whole === 'object') assert.ok(whole.length <= bytes.length);
+    }
   });
 
   it('says how long the header is, and looks at nothing behind it', () => {
