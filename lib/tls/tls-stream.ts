@@ -121,7 +121,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
       this.#pulling = false;
     }
     // A flight, an answer to a KeyUpdate, an alert.
-    if (!this.#send()) this.#look();
+    if (!this.#send() || this.awaitedWrite) this.#look();
     if (this.#session.failed) this.fail(this.#session.failure);
     else if (this.#session.ended && !this.ended) this.inputEnded();
     if (secured !== this.#session.secured) {
@@ -156,9 +156,11 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   /** Hands on what waits. @returns true when nothing is left. */
   #send(): boolean {
     if (this.#session.id < 0 || this.#released) return true;
+    const waited = this.#outflow.waiting > 0;
     try {
       if (!this.#outflow.send(this.#session.id)) return false;
       this.#answers = 0;
+      if (waited) this.wakeWriters();
       return true;
     } catch (error) {
       // What the peer said before can be read, and may say why.
@@ -176,6 +178,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     const mayRead = !this.ended && !this.destroyed && !session.paused;
     const waits = this.#outflow.waiting > 0;
     const writes = waits || (this.awaitedWrite && secured && (this.blocked() || !this.flushed()));
+    if (this.awaitedWrite && secured && !writes) this.wakeWriters();
     const direction = waits ? this.#outflow.direction : 'write';
     this.#waits.want({ read: reads && mayRead, write: writes && !this.destroyed ? direction : undefined });
   }
@@ -201,13 +204,15 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   /** The stream below may take more. */
   #left(): void {
     if (this.#released) return;
-    if (this.#send()) this.#drained();
+    if (this.#send()) {
+      this.#drained();
+      this.wakeWriters();
+    }
     this.#look();
   }
 
   #drained(): void {
     if (!this.#session.secured) this.pull(0);
-    this.wakeWriters();
     // Reading may have stopped for what had to leave.
     if (this.awaited || this.watcher !== undefined) this.#arrived();
   }

@@ -1,0 +1,34 @@
+/** The contract of byte streams over TlsStream, on every kind of stream below. */
+import { memoryPair } from 'miniproto';
+import type { Duplex } from 'node:stream';
+import type { ByteStream } from '#lib/streams/byte-stream';
+import { byteStreamContract, type ContractTraits, type Pair } from '../support/byte-stream-contract.js';
+import { describeTls, duplexes, secured, tlsOver } from '../support/tls-pairs.js';
+
+/** Tickets come behind the handshake, and some tests want to begin in silence. */
+const QUIET = { tickets: 0 };
+
+type Below = () => readonly [ByteStream | Duplex, ByteStream | Duplex];
+
+async function over(below: Below): Promise<Pair> {
+  const { client, server } = await secured(tlsOver(below(), {}, QUIET));
+  return { one: client, other: server };
+}
+
+async function within(below: Below): Promise<Pair> {
+  const outer = await secured(tlsOver(below(), {}, QUIET));
+  const { client, server } = await secured(tlsOver([outer.server, outer.client], {}, QUIET));
+  return { one: client, other: server };
+}
+
+function suite(title: string, connect: () => Promise<Pair>, traits: ContractTraits = {}): void {
+  describeTls(title, () => byteStreamContract(title, connect, traits));
+}
+
+for (const capacity of [1, 7, 64 * 1024]) {
+  const traits = { bulk: capacity === 64 * 1024 ? 200_000 : 8_000 };
+  suite(`TLS over a memory pair of capacity ${capacity}`, () => over(() => memoryPair({ capacity })), traits);
+}
+suite('TLS over a Duplex', () => over(duplexes));
+suite('TLS within TLS over a memory pair', () => within(() => memoryPair()));
+suite('TLS within TLS over a Duplex', () => within(duplexes));
