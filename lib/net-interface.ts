@@ -5,6 +5,9 @@
  * Connections are told apart by ids, integers from 0 to 2^31 - 1; one that is gone is ERR_OUT_OF_RANGE. Counts of bytes
  * may be negative: then they are an errno, negated, as in `util.getSystemErrorName`.
  *
+ * A connection may have a filter, which comes from the addon miniproto_tls: then `receive`, `send` and arriving bytes are
+ * plaintext, and what the filter says by itself (handshakes, alerts) leaves without anybody's being told.
+ *
  * native/net/reactor.h has the same words in C++, and a flag more, which nobody needs here: that a receive was full.
  */
 import type { LengthFraming, SeparatorFraming, WebSocketFraming } from './native-interface.js';
@@ -24,6 +27,8 @@ export const E_TABLE = 4;
 export const E_ROWS = 5;
 /** A negative errno, where EVENT_FAILED is set. */
 export const E_ERROR = 6;
+/** With a filter: TLS_* of lib/tls-interface.ts, as they were when the event was written, and FILTER_OUTGOING. */
+export const E_STATE = 7;
 
 /** The connection can be read. Told once for each WANT_READ. */
 export const EVENT_READABLE = 1;
@@ -31,9 +36,14 @@ export const EVENT_READABLE = 1;
 export const EVENT_WRITABLE = 2;
 /** Bytes lie in the arena until the turn ends. */
 export const EVENT_ARRIVED = 4;
-/** The peer has ended its side. */
+/** The peer has ended its side; with a filter, in its words (TLS_ENDED) or without any. */
 export const EVENT_ENDED = 8;
 export const EVENT_FAILED = 16;
+/** The filter's state has got further, or it has news. Told without being asked for, in the turn after it happened. */
+export const EVENT_CHANGED = 64;
+
+/** Beside the bits of a filter's state: something waits to leave. */
+export const FILTER_OUTGOING = 0x100;
 
 /** Tell once when the connection can be read. */
 export const WANT_READ = 1;
@@ -91,20 +101,42 @@ export interface NetInterface {
   start(arena: Uint8Array, table: Int32Array, events: Int32Array, onTurn: (count: number) => void): number;
   /** Duplicates a socket's descriptor. @returns the id of the connection, or a negative errno. */
   add(descriptor: number): number;
-  /** Closes the connection. */
+  /** Closes the connection. With a filter, what it has still to say is tried once. */
   remove(id: number): void;
   /** Lets go of the connection. @returns its descriptor, the caller's from now on. */
   detach(id: number): number;
-  /** Ends our side. @returns 0 or a negative errno. */
+  /**
+   * Ends our side. With a filter: has it say so, and ends the connection's side once that has left.
+   * @returns 0 or a negative errno.
+   */
   shutdown(id: number): number;
-  /** Sets what is wanted, WANT_*. @returns 0 or a negative errno. */
+  /**
+   * Sets what is wanted, WANT_*. With a filter this also begins its handshake, where reading is wanted, and takes notice of
+   * what was done to it elsewhere: a pause that is over, something more to say.
+   * @returns 0 or a negative errno.
+   */
   want(id: number, wants: number): number;
   /** 1: waiting for the connection keeps the process alive. */
   setReferenced(id: number, referenced: 0 | 1): void;
   /** What WANT_FLOW frames with; -1: nothing. */
   setFramer(id: number, framer: number): void;
-  /** Receives into bytes[from, to), which is not empty; `peek` leaves the bytes in the system. @returns 0 at the end. */
+  /**
+   * From now on the filter, a value of TlsInterface.filter, stands between the connection and everybody else; what waits
+   * in it leaves. Null takes it away, and what waits in it is lost.
+   * @returns 0 or a negative errno. @throws ERR_INVALID_ARG_TYPE for anything that miniproto_tls has not made.
+   */
+  setFilter(id: number, filter: object | null): number;
+  /** @returns the bits of the filter's state, and FILTER_OUTGOING; 0 without a filter. */
+  filterState(id: number): number;
+  /**
+   * Receives into bytes[from, to), which is not empty; `peek` leaves the bytes in the system. With a filter: as much
+   * plaintext as there is and has room; EPROTO once it has failed; peeking is EOPNOTSUPP. @returns 0 at the end.
+   */
   receive(id: number, bytes: Uint8Array, from: number, to: number, peek: 0 | 1): number;
+  /**
+   * Sends bytes[from, to). With a filter: the plaintext that was taken, for good; 0 while it has to hear from the peer
+   * first; EAGAIN until everything that was taken before has left; EPROTO once it has failed.
+   */
   send(id: number, bytes: Uint8Array, from: number, to: number): number;
   /** One gather write, of the first 64 parts. */
   sendParts(id: number, parts: readonly Uint8Array[]): number;

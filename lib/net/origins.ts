@@ -5,6 +5,7 @@
  */
 import type { Server, Socket } from 'node:net';
 import type { Connection } from './connection.js';
+import { SocketStream } from './socket-stream.js';
 
 const connectionsOf = new WeakMap<Server, Set<Connection>>();
 const none: ReadonlySet<Connection> = new Set();
@@ -15,6 +16,8 @@ export function count(socket: Socket, stream: Connection): void {
   if (typeof server !== 'object' || server === null) return;
   const connections = connectionsOf.get(server) ?? new Set();
   connectionsOf.set(server, connections);
+  // A native one takes its place along when it becomes another stream, a secure one.
+  if (stream instanceof SocketStream) return stream.joins(connections);
   connections.add(stream);
   stream.whenClosed(() => connections.delete(stream));
 }

@@ -14,6 +14,9 @@
  * A connection that Node has still to write for (`adopt` of a busy socket) has no id yet: it reads nothing and takes
  * nothing until `attach`.
  *
+ * A secure socket (lib/tls/secure-socket-stream.ts) is one of these, whose connection has a filter; what it does
+ * otherwise are the protected methods.
+ *
  * Over 400 lines, because what a connection waits for, receives, sends, and when it may be closed hang together.
  */
 import { inspect } from 'node:util';
@@ -39,7 +42,7 @@ import {
   WANT_READ,
   WANT_WRITE,
 } from '../net-interface.js';
-import { NOT_READY, type NotReady } from '../status.js';
+import { type NeedRead, NOT_READY, type NotReady } from '../status.js';
 import { BaseStream } from '../streams/base-stream.js';
 import type { ReadyOptions, Watcher } from '../streams/byte-stream.js';
 import { type Connection, describeConnection, type ReleasedSocket } from './connection.js';
@@ -77,7 +80,7 @@ export interface SocketStreamOptions extends TimeoutOptions {
 /** A native socket. `adopt`, `listen` and `connect` make it. */
 export class SocketStream extends BaseStream implements Connection {
   readonly native = true;
-  readonly reason = 'the socket is native';
+  readonly reason: string = 'the socket is native';
   readonly #reactor: Reactor;
   /** Once somebody has asked for them. */
   #addresses: SocketAddresses | undefined;
@@ -116,7 +119,12 @@ export class SocketStream extends BaseStream implements Connection {
     this.setTimeouts(options);
   }
 
-  /** The connection's id in the reactor. Internal. */
+  /** Internal: whose connection this is. */
+  get reactor(): Reactor {
+    return this.#reactor;
+  }
+
+  /** The connection's id in the reactor; -1 without one. Internal. */
   get id(): number {
     return this.#id;
   }
@@ -138,7 +146,7 @@ export class SocketStream extends BaseStream implements Connection {
     if (!this.#referenced) this.#reactor.net.setReferenced(id, 0);
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this });
     this.#beginExact();
-    if (this.#wants !== 0) this.#want(this.#wants, true);
+    if (this.#wants !== 0) this.want(this.#wants, 'again');
     this.#watchOn();
     this.wakeWriters();
     // Those who wait have waited for Node.
@@ -213,12 +221,12 @@ export class SocketStream extends BaseStream implements Connection {
     this.#mayReceive -= count;
     // A stream socket that gives less than it was asked for has no more.
     if (count > 0) return count === asked;
-    this.#stopped(count);
+    this.stopped(count);
     return false;
   }
 
-  /** No bytes came: nothing is there yet, the peer has ended, or the connection has failed. */
-  #stopped(count: number): void {
+  /** No bytes came: nothing is there yet, the peer has ended, or the connection has failed. @param count 0 or an errno, negated */
+  protected stopped(count: number): void {
     if (count === EAGAIN) return;
     if (count === 0) this.inputEnded();
     else this.fail(systemError('recv', count));
@@ -226,27 +234,36 @@ export class SocketStream extends BaseStream implements Connection {
 
   override ready(direction: 'read' | 'write', options?: ReadyOptions): Promise<void> {
     // Before the wait: it is one only where the reactor will tell.
-    if (direction === 'write' && this.#full && !this.destroyed) this.#want(this.#wants | WANT_WRITE);
+    if (direction === 'write' && this.awaitsRoom() && !this.destroyed) this.want(this.#wants | WANT_WRITE);
     const wait = super.ready(direction, options);
-    if (direction === 'read' && !this.ended && !this.destroyed) this.#want(this.#wants | WANT_READ);
+    if (direction === 'read' && !this.ended && !this.destroyed) this.want(this.#wants | WANT_READ);
     // What nobody waits for any more must not keep the process.
     if (options?.signal !== undefined) wait.catch(() => this.#forgo());
     return wait;
   }
 
+  /** Something has to leave before a write is taken, or before all is flushed. */
+  protected awaitsRoom(): boolean {
+    return this.#full;
+  }
+
   /** Somebody has left: what was wanted for them is wanted no longer, unless others wait. */
   #forgo(): void {
     if (this.#id === NO_ID || this.watcher !== undefined) return;
-    this.#want((this.awaited ? this.#wants & WANT_READ : 0) | (this.awaitedWrite ? this.#wants & WANT_WRITE : 0));
+    this.want((this.awaited ? this.#wants & WANT_READ : 0) | (this.awaitedWrite ? this.#wants & WANT_WRITE : 0));
   }
 
   /** Internal, see Watcher. */
   watch(watcher: Watcher | undefined): void {
     this.watcher = watcher;
-    // Whoever waits without watching still does.
-    if (watcher !== undefined) return this.#watchOn();
-    this.#want((this.#wants & WANT_WRITE) | (this.awaited ? WANT_READ : 0));
-    this.hear();
+    this.wantAnew();
+    if (watcher === undefined) this.hear();
+  }
+
+  /** Asks for what those who are there need. Whoever waits without watching still does. */
+  protected wantAnew(): void {
+    if (this.watcher !== undefined) return this.#watchOn();
+    this.want((this.#wants & WANT_WRITE) | (this.awaited ? WANT_READ : 0));
   }
 
   /**
@@ -265,7 +282,7 @@ export class SocketStream extends BaseStream implements Connection {
     const { input } = this;
     const large =
       this.#exact !== undefined || this.#bites > 0 || (input.length > 0 && input.needed - input.length >= LARGE_REST);
-    this.#want((this.#wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
+    this.want((this.#wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
     // What follows an unfinished record cannot be framed without it.
     const framer = input.length > 0 ? -1 : nativeFramer(this.#reactor.net, this.watcher.framer);
     if (framer === this.#framer) return;
@@ -273,12 +290,24 @@ export class SocketStream extends BaseStream implements Connection {
     this.#reactor.net.setFramer(this.#id, framer);
   }
 
-  #want(wants: number, always = false): void {
-    if (wants === this.#wants && !always) return;
+  /** @param given WANT_* @param when 'again': says it although it was said before. */
+  protected want(given: number, when: 'changed' | 'again' = 'changed'): void {
+    const wants = given | this.wantsBesides();
+    if (wants === this.#wants && when === 'changed') return;
     this.#wants = wants;
     if (this.#id === NO_ID) return;
     const result = this.#reactor.net.want(this.#id, wants);
     if (result < 0) this.fail(systemError('epoll_ctl', result));
+  }
+
+  /** WANT_* that are wanted although nobody here waits. */
+  protected wantsBesides(): number {
+    return 0;
+  }
+
+  /** Says again what is wanted, so that the reactor looks at the connection's filter. */
+  protected nudge(): void {
+    this.want(this.#wants, 'again');
   }
 
   /** Internal: one event of a turn. */
@@ -337,18 +366,22 @@ export class SocketStream extends BaseStream implements Connection {
     return true;
   }
 
-  override get pendingWrite(): NotReady | undefined {
+  override get pendingWrite(): NotReady | NeedRead | undefined {
     return !this.destroyed && (this.#pending || this.#full) ? NOT_READY : undefined;
   }
 
   protected blocked(): boolean {
     // While the reactor will tell, there is no use in trying; otherwise trying is how one finds out.
-    return this.#pending || this.stalled;
+    return this.#pending || this.#awaitsTurn;
+  }
+
+  get #awaitsTurn(): boolean {
+    return this.#full && (this.#wants & WANT_WRITE) !== 0;
   }
 
   /** The system took less than it was given, and has not said that there is room again. */
   get stalled(): boolean {
-    return this.#full && (this.#wants & WANT_WRITE) !== 0;
+    return this.#awaitsTurn;
   }
 
   protected override endsAtOnce(): boolean {
@@ -369,7 +402,7 @@ export class SocketStream extends BaseStream implements Connection {
     return this.#sent(sent, single ? first.length : sumOf(parts));
   }
 
-  tryWriteRange(bytes: Buffer, from: number, to: number): number | NotReady {
+  tryWriteRange(bytes: Buffer, from: number, to: number): number | NotReady | NeedRead {
     this.checkWritable();
     if (this.blocked()) return NOT_READY;
     return this.#sent(this.#reactor.net.send(this.#id, bytes, from, to), to - from) || NOT_READY;
@@ -390,14 +423,15 @@ export class SocketStream extends BaseStream implements Connection {
 
   /** @param sent bytes, or a negative errno. @returns the bytes that were taken, 0 when the system would block. */
   #sent(sent: number, wanted: number): number {
-    if (sent < 0) return this.#notSent(sent);
+    if (sent <= 0) return this.notSent(sent);
     this.#full = false;
     if (sent < wanted) this.#stalled();
     this.bytesSent += sent;
     return sent;
   }
 
-  #notSent(errno: number): number {
+  /** @param errno negated. @returns 0 when the system would block. @throws the stream's failure. */
+  protected notSent(errno: number): number {
     if (errno !== EAGAIN && errno !== ENOBUFS) {
       const error = systemError('send', errno);
       this.failOutput(error);
@@ -418,8 +452,15 @@ export class SocketStream extends BaseStream implements Connection {
     if (this.#id === NO_ID) return;
     const result = this.#reactor.net.shutdown(this.#id);
     if (result < 0 && result !== ENOTCONN) throw systemError('shutdown', result);
+    const left = this.lastLeft();
+    if (left !== undefined) await left;
     this.#finished = true;
     if (this.ended) this.#close(undefined);
+  }
+
+  /** Resolves when our end has left; undefined where it is gone at once. */
+  protected lastLeft(): Promise<void> | undefined {
+    return undefined;
   }
 
   // ---------------------------------------------------------------- life
@@ -454,7 +495,38 @@ export class SocketStream extends BaseStream implements Connection {
     this.#among?.delete(this);
     const listeners = this.#closeListeners;
     this.#closeListeners = undefined;
+    this.letGoBelow();
     if (listeners !== undefined) for (const listener of listeners) listener();
+  }
+
+  /** The connection is not ours any more: whatever else belongs to it may go. */
+  protected letGoBelow(): void {
+    // Nothing does.
+  }
+
+  /**
+   * Takes another stream's connection, with what is known of it: who counts it, who hears of its end, its timeouts unless
+   * this one has its own. That stream is destroyed by it, the connection is not. Internal.
+   * Pre: this stream has none; the other one is attached, and nobody watches it.
+   * @returns what was received and not consumed.
+   */
+  takeOver(other: SocketStream): Buffer {
+    other.hear();
+    if (other.#id === NO_ID) throw systemError('take over', EBADF);
+    other.#exact?.leave();
+    const unread = other.input.take(other.input.length);
+    this.#referenced = other.#referenced;
+    this.#closeListeners = other.#closeListeners;
+    other.#closeListeners = undefined;
+    if (other.#among !== undefined) this.joins(other.#among);
+    if (this.#timeouts === undefined && other.#timeouts !== undefined) this.setTimeouts(other.#timeouts.options);
+    const finished = other.#finished;
+    const id = other.#forget();
+    this.#addresses = other.#addresses;
+    other.#closed(undefined);
+    other.destroy();
+    this.attach(id, { finished });
+    return unread;
   }
 
   /** Is in the set until it is closed. Internal; one set. */
@@ -527,8 +599,12 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   [inspect.custom](): string {
+    return this.describe('SocketStream', 'native');
+  }
+
+  protected describe(name: string, kind: string): string {
     const state = this.#pending ? 'adopting' : this.#id === NO_ID ? 'closed' : this.ended ? 'ended' : 'open';
-    return describeConnection('SocketStream', this, `native, ${state}`);
+    return describeConnection(name, this, `${kind}, ${state}`);
   }
 }
 

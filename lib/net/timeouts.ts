@@ -23,6 +23,8 @@ export interface Timed {
   readonly input: { readonly offset: number; readonly length: number };
   /** Bytes sent so far. */
   readonly bytesSent: number;
+  /** Where what was taken may wait here for the system: bytes that it has taken so far. */
+  readonly bytesLeft?: number;
   /** Output waits for the system. */
   readonly stalled: boolean;
   destroy(error: Error): void;
@@ -62,12 +64,22 @@ export class SocketTimeouts {
     this.#stallMs = stallMs;
   }
 
+  /** What it was made of. */
+  get options(): TimeoutOptions {
+    return {
+      idleTimeoutMs: this.#idleMs,
+      firstRecordTimeoutMs: this.#firstMs,
+      writeStallTimeoutMs: this.#stallMs,
+    };
+  }
+
   stop(): void {
     timed.delete(this);
   }
 
   look(now: number): void {
-    const { input, bytesSent, stalled } = this.#connection;
+    const { input, stalled } = this.#connection;
+    const bytesSent = (stalled ? this.#connection.bytesLeft : undefined) ?? this.#connection.bytesSent;
     const moved = input.offset + input.length + bytesSent;
     if (moved !== this.#moved) this.#movedAt = now;
     if (bytesSent !== this.#sent || !stalled) this.#sentAt = now;

@@ -8,6 +8,7 @@ import { nativeTls } from '../native.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { nodeTls } from './node-tls.js';
 import { clientPlan, serverPlan, type TlsClientOptions, type TlsPlan, type TlsServerOptions } from './options.js';
+import { SecureSocketStream } from './secure-socket-stream.js';
 import type { SecureStream } from './secure-stream.js';
 import { TlsStream } from './tls-stream.js';
 
@@ -68,7 +69,9 @@ export function secureStream(source: ByteStream | Duplex, plan: TlsPlan): Secure
   if (tls === undefined) return nodeTls(source, plan);
   const lower = asByteStream(source);
   checkNoConversation(lower, 'the byte stream has a framed stream on it: use its upgrade, or startTls');
-  const secure = new TlsStream(tls, lower, plan);
+  const secure = SecureSocketStream.takes(lower)
+    ? new SecureSocketStream(tls, lower, plan)
+    : new TlsStream(tls, lower, plan);
   passConversation(lower, secure);
   return secure;
 }

@@ -221,7 +221,8 @@ void Reactor::settle(int32_t id, Connection& connection) {
     const bool held = socket.replies >= kMostReplies;
     socket.replies = 0;
     // In the middle of a handshake it has still to say that it closes.
-    const bool ends = socket.ending && !socket.ended && (socket.filter->state() & (kFilterClosed | kFilterFailed)) != 0;
+    const bool closed = !socket.begun || (socket.filter->state() & (kFilterClosed | kFilterFailed)) != 0;
+    const bool ends = socket.ending && !socket.ended && closed;
     if (ends) ::shutdown(connection.descriptor, SHUT_WR);
     socket.ended = socket.ended || ends;
     if (connection.inner == 0) return;
@@ -303,8 +304,10 @@ int64_t Reactor::sendFiltered(int32_t id, Connection& connection, const iovec* p
 }
 
 int Reactor::shutdownFiltered(int32_t id, Connection& connection) {
-  connection.filtered->filter->close();
-  connection.filtered->ending = true;
+  FilteredSocket& socket = *connection.filtered;
+  // A handshake that was not begun is not begun for the sake of its end.
+  if (socket.begun) socket.filter->close();
+  socket.ending = true;
   flush(id, connection);
   return 0;
 }
