@@ -21,8 +21,6 @@ export interface ByteDuplexOptions
 
 /** How a Duplex is used within the library. */
 interface ByteDuplexHandling {
-  /** Touch nothing before `begin` is called. */
-  hold?: boolean;
   /** What happens to the stream when the Duplex is destroyed. Default: it is destroyed too. */
   letGo?: (error: Error | null) => void;
 }
@@ -58,15 +56,19 @@ export class ByteDuplex extends Duplex {
   readonly #letGo: (error: Error | null) => void;
 
   /** Internal: use `toDuplex`. */
-  constructor(stream: ByteStream, { hold = false, letGo, ...options }: ByteDuplexHandling & ByteDuplexOptions = {}) {
+  constructor(stream: ByteStream, { letGo, ...options }: ByteDuplexHandling & ByteDuplexOptions = {}) {
     // Not in object mode and with bytes only, whatever the options say.
     super({ ...options, objectMode: false, decodeStrings: true });
     this.#stream = stream;
     this.#letGo = letGo ?? ((error) => stream.destroy(error ?? undefined));
-    if (hold) this.#held = [];
   }
 
-  /** Ends the hold: everything that was asked for meanwhile happens now. */
+  /** Touches the stream no more until `begin` is called; what is on its way goes on. Internal. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  /** Ends the hold: everything that was asked for meanwhile happens now. Internal. */
   begin(): void {
     const held = this.#held ?? [];
     this.#held = undefined;

@@ -14,14 +14,17 @@ import type { Duplex } from 'node:stream';
 import { checkServerIdentity, type TLSSocket } from 'node:tls';
 import { checkBoolean, checkInteger, checkObject, checkString, checkUint8Array } from '../arguments.js';
 import { LimitError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
+import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { nativeInfo } from '../native.js';
 import type { Connection, ReleasedSocket } from '../net/connection.js';
 import { NodeConnection } from '../net/node-connection.js';
 import { Sweep } from '../net/sweep.js';
 import type { SocketAddresses, SocketCounters } from '../net-interface.js';
-import type { ByteStream, ReadyOptions } from '../streams/byte-stream.js';
+import { checkCloseOptions, Deadline } from '../streams/base-stream.js';
+import type { ByteStream, CloseOptions, ReadyOptions } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 import { certificateError, type NodeTlsError, nodeTlsError } from './node-tls-errors.js';
+import { certificateOf, isFor } from './node-tls-session.js';
 import type { TlsPlan } from './options.js';
 import type { SecureStream, TlsDetails, UpdateKeysOptions } from './secure-stream.js';
 import { endedInHandshake, truncatedError } from './tls-errors.js';
@@ -62,6 +65,9 @@ export class NodeTlsStream extends NodeConnection implements SecureStream {
   #lowerEnded = false;
   #closeNotified = false;
   #released = false;
+  /** The time of a careful end, and the end of the stream below in it. */
+  #careful: Deadline | undefined;
+  #lowerClosed: Promise<void> | undefined;
 
   /** Internal: use `nodeTls`. */
   constructor(socket: TLSSocket, lower: NodeTlsLower, plan: TlsPlan) {
@@ -148,8 +154,12 @@ export class NodeTlsStream extends NodeConnection implements SecureStream {
   #serverProblem(): NodeTlsError | undefined {
     const code = this.#socket.authorizationError as unknown as string | null;
     if (code !== null) return Object.assign(new Error(code), { code });
-    const { host } = this.#plan;
-    return host === undefined ? undefined : checkServerIdentity(host, this.#socket.getPeerCertificate(true));
+    const { host, session } = this.#plan;
+    if (host === undefined) return undefined;
+    if (!this.#socket.isSessionReused()) return checkServerIdentity(host, this.#socket.getPeerCertificate(true));
+    // Node has no certificate now.
+    const peer = session === undefined ? undefined : certificateOf(session);
+    return peer !== undefined && isFor(peer, host) ? undefined : otherHost(host);
   }
 
   /** What is wrong with a client's certificate, or with there being none. */
@@ -164,7 +174,10 @@ export class NodeTlsStream extends NodeConnection implements SecureStream {
     const socket = this.#socket;
     const cipher = socket.getCipher();
     const key = socket.getEphemeralKeyInfo() as { name?: string } | null;
+    const resumed = socket.isSessionReused();
+    const { session } = this.#plan;
     this.#peer = socket.getPeerX509Certificate();
+    if (resumed && session !== undefined) this.#peer ??= certificateOf(session);
     this.#own = socket.getX509Certificate();
     const shown = this.#peer !== undefined;
     this.#details = {
@@ -175,7 +188,7 @@ export class NodeTlsStream extends NodeConnection implements SecureStream {
       signature: '',
       alpnProtocol: socket.alpnProtocol || '',
       servername: this.#plan.servername ?? ((socket as { servername?: string | false }).servername || ''),
-      resumed: socket.isSessionReused(),
+      resumed,
       authorized: shown && problem === undefined && this.#judges,
       authorizationError: shown ? problem?.code : undefined,
     };
@@ -257,9 +270,20 @@ export class NodeTlsStream extends NodeConnection implements SecureStream {
 
   protected override abandon(error: MiniprotoError | undefined): void {
     this.#over(error ?? new TransportError('ERR_STREAM_DESTROYED'));
-    // First, or Node's socket would have it end with care.
-    if (!this.#released) this.#lower.bytes?.destroy(error);
+    const { bytes } = this.#lower;
+    const done = error === undefined && this.ended;
+    // First, since Node's socket would have it end with care, and in its own time.
+    if (done && this.#careful !== undefined) this.#lowerClosed = bytes?.close({ timeoutMs: this.#careful.leftMs });
+    else if (!this.#released) bytes?.destroy(error);
     super.abandon(error);
+  }
+
+  /** Both have said close_notify, and then the stream below gets the time that is left. */
+  override async close(options: CloseOptions = {}): Promise<void> {
+    checkCloseOptions(options);
+    this.#careful ??= new Deadline(options.timeoutMs ?? CLOSE_TIMEOUT_MS, options.signal);
+    await super.close(options);
+    await this.#lowerClosed;
   }
 
   override release(): ReleasedSocket {
@@ -341,6 +365,11 @@ export class NodeTlsStream extends NodeConnection implements SecureStream {
       ? (bytes as Connection)
       : undefined;
   }
+}
+
+function otherHost(host: string): NodeTlsError {
+  const error = new Error(`the session is not one with ${host}`);
+  return Object.assign(error, { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
 }
 
 const NOWHERE: SocketAddresses = {

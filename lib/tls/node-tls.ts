@@ -9,12 +9,14 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect, TLSSocket, type TLSSocketOptions } from 'node:tls';
 import { ByteDuplex } from '../adapters/byte-duplex.js';
+import { checkNoConversation, passConversation } from '../framed/conversations.js';
 import { asByteStream } from '../framed/framed.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { addressesOf } from '../net/connection.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { claim } from '../streams/duplex-stream.js';
 import { nodeContext, sniCallbackOf } from './node-tls-context.js';
+import { certificateOf, isFor } from './node-tls-session.js';
 import { type NodeTlsLower, NodeTlsStream } from './node-tls-stream.js';
 import type { TlsPlan } from './options.js';
 import type { SecureStream } from './secure-stream.js';
@@ -30,20 +32,29 @@ export function nodeTls(source: ByteStream | Duplex, plan: TlsPlan): SecureStrea
   nodeContext(plan.context);
   const lower = lowerOf(source, plan);
   const socket = plan.role === 'client' ? clientSocket(lower.duplex, plan) : serverSocket(lower.duplex, plan, sni);
-  return new NodeTlsStream(socket, lower, plan);
+  const secure = new NodeTlsStream(socket, lower, plan);
+  if (lower.bytes !== undefined) passConversation(lower.bytes, secure);
+  return secure;
 }
 
 function lowerOf(source: ByteStream | Duplex, plan: TlsPlan): NodeTlsLower {
+  const { unsent = NO_BYTES } = plan;
   if (isBareSocket(source) && plan.truncation === 'end' && plan.handshake === 'now') {
     claim(source);
     // Our side stays open when the peer's ends.
     source.allowHalfOpen = true;
+    if (unsent.length > 0) source.write(unsent);
     return { duplex: source, bytes: undefined, addresses: () => addressesOf(source) };
   }
   const stream = asByteStream(source);
-  const bytes = new ByteDuplex(stream, { hold: plan.handshake === 'lazy', letGo: (error) => letGo(stream, error) });
+  checkNoConversation(stream, 'the byte stream has a framed stream on it: use its upgrade, or startTls');
+  const bytes = new ByteDuplex(stream, { letGo: (error) => letGo(stream, error) });
+  if (unsent.length > 0) bytes.write(unsent);
+  if (plan.handshake === 'lazy') bytes.hold();
   return { duplex: bytes, bytes: stream, begin: () => bytes.begin() };
 }
+
+const NO_BYTES = new Uint8Array(0);
 
 /** Node sends an alert and destroys its socket at once; the alert has to leave. */
 function letGo(stream: ByteStream, error: Error | null): void {
@@ -58,16 +69,24 @@ function isBareSocket(source: ByteStream | Duplex): source is Socket {
 }
 
 function clientSocket(duplex: Duplex, plan: TlsPlan): TLSSocket {
-  const { context, servername, session } = plan;
+  const { context, servername } = plan;
+  const session = offered(plan);
   return connect({
     ...socketOptions(duplex, plan),
     socket: duplex,
     secureContext: nodeContext(context),
     ...(servername === undefined ? {} : { servername }),
     ...(session === undefined ? {} : { session: Buffer.from(session) }),
-    // NodeTlsStream does it, also for a session that was taken up again.
+    // NodeTlsStream does it.
     checkServerIdentity: () => undefined,
   });
+}
+
+/** Node does not ask whom a certificate is for when a session is taken up again. */
+function offered({ session, host, context }: TlsPlan): Uint8Array | undefined {
+  if (session === undefined || host === undefined || !context.verifies) return session;
+  const peer = certificateOf(session);
+  return peer !== undefined && isFor(peer, host) ? session : undefined;
 }
 
 function serverSocket(duplex: Duplex, plan: TlsPlan, sni: ReturnType<typeof sniCallbackOf>): TLSSocket {

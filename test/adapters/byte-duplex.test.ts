@@ -113,7 +113,8 @@ describe('ByteDuplex', () => {
 
   it('touches nothing while it is held, and then does all that was asked for', async () => {
     const [one, other] = memoryPair();
-    const duplex = new ByteDuplex(one, { hold: true });
+    const duplex = new ByteDuplex(one);
+    duplex.hold();
     await writeAll(other, Buffer.from('question'));
     const read = once(duplex, 'data');
     duplex.end('answer');

@@ -1,0 +1,45 @@
+/**
+ * The certificate that a session was made with. Node gives none for a session that was taken up again, and does not ask
+ * then whom it is for; so it is taken out of the session (OpenSSL's SSL_SESSION, DER), which is offered only where it is
+ * for the host that is wanted. Else there is a whole handshake, and a certificate to be judged.
+ *
+ *     SEQUENCE { version, SSL version, cipher, id, secret, [1] time, [2] timeout, [3] certificate, … }
+ */
+import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+
+const SEQUENCE = 0x30;
+/** Constructed, of the context, number 3. */
+const PEER = 0xa3;
+
+/** @returns undefined where it has none, or is no session. */
+export function certificateOf(session: Uint8Array): X509Certificate | undefined {
+  const bytes = Buffer.from(session.buffer, session.byteOffset, session.byteLength);
+  try {
+    const whole = element(bytes, 0);
+    if (whole.tag !== SEQUENCE) return undefined;
+    for (let at = whole.from; at < whole.to; ) {
+      const { tag, from, to } = element(bytes, at);
+      if (tag === PEER) return new X509Certificate(bytes.subarray(from, to));
+      at = to;
+    }
+  } catch {
+    // Whatever it is, it will not be offered.
+  }
+  return undefined;
+}
+
+/** Whether a certificate is for this name or address. */
+export function isFor(certificate: X509Certificate, host: string): boolean {
+  return (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined;
+}
+
+/** One element of DER: where its contents are. @throws ERR_OUT_OF_RANGE where it is cut off. */
+function element(bytes: Buffer, at: number): { tag: number; from: number; to: number } {
+  const first = bytes.readUInt8(at + 1);
+  // Above 0x80 it is the number of bytes that hold the length.
+  const more = first > 0x80 ? first & 0x7f : 0;
+  const from = at + 2 + more;
+  const length = more === 0 ? first : bytes.readUIntBE(at + 2, more);
+  return { tag: bytes.readUInt8(at), from, to: from + length };
+}
