@@ -8,6 +8,7 @@
  *   has some               decides               resolves
  *   has ended              has to decide         resolves
  */
+import { setImmediate as nextPoll } from 'node:timers/promises';
 import { checkUint8Array } from '../arguments.js';
 import { LimitError, ProtocolError } from '../errors.js';
 import { EOF, NEED_WRITE } from '../status.js';
@@ -128,6 +129,7 @@ class Patience {
       if (!deadline.signal.aborted) throw error;
     }
     // A thread that was busy for as long hears of the timer before it hears of what came meanwhile.
+    await nextPoll();
     stream.tryFill(before + 1);
     if (stream.input.length > before) return undefined;
     if (before === 0 && this.#times.silent === 'default') return { protocol: 'default', because: 'silence' };

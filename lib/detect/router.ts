@@ -9,7 +9,7 @@
  *   others   a byte stream (a secure one of TLS)  detection on that one
  *   others   anything else                        handled
  */
-import { checkFunction, checkObject, invalidArgType } from '../arguments.js';
+import { checkFunction, checkObject, checkOneOf, invalidArgType } from '../arguments.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { detectOn, unknownProtocol } from './detect.js';
 import type { Detected, DetectedDefault, DetectedOwn, DetectedTls, KnownProtocol, KnownProtocols } from './detected.js';
@@ -90,6 +90,7 @@ export function checkRoutes(handlers: ProtocolHandlers, options: DispatchOptions
     detectors[name] = protocol.detect;
   }
   for (const [name, handler] of Object.entries({ ...known, default: rest })) {
+    if (name !== 'default') checkOneOf('handlers', name, KNOWN_PROTOCOLS);
     if (handler !== undefined) checkFunction(`handlers.${name}`, handler);
   }
   const protocols = KNOWN_PROTOCOLS.filter((name) => handlers[name] !== undefined);
