@@ -22,7 +22,11 @@ export async function connectTls(options: ConnectTlsOptions): Promise<SecureStre
   // As Node: where nothing is said, it is this machine.
   const where = typeof host === 'string' ? host : 'path' in options ? undefined : 'localhost';
   const plan = clientPlan({ ...options, host: servername ?? (host === false ? false : where) } as TlsClientOptions);
-  const lower = await connect({ ...options, ...UNTIMED, ...(where === undefined ? {} : { host: where }) } as ConnectOptions);
+  const lower = await connect({
+    ...options,
+    ...UNTIMED,
+    ...(where === undefined ? {} : { host: where }),
+  } as ConnectOptions);
   const secure = secureStream(lower, plan);
   try {
     await secure.handshake({ signal });

@@ -18,6 +18,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { checkObject, checkSignal } from '../arguments.js';
 import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
+import { endConversation } from '../framed/conversations.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import type { Connection } from '../net/connection.js';
 import { SocketTimeouts, type TimeoutOptions } from '../net/timeouts.js';
@@ -58,6 +59,8 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   #pulling = false;
   /** Bytes of answers to what was read, made while nothing left. */
   #answers = 0;
+  /** close_notify has been said. */
+  #ending = false;
   /** Our side was ended with close_notify and everything has left. */
   #finished = false;
   /** Ending TLS is not to end the stream below. */
@@ -177,10 +180,12 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     const reads = (session.begun && !secured) || this.awaited || this.watcher !== undefined;
     const mayRead = !this.ended && !this.destroyed && !session.paused;
     const waits = this.#outflow.waiting > 0;
+    // Two that end at once, with no room between them, have to hear each other.
+    const hears = this.#ending && waits && this.input.length < this.readHighWaterMark;
     const writes = waits || (this.awaitedWrite && secured && (this.blocked() || !this.flushed()));
     if (this.awaitedWrite && secured && !writes) this.wakeWriters();
     const direction = waits ? this.#outflow.direction : 'write';
-    this.#waits.want({ read: reads && mayRead, write: writes && !this.destroyed ? direction : undefined });
+    this.#waits.want({ read: (reads || hears) && mayRead, write: writes && !this.destroyed ? direction : undefined });
   }
 
   /** The stream below may have bytes. */
@@ -351,6 +356,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     // A handshake that nobody has begun is not begun for the sake of its end.
     if (session.begun) {
       if (!session.secured) await this.handshake();
+      this.#ending = true;
       this.#tls.shutdown(session.id);
       session.update();
       while (!this.#send()) await super.ready('write', this.#looking());
@@ -465,6 +471,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     input.append(rest);
     input.append(later);
     this.#released = true;
+    endConversation(this.#lower);
     this.destroy();
     return this.#lower;
   }

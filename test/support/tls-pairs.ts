@@ -1,7 +1,7 @@
 /** Two ends that speak TLS with each other, over whatever carries bytes. */
 import { Duplex } from 'node:stream';
 import { memoryPair } from 'miniproto';
-import { type SecureStream, type TlsClientOptions, tlsClient, type TlsServerOptions, tlsServer } from 'miniproto/tls';
+import { type SecureStream, type TlsClientOptions, type TlsServerOptions, tlsClient, tlsServer } from 'miniproto/tls';
 import { nativeTls } from '#lib/native';
 import type { ByteStream } from '#lib/streams/byte-stream';
 import { certificate, identity } from './certificates.js';

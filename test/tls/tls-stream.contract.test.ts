@@ -1,6 +1,7 @@
 /** The contract of byte streams over TlsStream, on every kind of stream below. */
-import { memoryPair } from 'miniproto';
+
 import type { Duplex } from 'node:stream';
+import { memoryPair } from 'miniproto';
 import type { ByteStream } from '#lib/streams/byte-stream';
 import { byteStreamContract, type ContractTraits, type Pair } from '../support/byte-stream-contract.js';
 import { describeTls, duplexes, secured, tlsOver } from '../support/tls-pairs.js';
