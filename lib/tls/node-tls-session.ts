@@ -4,18 +4,21 @@
  * for the host that is wanted. Else there is a whole handshake, and a certificate to be judged.
  *
  *     SEQUENCE { version, SSL version, cipher, id, secret, [1] time, [2] timeout, [3] certificate, … }
+ *
+ * Later versions of Node (24.21 is one) put a mark and the server's name in front of it, and take nothing else back.
  */
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 
+const MARK = Buffer.from('\0nodejs:tls:session:');
 const SEQUENCE = 0x30;
 /** Constructed, of the context, number 3. */
 const PEER = 0xa3;
 
 /** @returns undefined where it has none, or is no session. */
 export function certificateOf(session: Uint8Array): X509Certificate | undefined {
-  const bytes = Buffer.from(session.buffer, session.byteOffset, session.byteLength);
   try {
+    const bytes = withoutMark(Buffer.from(session.buffer, session.byteOffset, session.byteLength));
     const whole = element(bytes, 0);
     if (whole.tag !== SEQUENCE) return undefined;
     for (let at = whole.from; at < whole.to; ) {
@@ -27,6 +30,13 @@ export function certificateOf(session: Uint8Array): X509Certificate | undefined 
     // Whatever it is, it will not be offered.
   }
   return undefined;
+}
+
+/** Behind the mark: its version, a zero byte, and the name, its length in two bytes before it. */
+function withoutMark(session: Buffer): Buffer {
+  if (!session.subarray(0, MARK.length).equals(MARK)) return session;
+  const at = session.indexOf(0, MARK.length) + 1;
+  return session.subarray(at + 2 + session.readUInt16BE(at));
 }
 
 /** Whether a certificate is for this name or address. */

@@ -94,10 +94,15 @@ byteStreamContract("Node's tls on the sockets of Node themselves", async () => {
   const { accepted, connected } = await nodePair();
   return shaken({ one: client(connected, { truncation: 'end' }), other: server(accepted, { truncation: 'end' }) });
 });
-byteStreamContract("Node's tls over Node's tls", async () => {
-  const outer = await shaken(both());
-  return shaken({ one: client(outer.one), other: server(outer.other) });
-});
+byteStreamContract(
+  "Node's tls over Node's tls",
+  async () => {
+    const outer = await shaken(both());
+    return shaken({ one: client(outer.one), other: server(outer.other) });
+  },
+  // Node's streams move what they hold over many turns, and that it is full is seen after a few.
+  { backpressure: false },
+);
 
 for (const version of VERSIONS) {
   describe(`nodeTls against node:tls, ${version}`, () => {
@@ -174,7 +179,8 @@ for (const version of VERSIONS) {
       await converse(await shaken(both({ onSession: (session) => void sessions.push(session) }, { context })));
       const again = both({ session: sessions.at(-1)!, host: 'elsewhere.example' }, { context });
       assert.equal((await outcomes(again))[0], 'ERR_TLS_CERTIFICATE ERR_TLS_CERT_ALTNAME_INVALID');
-      const anyway = { session: sessions.at(-1)!, host: 'elsewhere.example', rejectUnauthorized: false };
+      const names = { servername: 'localhost', host: 'elsewhere.example' };
+      const anyway = { session: sessions.at(-1)!, ...names, rejectUnauthorized: false };
       const { one, other } = await shaken(both(anyway, { context }));
       assert.equal(one.info?.resumed, true);
       assert.equal(one.info.authorizationError, 'ERR_TLS_CERT_ALTNAME_INVALID');
