@@ -115,10 +115,11 @@ async function askProxy5(exchange: Exchange, asked: SocksAsked): Promise<SocksRe
   const { user, password, pipelined } = asked;
   const credentials = user === undefined ? undefined : credentialsBytes(user, password!);
   const methods = methodsFor(credentials, pipelined);
-  exchange.say(Buffer.from([5, methods.length, ...methods]));
+  const greeting = Buffer.from([5, methods.length, ...methods]);
   // The proxy thinks about its method while a name is looked up here.
+  if (!pipelined) exchange.say(greeting);
   const request = requestBytes5(asked.lookUp ? await lookedUp(asked, exchange.time) : asked);
-  if (pipelined) exchange.say(credentials === undefined ? request : Buffer.concat([credentials, request]));
+  if (pipelined) exchange.say(Buffer.concat([greeting, credentials ?? NOTHING, request]));
   const method = await exchange.hear((input) => takeMethod(input, methods), "the proxy's choice of a method");
   if (method === METHOD_PASSWORD) {
     if (!pipelined) exchange.say(credentials!);
@@ -129,6 +130,8 @@ async function askProxy5(exchange: Exchange, asked: SocksAsked): Promise<SocksRe
   const authentication = method === METHOD_PASSWORD ? 'password' : 'none';
   return { stream: exchange.stream, version: 5, bound, authentication };
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** Who says everything at once cannot leave the choice open. */
 function methodsFor(credentials: Buffer | undefined, pipelined: boolean): readonly number[] {

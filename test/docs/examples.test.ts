@@ -11,9 +11,12 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import * as detect from '../../dist/detect/index.js';
+import * as httpConnect from '../../dist/http-connect/index.js';
 import * as miniproto from '../../dist/index.js';
 import * as kernels from '../../dist/kernels.js';
 import * as proxyProtocol from '../../dist/proxy-protocol/index.js';
+import * as socks from '../../dist/socks/index.js';
 import * as websocket from '../../dist/websocket/index.js';
 import { type Block, exampleBlocks, fencedBlocks, listed, ROOT } from './blocks.js';
 import { runNode, runProgram, startServer } from './run.js';
@@ -51,7 +54,7 @@ const WEBSOCKET_SURROUNDINGS: Record<string, string> = {
 const DOCUMENTS = ['README.md', ...listed('docs', '.md')];
 const LANGUAGES = ['js', 'cjs', 'ts', 'text', 'sh', 'json'];
 /** The demo has a test of its own; servers do not end by themselves, and are spoken to below. */
-const NOT_HERE = /^(demo|echo-server|chat)/;
+const NOT_HERE = /^(demo|echo-server|chat|proxy-server)/;
 
 /** Where TypeScript is compiled: inside the project, so that 'miniproto' is this package. */
 const FOLDER = join(ROOT, 'dist-test', 'docs');
@@ -150,7 +153,10 @@ function moduleOf(block: Block): string {
     "import assert from 'node:assert/strict';",
     ...importsFor(code, kernels, 'miniproto/kernels'),
     ...importsFor(code, miniproto, 'miniproto'),
+    ...importsFor(code, detect, 'miniproto/detect'),
     ...importsFor(code, proxyProtocol, 'miniproto/proxy-protocol'),
+    ...importsFor(code, socks, 'miniproto/socks'),
+    ...importsFor(code, httpConnect, 'miniproto/http-connect'),
     ...importsFor(code, websocket, 'miniproto/websocket'),
     ...(/\bsplit\(/.test(code) ? ["import split from 'miniproto/split';"] : []),
   ];

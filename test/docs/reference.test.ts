@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as detect from '../../dist/detect/index.js';
 import { ERROR_MESSAGES } from '../../dist/errors.js';
+import * as httpConnect from '../../dist/http-connect/index.js';
 import * as miniproto from '../../dist/index.js';
 import * as kernels from '../../dist/kernels.js';
 import * as limits from '../../dist/limits.js';
 import * as proxyProtocol from '../../dist/proxy-protocol/index.js';
+import * as socks from '../../dist/socks/index.js';
+import * as tls from '../../dist/tls/index.js';
 import * as websocket from '../../dist/websocket/index.js';
 import { listed, ROOT } from './blocks.js';
 
@@ -19,9 +23,12 @@ const DOCUMENTS = [
   'kernels',
   'limits',
   'errors',
+  'detect',
   'proxy-protocol',
   'websocket',
   'websocket-deflate',
+  'proxies',
+  'tls',
 ];
 
 describe('documents list', () => {
@@ -46,7 +53,7 @@ describe('documents list', () => {
 
   it('everything that the entries export', () => {
     const text = DOCUMENTS.map((name) => read(`docs/${name}.md`)).join('\n');
-    const entries = [miniproto, kernels, proxyProtocol, websocket];
+    const entries = [miniproto, detect, kernels, proxyProtocol, websocket, socks, httpConnect, tls];
     for (const name of entries.flatMap((entry) => Object.keys(entry))) {
       assert.match(text, new RegExp(`\\b${name}\\b`), `${name} is exported and in no document`);
     }
@@ -61,11 +68,22 @@ describe('documents list', () => {
       'codecs/length-prefixed',
       'codecs/json-lines',
       'framed/framed',
+      'detect/options',
+      'detect/serve-any',
       'proxy-protocol/codec',
       'proxy-protocol/encode',
       'proxy-protocol/receive',
       'proxy-protocol/send',
       'proxy-protocol/listen',
+      'socks/client',
+      'socks/client-options',
+      'socks/connect',
+      'socks/server-options',
+      'http-connect/client',
+      'http-connect/server',
+      'tls/options',
+      'tls/secure-stream',
+      'tls/tls-context',
       'websocket/connection-options',
       'websocket/deflate/options',
       'websocket/server',
