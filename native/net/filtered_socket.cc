@@ -271,7 +271,8 @@ int64_t Reactor::receiveFiltered(int32_t id, Connection& connection, uint8_t* by
     if (count <= 0) break;
     opened += openInto(socket, static_cast<size_t>(count), bytes + opened, size - opened);
     flush(id, connection);
-    if (static_cast<size_t>(count) < most) break;
+    // A socket that gives less than it was asked for has no more; but with nothing to show for it, that has to be sure.
+    if (static_cast<size_t>(count) < most && opened > 0) break;
   }
   if (count < 0 && count != -EAGAIN) socket.receiveError = static_cast<int32_t>(count);
   const uint32_t state = filter.state();

@@ -1,5 +1,5 @@
 /**
- * The pairs of byte streams that the framed suites run on: memory, or native sockets while `overSockets` imports them.
+ * The pairs of byte streams that the framed suites run on: memory, or connections while `overSockets` imports them.
  *
  * A suite asks for a pair in the middle of a test and without waiting, as `memoryPair` allows, so sockets are connected
  * before each test and kept in stock. They are Unix sockets: what one end has written can be read at once at the other.
@@ -12,6 +12,22 @@ import { clearFaults, type SocketPair, setFaults, socketPairs } from './socket-p
 
 /** Pairs that one test may ask for. */
 const STOCK = 24;
+
+/** What the suites run over, in place of memory. */
+export interface Carrier {
+  /** For titles, and to register the suites once for each. */
+  readonly name: string;
+  /** Why there are none, or undefined. */
+  readonly obstacle: string | undefined;
+  readonly connect: (count: number) => Promise<SocketPair[]>;
+}
+
+const { native, reason } = nativeInfo().sockets;
+const SOCKETS: Carrier = {
+  name: 'native sockets',
+  obstacle: native ? undefined : reason,
+  connect: (count) => socketPairs('unix', count),
+};
 
 let sockets = false;
 const stock: SocketPair[] = [];
@@ -32,16 +48,17 @@ export const bytePair: typeof memoryPair = (options) => {
 };
 
 /**
- * Registers the suites of a test file once more, over native sockets; nothing where sockets are not native.
+ * Registers the suites of a test file once more, over connections; skipped where there are none.
  * @param file a path that `import` takes, of a file whose suites ask `bytePair` for their streams.
  */
-export async function overSockets(file: string): Promise<void> {
-  const { native, reason } = nativeInfo().sockets;
+export async function overSockets(file: string, { name, obstacle, connect }: Carrier = SOCKETS): Promise<void> {
   const original = globalThis.describe;
   const replaced = (title: string, body?: (this: Mocha.Suite) => void) => {
-    if (!native) return original.skip(`${title} [over native sockets: skipped, ${reason}]`, body!) as Mocha.Suite;
-    return original(`${title} [over native sockets]`, function () {
-      stockUp();
+    if (obstacle !== undefined) {
+      return original.skip(`${title} [over ${name}: skipped, ${obstacle}]`, body!) as Mocha.Suite;
+    }
+    return original(`${title} [over ${name}]`, function () {
+      stockUp(connect);
       globalThis.describe = original;
       body!.call(this);
       globalThis.describe = Object.assign(replaced, {
@@ -53,16 +70,16 @@ export async function overSockets(file: string): Promise<void> {
   globalThis.describe = Object.assign(replaced, { only: original.only, skip: original.skip }) as Mocha.SuiteFunction;
   try {
     // Another address is another module: its suites are registered again.
-    await import(`${file}?over=sockets`);
+    await import(`${file}?over=${encodeURIComponent(name)}`);
   } finally {
     globalThis.describe = original;
   }
 }
 
 /** Hooks of one suite. */
-function stockUp(): void {
+function stockUp(connect: Carrier['connect']): void {
   beforeEach(async () => {
-    stock.push(...(await socketPairs('unix', STOCK - stock.length)));
+    stock.push(...(await connect(STOCK - stock.length)));
     sockets = true;
   });
   afterEach(() => {
