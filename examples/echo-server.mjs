@@ -2,19 +2,22 @@
  * An echo server for lines, records behind a length of 4 bytes, or WebSockets: everything comes back as it was.
  *
  *     node examples/echo-server.mjs --protocol line|len32|ws --transport native|duplex --port 7000
- *         with ws: [--face own|ws] [--deflate alone|takeover]
+ *         with ws: [--face own|ws] [--deflate alone|takeover]   over TLS: --tls --cert FILE --key FILE
  *
  * Without words it takes lines, on native sockets, on a free port; it prints `up` and the port when it listens. `native`
  * reads and writes in C++ where there is an addon for it, and otherwise is what `duplex` is: Node's own sockets.
  * `onRecord` hands each record to a function where it lies, without an object of its own, and what a batch of them is
  * answered leaves in one piece. A peer that sends without reading is held by its own answers. WebSockets are served in
- * echo-server/websocket.mjs, through the library's own face or the one that the `ws` package has.
+ * echo-server/websocket.mjs, through the library's own face or the one that the `ws` package has. With `--tls` all of it
+ * goes over TLS, with the certificate and the key (PEM) of the two files.
  */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { exit } from 'node:process';
 import { parseArgs } from 'node:util';
 import { framed, lengthPrefixed, lines, listen } from 'miniproto';
+import { listenTls, TlsContext, tlsServer } from 'miniproto/tls';
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +26,9 @@ const { values } = parseArgs({
     port: { type: 'string', default: '0' },
     face: { type: 'string', default: 'own' },
     deflate: { type: 'string' },
+    tls: { type: 'boolean', default: false },
+    cert: { type: 'string' },
+    key: { type: 'string' },
   },
 });
 const address = { port: Number(values.port), host: '127.0.0.1' };
@@ -39,6 +45,11 @@ if (codec === undefined && values.protocol !== 'ws') {
   refuse(`there is no protocol '${values.protocol}'; there are line, len32 and ws`);
 }
 
+if (values.tls && (values.cert === undefined || values.key === undefined)) {
+  refuse('--tls needs a certificate and its key: --cert FILE --key FILE');
+}
+const identity = values.tls ? { cert: readFileSync(values.cert), key: readFileSync(values.key) } : undefined;
+
 /** Serves one connection, to its end. */
 async function echo(source) {
   const talk = framed(source, codec);
@@ -54,14 +65,18 @@ async function echo(source) {
 /** Each listens, and answers with the port. */
 const transports = {
   async duplex() {
+    const context = identity && new TlsContext(identity);
+    const serve = context === undefined ? echo : (socket) => echo(tlsServer(socket, { context }));
     // Half-open, so that a peer that has ended still gets its answers.
-    const server = createServer({ noDelay: true, allowHalfOpen: true }, echo);
+    const server = createServer({ noDelay: true, allowHalfOpen: true }, serve);
     server.listen(address);
     await once(server, 'listening');
     return server.address().port;
   },
   async native() {
-    const { port } = await listen(address, echo);
+    const { port } = await (identity === undefined
+      ? listen(address, echo)
+      : listenTls({ ...address, ...identity }, echo));
     return port;
   },
 };
@@ -70,7 +85,7 @@ if (transport === undefined) refuse(`there is no transport '${values.transport}'
 
 if (values.protocol === 'ws') {
   const { serveWebSockets } = await import('./echo-server/websocket.mjs');
-  console.log(`up ${await serveWebSockets(address, values)}`);
+  console.log(`up ${await serveWebSockets(address, { ...values, identity })}`);
 } else {
   console.log(`up ${await transport()}`);
 }

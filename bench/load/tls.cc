@@ -76,7 +76,8 @@ class OpenSslTls : public Tls {
 
   ssize_t receive(char* bytes, size_t size) override {
     size_t got = 0;
-    while (got < size) {
+    // Another read of a socket that blocks would wait for what nobody has promised.
+    while (got < size && (got == 0 || !blocks_ || holdsMore())) {
       ERR_clear_error();
       const int count = SSL_read(ssl_, bytes + got, static_cast<int>(std::min<size_t>(size - got, INT_MAX)));
       if (count <= 0) return got > 0 ? static_cast<ssize_t>(got) : answerOf(count);
@@ -96,6 +97,7 @@ class OpenSslTls : public Tls {
     return static_cast<ssize_t>(gone);
   }
 
+  void stopBlocking() override { blocks_ = false; }
   bool holdsMore() const override { return SSL_pending(ssl_) > 0; }
   void shutdown() override { SSL_shutdown(ssl_); }
 
@@ -118,6 +120,7 @@ class OpenSslTls : public Tls {
 
   SSL* ssl_;
   size_t index_;
+  bool blocks_ = true;
 };
 
 }  // namespace

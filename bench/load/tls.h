@@ -16,6 +16,8 @@ class Tls {
   virtual ssize_t receive(char* bytes, size_t size) = 0;
   virtual ssize_t send(const char* bytes, size_t size) = 0;
   virtual bool holdsMore() const = 0;
+  /** From now on the socket does not block: one call takes all that has come. */
+  virtual void stopBlocking() = 0;
   virtual void shutdown() = 0;
 };
 

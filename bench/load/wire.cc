@@ -29,6 +29,7 @@ Wire::~Wire() {
 }
 
 void Wire::stopBlocking() {
+  if (tls_ != nullptr) tls_->stopBlocking();
   if (fcntl(fd_, F_SETFL, O_NONBLOCK) == 0) return;
   throw Failure("connection " + std::to_string(index_) + ": fcntl: " + std::strerror(errno));
 }

@@ -5,6 +5,7 @@
  * program that one writes with the `ws` package, with another import. Both agree to permessage-deflate when asked to.
  */
 import { once } from 'node:events';
+import { createServer } from 'node:https';
 import { env } from 'node:process';
 
 /** Messages may be larger than a default allows. */
@@ -15,9 +16,9 @@ const LEVEL = 6;
 const TAKEOVER_MEMORY = 36 << 10;
 
 const faces = {
-  async own(address, { deflate }) {
+  async own(address, { deflate, identity }) {
     const { listenWebSocket } = await import('miniproto/websocket');
-    const options = { ...address, maxMessageLength: MAX_LENGTH, deflate: compression(deflate) };
+    const options = { ...address, maxMessageLength: MAX_LENGTH, deflate: compression(deflate), tls: identity };
     const { port } = await listenWebSocket(options, (socket) =>
       socket.onMessage((message) => {
         // Taken for sure: no message is handed out while there is no room for its answer.
@@ -26,11 +27,13 @@ const faces = {
     );
     return port;
   },
-  async ws(address, { deflate }) {
+  async ws(address, { deflate, identity }) {
     const { WebSocketServer } = await import('miniproto/ws');
     // Whether there is takeover is what the client asks for.
     const perMessageDeflate = deflate !== undefined && { zlibDeflateOptions: { level: LEVEL } };
-    const server = new WebSocketServer({ ...address, maxPayload: MAX_LENGTH, perMessageDeflate });
+    const https = identity && createServer(identity).listen(address);
+    const where = https === undefined ? address : { server: https };
+    const server = new WebSocketServer({ ...where, maxPayload: MAX_LENGTH, perMessageDeflate });
     server.on('connection', (socket) => {
       socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
       // It was reset, or broke the protocol. That is the end of this connection, and of no other.
@@ -48,12 +51,12 @@ function compression(deflate) {
 
 /**
  * @param {{ port: number, host: string }} address
- * @param {{ face: 'own' | 'ws', transport: 'native' | 'duplex', deflate?: 'alone' | 'takeover' }} options
+ * @param {{ face: 'own' | 'ws', transport: 'native' | 'duplex', deflate?: 'alone' | 'takeover', identity?: { cert: Buffer, key: Buffer } }} options
  * @returns {Promise<number>} the port, once it listens
  */
-export async function serveWebSockets(address, { face, transport, deflate }) {
+export async function serveWebSockets(address, { face, transport, deflate, identity }) {
   if (!Object.hasOwn(faces, face)) throw new RangeError(`there is no face '${face}'; there are own and ws`);
   // Looked at when the first socket comes.
   if (transport === 'duplex') env.MINIPROTO_SOCKETS = 'node';
-  return faces[face](address, { deflate });
+  return faces[face](address, { deflate, identity });
 }

@@ -1,6 +1,5 @@
 /** What a client can be told, checked once, and the address that it asks. RFC 6455 §3 */
 import type { Duplex } from 'node:stream';
-import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import {
   checkFunction,
   checkInteger,
@@ -14,6 +13,7 @@ import { HANDSHAKE_TIMEOUT_MS } from '../limits.js';
 import type { ConnectOptions } from '../net/connect.js';
 import type { SocketStreamOptions } from '../net/socket-stream.js';
 import type { ByteStream } from '../streams/byte-stream.js';
+import type { TlsClientOptions } from '../tls/options.js';
 import type { WebSocketOptions } from './connection-options.js';
 import { checkDeflateResponse, offerDeflate } from './deflate/negotiation.js';
 import type { DeflateOptions, DeflateSettings } from './deflate/options.js';
@@ -65,8 +65,8 @@ export interface ConnectWebSocketOptions extends WebSocketOptions, HeadLimits {
   createConnection?: CreateConnection;
   /** For `net.connect`: `localAddress`, `family`, `lookup`, … */
   connect?: Partial<Omit<ConnectOptions, 'signal' | keyof SocketStreamOptions>>;
-  /** For `tls.connect`: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized`, … */
-  tls?: TlsOptions;
+  /** For `connectTls`: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized`, `context`, … */
+  tls?: Partial<TlsClientOptions>;
   /** Offers to compress messages (RFC 7692). Default false. */
   deflate?: boolean | DeflateOptions;
   /** Gives the 16 bytes of the key, for tests. */

@@ -1,19 +1,17 @@
-/** What a client's bytes go over: a native socket, TLS of Node's, or what the user gives. */
-import { once } from 'node:events';
+/** What a client's bytes go over: a socket, TLS on one, or what the user gives. */
 import type { Socket } from 'node:net';
-import { isIP } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
-import { asTransportError } from '../errors.js';
 import { asByteStream } from '../framed/framed.js';
 import { adopt } from '../net/adopt.js';
 import { connect } from '../net/connect.js';
 import type { ByteStream } from '../streams/byte-stream.js';
+import { type ConnectTlsOptions, connectTls } from '../tls/connect-tls.js';
 import type { Carrier, ConnectWebSocketOptions, WebSocketAddress } from './client-options.js';
+import { httpByAlpn } from './handshake/alpn.js';
 
 /**
  * Connects. @param signal ends the attempt, and whatever was opened for it.
- * @throws TransportError with Node's own error as its cause; the signal's reason; what `createConnection` throws
+ * @throws TransportError with Node's own error as its cause; what TLS fails with, ERR_TLS_CERTIFICATE and the like; the
+ * signal's reason; what `createConnection` throws
  */
 export async function openTransport(
   address: WebSocketAddress,
@@ -24,27 +22,11 @@ export async function openTransport(
   if (createConnection !== undefined) return asStream(await created(createConnection(address, { signal }), signal));
   const place = { ...where, ...placeOf(address) };
   if (!address.secure) return connect({ ...place, signal } as Parameters<typeof connect>[0]);
-  const { hostname } = address;
-  // An address is no name that a certificate is asked for by. RFC 6066 §3
-  const servername = isIP(hostname) === 0 && hostname !== '' ? { servername: hostname } : {};
-  const options = { ALPNProtocols: ['http/1.1'], ...servername, ...place, ...tls };
-  return asStream(await secured(connectTls(options), signal));
+  return connectTls({ ...place, ...httpByAlpn(tls?.context), ...tls, signal } as ConnectTlsOptions);
 }
 
 function placeOf({ hostname, port, socketPath }: WebSocketAddress): object {
   return socketPath === undefined ? { host: hostname, port } : { path: socketPath };
-}
-
-async function secured(socket: Duplex & { setNoDelay?(): void }, signal: AbortSignal): Promise<Duplex> {
-  try {
-    await once(socket, 'secureConnect', { signal });
-  } catch (error) {
-    socket.on('error', ignore).destroy();
-    signal.throwIfAborted();
-    throw asTransportError(error);
-  }
-  socket.setNoDelay?.();
-  return socket;
 }
 
 /** A promise of the user's is not waited for longer than the attempt may last; what it gives later is closed. */

@@ -10,7 +10,10 @@ import { HANDSHAKE_TIMEOUT_MS } from '../limits.js';
 import type { Connection } from '../net/connection.js';
 import { type ByteServer, listen, type ServerOptions } from '../net/listen.js';
 import type { SocketStreamOptions } from '../net/socket-stream.js';
+import { type ListenTlsOptions, listenTls } from '../tls/listen-tls.js';
+import type { TlsServerOptions } from '../tls/options.js';
 import { WebSocketConnection } from './connection.js';
+import { httpByAlpn } from './handshake/alpn.js';
 import { acceptRules } from './handshake/decision.js';
 import { checkHeadLimits, type HeadLimits, requestHeads } from './handshake/head-codec.js';
 import { serveRaw } from './handshake/serve.js';
@@ -63,6 +66,8 @@ export interface ListenWebSocketOptions
   extends Omit<ServerOptions, 'path' | 'onError' | keyof SocketStreamOptions>,
     HeadLimits,
     WebSocketServerOptions {
+  /** Listens with TLS (`wss:`): as for `listenTls`, `key` and `cert` or a `context`. */
+  tls?: TlsServerOptions;
   /** The Unix socket to listen at, since `path` is that of requests. */
   socketPath?: string;
   /** Milliseconds for a request to arrive. Default 10000. */
@@ -102,19 +107,26 @@ export async function listenWebSocket(
   const serve = (stream: Connection): void => {
     sockets.take(serveRaw(stream, requestHeads(limits), rules, { timeoutMs, origin: stream }));
   };
-  const server = await listen(listenOptions(options, socketPath), serve);
+  const { tls } = options;
+  const where = listenOptions(options, socketPath);
+  const server = await (tls === undefined ? listen(where, serve) : listenTls(tlsOptions(where, tls), serve));
   return new Listening(server, sockets);
 }
 
 /** What is left for `listen`: the others are about WebSockets, though some have the same names. */
 function listenOptions(options: ListenWebSocketOptions, socketPath: string | undefined): ServerOptions {
-  const { path: _path, idleTimeoutMs: _idle, readHighWaterMark: _mark, onError, ...rest } = options;
+  const { path: _path, idleTimeoutMs: _idle, readHighWaterMark: _mark, tls: _tls, onError, ...rest } = options;
   return {
     ...rest,
     ...(socketPath === undefined ? {} : { path: socketPath }),
     // Failures to accept; handlers of ours do not throw.
     ...(onError === undefined ? {} : { onError: (error: unknown) => onError(error, undefined) }),
   };
+}
+
+function tlsOptions(where: ServerOptions, tls: TlsServerOptions): ListenTlsOptions {
+  checkObject('options.tls', tls);
+  return { ...where, ...httpByAlpn(tls.context), ...tls };
 }
 
 class Listening implements ListeningWebSocketServer {

@@ -22,7 +22,7 @@ import {
   readAll,
   until,
 } from '../support/node-sockets.js';
-import { PSK_CLIENT, PSK_SERVER } from '../support/psk.js';
+import { TLS_CLIENT, TLS_SERVER } from '../support/tls-ends.js';
 
 const LARGE = 8 << 20;
 const EMFILE = -24;
@@ -347,8 +347,8 @@ describe('adopt falls back to Node', () => {
     const middle = await nodePair();
     connected.pipe(middle.connected).pipe(connected);
     connected.on('data', (chunk: Buffer) => wire.push(chunk));
-    const secure = new tls.TLSSocket(accepted, PSK_SERVER);
-    const client = tls.connect({ ...PSK_CLIENT, socket: middle.accepted });
+    const secure = new tls.TLSSocket(accepted, TLS_SERVER);
+    const client = tls.connect({ ...TLS_CLIENT, socket: middle.accepted });
     const stream = adopt(secure);
     expectNode(stream, /encrypted/);
     await writeAll(stream, Buffer.from('a very secret secret'));

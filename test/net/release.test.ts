@@ -7,7 +7,7 @@ import tls from 'node:tls';
 import { adopt, framed, lines, type MiniprotoError } from 'miniproto';
 import { readExactly, readToEnd, writeAll } from '../support/byte-stream-contract.js';
 import { closed, NATIVE, nodePair, openDescriptors, readAll, turn, until } from '../support/node-sockets.js';
-import { PSK_CLIENT, PSK_SERVER } from '../support/psk.js';
+import { TLS_CLIENT, TLS_SERVER } from '../support/tls-ends.js';
 
 const code = (expected: string) => (error: MiniprotoError) => error.code === expected;
 
@@ -129,14 +129,14 @@ describe('release', () => {
       await talk.write('READY');
       await talk.flush();
       const { socket } = (talk.stream as ReturnType<typeof adopt>).release();
-      const secure = framed(new tls.TLSSocket(socket, PSK_SERVER), lines());
+      const secure = framed(new tls.TLSSocket(socket, TLS_SERVER), lines());
       for await (const line of secure) await secure.write(line.toUpperCase());
       await secure.close();
     })();
     connected.write('STARTTLS\n');
     connected.resume();
     assert.equal(String((await once(connected, 'data'))[0]), 'READY\n');
-    const client = framed(tls.connect({ ...PSK_CLIENT, socket: connected }), lines());
+    const client = framed(tls.connect({ ...TLS_CLIENT, socket: connected }), lines());
     await client.write('secret');
     assert.equal(await client.read(), 'SECRET');
     await client.close();
@@ -147,7 +147,7 @@ describe('release', () => {
     const { accepted, connected } = await nodePair();
     const wire = await nodePair();
     // Everything that the client says goes through here, the line and the first flight of TLS in one write.
-    const client = tls.connect({ ...PSK_CLIENT, socket: wire.connected });
+    const client = tls.connect({ ...TLS_CLIENT, socket: wire.connected });
     const [hello] = (await once(wire.accepted.resume(), 'data')) as [Buffer];
     connected.write(Buffer.concat([Buffer.from('STARTTLS\n'), hello]));
     wire.accepted.pipe(connected).pipe(wire.accepted);
@@ -155,7 +155,7 @@ describe('release', () => {
     assert.equal(await talk.read(), 'STARTTLS');
     assert.ok(talk.stream.input.length > 0);
     const { socket } = (talk.stream as ReturnType<typeof adopt>).release();
-    const secure = new tls.TLSSocket(socket, PSK_SERVER);
+    const secure = new tls.TLSSocket(socket, TLS_SERVER);
     secure.write('through');
     assert.equal(String((await once(client, 'data'))[0]), 'through');
     for (const one of [client, secure, connected, wire.accepted]) one.destroy();

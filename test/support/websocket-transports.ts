@@ -22,7 +22,7 @@ import type { WebSocketConnection } from '#lib/websocket/connection';
 import type { WebSocketOptions } from '#lib/websocket/connection-options';
 import type { WebSocketRole } from '#lib/websocket/established';
 import { nodePair } from './node-sockets.js';
-import { PSK_CLIENT, PSK_SERVER } from './psk.js';
+import { TLS_CLIENT, TLS_SERVER } from './tls-ends.js';
 import { socketPair } from './socket-pairs.js';
 import { connectionOn } from './websocket-cases.js';
 import { ACCEPT_OF, KEY } from './websocket-heads.js';
@@ -155,7 +155,7 @@ interface Started {
 
 async function connected(port: number, secure: boolean): Promise<Duplex> {
   const where = { port, host: '127.0.0.1' };
-  const stream = secure ? tls.connect({ ...where, ...PSK_CLIENT }) : net.connect(where);
+  const stream = secure ? tls.connect({ ...where, ...TLS_CLIENT }) : net.connect(where);
   await once(stream, secure ? 'secureConnect' : 'connect');
   return stream;
 }
@@ -163,7 +163,7 @@ async function connected(port: number, secure: boolean): Promise<Duplex> {
 /** Our server behind one of Node's, or our client before one that answers by hand; with TLS or without. */
 function shaken(secure: boolean): Transport {
   const servers = new Servers(async (options, arrived) => {
-    const server = secure ? https.createServer(PSK_SERVER as https.ServerOptions) : http.createServer();
+    const server = secure ? https.createServer(TLS_SERVER as https.ServerOptions) : http.createServer();
     attachWebSocket(server, { ...options }, async (socket) => {
       arrived(socket);
       await socket.closed;
@@ -174,13 +174,13 @@ function shaken(secure: boolean): Transport {
   const arrivals = new Arrivals<Duplex>();
   const open = { allowHalfOpen: true };
   const byHand = secure
-    ? tls.createServer({ ...(PSK_SERVER as tls.TlsOptions), ...open }, arrivals.add)
+    ? tls.createServer({ ...(TLS_SERVER as tls.TlsOptions), ...open }, arrivals.add)
     : net.createServer(open, arrivals.add);
   const scheme = secure ? 'wss' : 'ws';
   async function asClient(options: WebSocketOptions | undefined): Promise<Carried> {
     if (!byHand.listening) await once(byHand.listen(HERE), 'listening');
     const url = `${scheme}://127.0.0.1:${portOf(byHand)}/`;
-    const connecting = connectWebSocket(url, { ...options, ...(secure ? { tls: PSK_CLIENT } : {}) });
+    const connecting = connectWebSocket(url, { ...options, ...(secure ? { tls: TLS_CLIENT } : {}) });
     const theirs = await shake(await arrivals.next(), answer, 'listens');
     return { socket: await connecting, theirs };
   }

@@ -21,7 +21,7 @@ import { type ServerOptions, WebSocketServer } from 'ws';
 import { acceptFor } from '#lib/websocket/handshake/key';
 import { ACCEPT, KEY, response } from '../support/handshakes.js';
 import { NATIVE, until } from '../support/node-sockets.js';
-import { PSK_CLIENT, PSK_SERVER } from '../support/psk.js';
+import { TLS_CLIENT, TLS_SERVER } from '../support/tls-ends.js';
 
 const HERE = { port: 0, host: '127.0.0.1' };
 const portOf = (server: { address(): unknown }) => (server.address() as AddressInfo).port;
@@ -121,14 +121,14 @@ describe('connectWebSocket', () => {
   });
 
   it('speaks over TLS', async () => {
-    await using server = await wsServer({ server: https.createServer(PSK_SERVER as https.ServerOptions).listen(HERE) });
+    await using server = await wsServer({ server: https.createServer(TLS_SERVER as https.ServerOptions).listen(HERE) });
     for (const scheme of ['wss', 'https']) {
-      const socket = await connectWebSocket(server.url.replace('ws', scheme), { tls: PSK_CLIENT });
+      const socket = await connectWebSocket(server.url.replace('ws', scheme), { tls: TLS_CLIENT });
       await socket.write('x');
       assert.equal(await socket.read(), 'x');
       await socket.close();
     }
-    await assert.rejects(connectWebSocket(server.url.replace('ws', 'wss')), { code: 'ERR_TRANSPORT' });
+    await assert.rejects(connectWebSocket(server.url.replace('ws', 'wss')), { code: 'ERR_TLS_CERTIFICATE' });
   });
 
   it('speaks over a Unix socket', async () => {
@@ -421,12 +421,12 @@ describe('redirects', () => {
   }
 
   it('lead not out of TLS', async () => {
-    const server = https.createServer(PSK_SERVER as https.ServerOptions);
+    const server = https.createServer(TLS_SERVER as https.ServerOptions);
     server.on('upgrade', (_, socket) =>
       socket.end('HTTP/1.1 302 a\r\nLocation: ws://127.0.0.1/\r\nContent-Length: 0\r\n\r\n'),
     );
     await once(server.listen(HERE), 'listening');
-    const connecting = connectWebSocket(`wss://127.0.0.1:${portOf(server)}`, { maxRedirects: 1, tls: PSK_CLIENT });
+    const connecting = connectWebSocket(`wss://127.0.0.1:${portOf(server)}`, { maxRedirects: 1, tls: TLS_CLIENT });
     await assert.rejects(connecting, { code: 'ERR_HANDSHAKE' });
     server.close();
   });

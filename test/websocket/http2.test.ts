@@ -14,7 +14,7 @@ import {
   type WebSocketServerOptions,
 } from 'miniproto/websocket';
 import { readAll, until } from '../support/node-sockets.js';
-import { PSK_CLIENT, PSK_SERVER } from '../support/psk.js';
+import { TLS_CLIENT, TLS_SERVER } from '../support/tls-ends.js';
 
 const HERE = { port: 0, host: '127.0.0.1' };
 const portOf = (server: { address(): unknown }) => (server.address() as AddressInfo).port;
@@ -329,14 +329,14 @@ describe('connectWebSocketHttp2 fails', () => {
 
 describe('a server of both versions', () => {
   it('takes WebSockets over HTTP/1.1 and HTTP/2 at the same path', async () => {
-    const server = http2.createSecureServer({ ...PSK_SERVER, allowHTTP1: true } as http2.SecureServerOptions);
+    const server = http2.createSecureServer({ ...TLS_SERVER, allowHTTP1: true } as http2.SecureServerOptions);
     const attached = attachWebSocket(server, { path: '/a' }, (socket, { version }) => void socket.send(version));
     await once(server.listen(HERE), 'listening');
     const url = `https://127.0.0.1:${portOf(server)}`;
-    const session = http2.connect(url, PSK_CLIENT as http2.SecureClientSessionOptions);
+    const session = http2.connect(url, TLS_CLIENT as http2.SecureClientSessionOptions);
     const sockets = [
       await connectWebSocketHttp2(session, '/a'),
-      await connectWebSocket(`${url}/a`, { tls: PSK_CLIENT }),
+      await connectWebSocket(`${url}/a`, { tls: TLS_CLIENT }),
     ] as const;
     assert.deepEqual(await Promise.all(sockets.map((socket) => socket.read())), ['2.0', '1.1']);
     assert.equal(attached.connections.size, 2);

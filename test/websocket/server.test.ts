@@ -22,7 +22,7 @@ import {
 import WebSocket from 'ws';
 import { request } from '../support/handshakes.js';
 import { NATIVE, readAll, until } from '../support/node-sockets.js';
-import { PSK_CLIENT, PSK_SERVER } from '../support/psk.js';
+import { TLS_CLIENT, TLS_SERVER } from '../support/tls-ends.js';
 
 const HERE = { port: 0, host: '127.0.0.1' };
 
@@ -47,7 +47,7 @@ const WAYS: Record<string, (options: WebSocketServerOptions, handler: WebSocketH
   'attachWebSocket, http': (options, handler) =>
     onNode(http.createServer(), 'ws', {}, (server) => attachWebSocket(server, options, handler)),
   'attachWebSocket, https': (options, handler) =>
-    onNode(https.createServer(PSK_SERVER as https.ServerOptions), 'wss', PSK_CLIENT as object, (server) =>
+    onNode(https.createServer(TLS_SERVER as https.ServerOptions), 'wss', TLS_CLIENT as object, (server) =>
       attachWebSocket(server, options, handler),
     ),
   acceptWebSocket: (options, handler) =>

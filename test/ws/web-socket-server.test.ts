@@ -8,7 +8,7 @@ import { Duplex } from 'node:stream';
 import { type ServerOptions, WebSocket, WebSocketServer } from 'miniproto/ws';
 import * as ws from 'ws';
 import { request } from '../support/handshakes.js';
-import { PSK_CLIENT, PSK_SERVER } from '../support/psk.js';
+import { TLS_CLIENT, TLS_SERVER } from '../support/tls-ends.js';
 import { answerTo, closeOf, HERE, httpServer, listening, pair, stopAll } from '../support/ws-pairs.js';
 
 describe('WebSocketServer of miniproto/ws', () => {
@@ -98,7 +98,7 @@ describe('WebSocketServer of miniproto/ws', () => {
     });
 
     it('works over https, where the socket is Node’s', async () => {
-      const server = https.createServer(PSK_SERVER as https.ServerOptions);
+      const server = https.createServer(TLS_SERVER as https.ServerOptions);
       const sockets = new WebSocketServer({ server, verifyClient: ({ secure }: { secure: boolean }) => secure });
       server.listen(0, '127.0.0.1');
       await once(server, 'listening');
@@ -107,7 +107,7 @@ describe('WebSocketServer of miniproto/ws', () => {
         assert.equal(request.socket, socket._socket);
         socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
       });
-      const client = new WebSocket(`wss://127.0.0.1:${(server.address() as AddressInfo).port}`, PSK_CLIENT as object);
+      const client = new WebSocket(`wss://127.0.0.1:${(server.address() as AddressInfo).port}`, TLS_CLIENT as object);
       await once(client, 'open');
       for (const size of [10, 100_000]) {
         await new Promise((resolve) => client.send(Buffer.alloc(size, 1), resolve));
