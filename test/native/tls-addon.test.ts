@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { types } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { nativeInfo, nativeTls } from '#lib/native';
+import { nativeInfo, nativeNet, nativeTls } from '#lib/native';
 import {
   TLS_CLOSED,
   TLS_ENDED,
@@ -744,5 +744,55 @@ function inThreads(tls: TlsInterface): void {
     }
     await Promise.all([workers[0].terminate(), workers[2].terminate(), ...exits]);
     assert.deepEqual(tls.counters(), before);
+  });
+
+  it('keeps what a reactor has until that lets go of it, when the thread ends first', async function () {
+    this.timeout(30_000);
+    if (nativeNet() === undefined) this.skip();
+    const code = `
+      const { parentPort, workerData } = require('node:worker_threads');
+      const { createServer, connect } = require('node:net');
+      Promise.all([import(workerData.module), import(workerData.words)]).then(([{ nativeTls, nativeNet }, words]) => {
+        const [tls, sockets] = [nativeTls(), nativeNet()];
+        const events = new Int32Array(4096);
+        sockets.start(new Uint8Array(65_536), new Int32Array(4096), events, (count) => tell(count));
+        const [client, server] = [tls.createContext(workerData.client), tls.createContext(workerData.server)];
+        const ids = [];
+        const secure = (socket, context) => {
+          const id = sockets.add(socket._handle.fd);
+          socket.destroy();
+          const session = tls.openSession(context, {});
+          sockets.setFilter(id, tls.filter(session));
+          sockets.want(id, words.WANT_READ);
+          // Some are closed here and live on in the reactor, some are not.
+          if (ids.length % 3 === 0) tls.closeSession(session);
+          ids.push(id);
+        };
+        const bytes = Buffer.alloc(1000);
+        const tell = (count) => {
+          for (let i = 0; i < count; i++) {
+            const id = events[i * words.EVENT_WORDS + words.E_ID];
+            sockets.receive(id, bytes, 0, bytes.length, 0);
+            sockets.want(id, words.WANT_READ);
+          }
+          const secured = ids.filter((id) => sockets.filterState(id) & 1).length;
+          if (ids.length < 20 || (secured === 0 && workerData.stays)) return;
+          parentPort.postMessage(secured);
+          if (!workerData.stays) process.exit();
+        };
+        const listener = createServer((socket) => secure(socket, server)).listen(0, '127.0.0.1', () => {
+          for (let i = 0; i < 10; i++) {
+            const socket = connect(listener.address().port, '127.0.0.1', () => secure(socket, client));
+          }
+        });
+      });`;
+    const words = import.meta.resolve('#lib/net-interface');
+    const data = { module: MODULE, words, client: clientSettings(), server: serverSettings() };
+    const workers = [true, false, true, false].map(
+      (stays) => new Worker(code, { eval: true, workerData: { ...data, stays } }),
+    );
+    const exits = workers.map((worker) => once(worker, 'exit'));
+    await Promise.all(workers.map((worker) => once(worker, 'message')));
+    await Promise.all([workers[0].terminate(), workers[2].terminate(), ...exits]);
   });
 }
