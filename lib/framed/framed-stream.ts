@@ -335,7 +335,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @throws UsageError, and then nothing has changed: ERR_UNREAD_INPUT, ERR_READ_IN_PROGRESS, ERR_RECORD_UNFINISHED,
    * ERR_STREAM_ENDED.
    * @example
-   * const secure = talk.upgrade((stream, unsent) => tlsServer(stream, { key, cert, unsent }));
+   * const raw = framed(stream, lines()).upgrade((bytes, unsent) => ({ bytes, unsent }));
    */
   upgrade<T>(make: (stream: ByteStream, unsent: Buffer) => T, options: UpgradeOptions = {}): T {
     checkFunction('make', make);

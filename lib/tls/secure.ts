@@ -38,6 +38,9 @@ export function tlsServer(stream: ByteStream | Duplex, options: TlsServerOptions
   return secureStream(stream, serverPlan(options));
 }
 
+/** A framed stream, of whatever records. */
+type Upgradable = Pick<FramedStream<unknown>, 'upgrade'>;
+
 /** How a conversation becomes secure: as a client, or, with `isServer`, as a server. */
 export type StartTlsOptions = UpgradeOptions &
   (({ isServer?: false } & TlsClientOptions) | ({ isServer: true } & TlsServerOptions));
@@ -49,11 +52,11 @@ export type StartTlsOptions = UpgradeOptions &
  * @throws as `tlsClient`; UsageError ERR_UNREAD_INPUT, and then nothing has changed.
  * @see RFC 3207 §6, RFC 2595 §9
  * @example
- * if ((await talk.read()) === '220 Ready') talk = framed(startTls(talk, { host }), lines());
+ * if ((await talk.read()) === '220 Ready') await startTls(talk, { host }).handshake();
  */
-export function startTls(talk: FramedStream<unknown, never>, options: StartTlsOptions): SecureStream {
+export function startTls(talk: Upgradable, options: StartTlsOptions): SecureStream {
   checkObject('options', options);
-  if (typeof (talk as Partial<FramedStream<unknown, never>> | undefined)?.upgrade !== 'function') {
+  if (typeof (talk as Partial<Upgradable> | undefined)?.upgrade !== 'function') {
     throw invalidArgType('talk', 'a framed stream', talk);
   }
   // Before anything changes: a wrong option must leave the conversation as it is.

@@ -14,6 +14,9 @@
  *   failed       throws                        throws
  *
  * The stream below is waited for while somebody here waits or watches, and during a handshake; otherwise not.
+ *
+ * Over 400 lines, because what a stream waits for, reads, writes, and how it ends hang together, and a third of them are
+ * the face that secure streams have in common.
  */
 import type { X509Certificate } from 'node:crypto';
 import { checkObject, checkSignal } from '../arguments.js';

@@ -33,7 +33,7 @@ const ROOMS = {
   adapters: ['framed', 'codecs', 'streams', 'bytes'],
   websocket: ['net', 'framed', 'codecs', 'streams', 'bytes'],
   'proxy-protocol': ['net', 'framed', 'codecs', 'streams', 'bytes'],
-  detect: ['websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
+  detect: ['adapters', 'websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
   socks: ['proxy-protocol', 'net', 'framed', 'codecs', 'streams', 'bytes'],
   'http-connect': ['socks', 'websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
   tls: ['adapters', 'net', 'framed', 'codecs', 'streams', 'bytes'],

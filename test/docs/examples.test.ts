@@ -17,6 +17,7 @@ import * as miniproto from '../../dist/index.js';
 import * as kernels from '../../dist/kernels.js';
 import * as proxyProtocol from '../../dist/proxy-protocol/index.js';
 import * as socks from '../../dist/socks/index.js';
+import * as tls from '../../dist/tls/index.js';
 import * as websocket from '../../dist/websocket/index.js';
 import { type Block, exampleBlocks, fencedBlocks, listed, ROOT } from './blocks.js';
 import { runNode, runProgram, startServer } from './run.js';
@@ -49,6 +50,15 @@ const WEBSOCKET_SURROUNDINGS: Record<string, string> = {
   topics: "import('miniproto/websocket').Topics",
   http2Server: "import('node:http2').Http2Server",
   session: "import('node:http2').ClientHttp2Session",
+};
+
+/** And of TLS. */
+const TLS_SURROUNDINGS: Record<string, string> = {
+  ...SURROUNDINGS,
+  key: 'string',
+  cert: 'string',
+  host: 'string',
+  talk: "import('miniproto').FramedStream<string>",
 };
 
 const DOCUMENTS = ['README.md', ...listed('docs', '.md')];
@@ -157,6 +167,7 @@ function moduleOf(block: Block): string {
     ...importsFor(code, proxyProtocol, 'miniproto/proxy-protocol'),
     ...importsFor(code, socks, 'miniproto/socks'),
     ...importsFor(code, httpConnect, 'miniproto/http-connect'),
+    ...importsFor(code, tls, 'miniproto/tls'),
     ...importsFor(code, websocket, 'miniproto/websocket'),
     ...(/\bsplit\(/.test(code) ? ["import split from 'miniproto/split';"] : []),
   ];
@@ -175,6 +186,7 @@ function importsFor(code: string, exported: object, specifier: string): string[]
 }
 
 function typesFor({ place }: Block): Record<string, string> {
+  if (place.startsWith('lib/tls/')) return TLS_SURROUNDINGS;
   return place.startsWith('lib/websocket/') ? WEBSOCKET_SURROUNDINGS : SURROUNDINGS;
 }
 

@@ -138,9 +138,9 @@ describeTls('upgrade', () => {
       assert.equal(await server.read(), 'STARTTLS');
       await asked;
       server.tryWrite('220 Ready');
-      const there = framed(startTls(server as never, { isServer: true, ...SERVER }), lines());
+      const there = framed(startTls(server, { isServer: true, ...SERVER }), lines());
       assert.equal(await client.read(), '220 Ready');
-      const here = framed(startTls(client as never, CLIENT), lines());
+      const here = framed(startTls(client, CLIENT), lines());
       await here.write('secret');
       assert.equal(await there.read(), 'secret');
       assert.throws(() => client.tryRead(), { code: 'ERR_STREAM_SWITCHED' });
@@ -153,7 +153,7 @@ describeTls('upgrade', () => {
     const [client, server] = talks() as [ReturnType<typeof framed<string>>, ReturnType<typeof framed<string>>];
     client.stream.tryWrite(Buffer.from('STARTTLS\nMAIL FROM:<injected>\n'));
     assert.equal(await server.read(), 'STARTTLS');
-    assert.throws(() => startTls(server as never, { isServer: true, ...SERVER }), {
+    assert.throws(() => startTls(server, { isServer: true, ...SERVER }), {
       name: 'UsageError',
       code: 'ERR_UNREAD_INPUT',
     });
@@ -169,11 +169,11 @@ describeTls('upgrade', () => {
       let secure: ReturnType<typeof startTls> | undefined;
       const pushed = server.onRecord((_, out) => {
         out.write('220');
-        secure = startTls(server as never, { isServer: true, ...SERVER });
+        secure = startTls(server, { isServer: true, ...SERVER });
       });
       await client.write('STARTTLS');
       assert.equal(await client.read(), '220');
-      const here = framed(startTls(client as never, CLIENT), lines());
+      const here = framed(startTls(client, CLIENT), lines());
       await pushed;
       const there = framed(secure!, lines());
       void there.onRecord((record, out) => void out.write(record)).then(() => there.close());
@@ -201,7 +201,7 @@ describeTls('upgrade', () => {
 
   it('refuses wrong options before anything changes', () => {
     const talk = framed(memoryPair()[0], lines());
-    assert.throws(() => startTls(talk as never, {}), { code: 'ERR_INVALID_ARG_VALUE', message: /options\.host/ });
+    assert.throws(() => startTls(talk, {}), { code: 'ERR_INVALID_ARG_VALUE', message: /options\.host/ });
     assert.throws(() => talk.upgrade(5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
     assert.throws(() => startTls({} as never, CLIENT), { code: 'ERR_INVALID_ARG_TYPE' });
     assert.equal(talk.tryWrite('still here'), true);
