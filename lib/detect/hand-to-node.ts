@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { checkObject, invalidArgType } from '../arguments.js';
 import type { ByteStream } from '../streams/byte-stream.js';
-import { ByteDuplex, isSecure } from './byte-duplex.js';
+import { isSecure, socketLike } from './socket-like.js';
 
 /** A server of `http`, `https`, `http2`, `tls` or `net`: what takes connections by its event 'connection'. */
 export interface NodeServer {
@@ -45,9 +45,9 @@ export function handToNode(stream: ByteStream, server: NodeServer): Duplex {
 function nodeStreamOf(stream: ByteStream, options: { allowHalfOpen: boolean }): Duplex {
   const { release } = stream as Partial<Releasable>;
   // The way back of a secure stream would lead below TLS.
-  if (release === undefined || isSecure(stream)) return new ByteDuplex(stream, options);
+  if (release === undefined || isSecure(stream)) return socketLike(stream, options);
   const { readable, writable } = stream as { readable?: unknown; writable?: unknown };
   // Two Node streams that belong together are wrapped: a server wants one.
-  if ('readable' in stream && readable !== writable) return new ByteDuplex(stream, options);
+  if ('readable' in stream && readable !== writable) return socketLike(stream, options);
   return release.call(stream).readable as Duplex;
 }

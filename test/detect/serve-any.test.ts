@@ -5,8 +5,9 @@ import http from 'node:http';
 import net from 'node:net';
 import { text } from 'node:stream/consumers';
 import tls from 'node:tls';
-import { asByteStream, type ByteStream, framed, lengthPrefixed, lines, memoryPair } from 'miniproto';
+import { type ByteStream, framed, lengthPrefixed, lines, memoryPair } from 'miniproto';
 import { type Arrival, dispatch, handToNode, type ProtocolHandlers, serveAny } from 'miniproto/detect';
+import { tlsServer } from 'miniproto/tls';
 import { writeAll } from '../support/byte-stream-contract.js';
 import { certificate, identity } from '../support/certificates.js';
 import { firstBytes } from '../support/first-bytes.js';
@@ -39,13 +40,9 @@ async function takeProxy(stream: ByteStream): Promise<string> {
     .trim();
 }
 
-/** TLS by Node, until somebody builds another one. */
-async function takeTls(stream: ByteStream): Promise<ByteStream> {
-  const node = tls.createServer({ ...identity('server') });
-  const secure = once(node, 'secureConnection') as Promise<[tls.TLSSocket]>;
-  handToNode(stream, node);
-  const [socket] = await secure;
-  return asByteStream(socket);
+/** Takes TLS off; the handshake is done when somebody reads. */
+function takeTls(stream: ByteStream): ByteStream {
+  return tlsServer(stream, identity('server'));
 }
 
 describe(`serveAny over ${TRANSPORT}`, () => {
@@ -103,6 +100,33 @@ describe(`serveAny over ${TRANSPORT}`, () => {
       'no layer comes twice',
     );
     assert.deepEqual([arrivals[1]?.proxy, arrivals[1]?.tls], ['PROXY UNKNOWN', undefined]);
+    await server.close();
+  });
+
+  it('serves requests in the clear and over TLS with one server of http', async () => {
+    const node = http.createServer(({ socket }, response) => {
+      const { encrypted } = socket as { encrypted?: boolean };
+      response.end(`${encrypted === true ? 'securely' : 'in the clear'} for ${socket.remoteAddress}`);
+    });
+    const server = await serveAny(PORT, { tls: takeTls, http1: (stream) => void handToNode(stream, node) });
+    assert.match(await answerTo(server.port, REQUEST), /in the clear for 127\.0\.0\.1$/);
+    const secure = tls.connect({ ...PORT, port: server.port, ca: certificate('ca'), servername: 'localhost' });
+    secure.end(REQUEST);
+    assert.match(await text(secure), /securely for 127\.0\.0\.1$/);
+    await server.close();
+  });
+
+  it('tells onError who does not finish a handshake, and who speaks nothing inside of TLS', async () => {
+    const errors: string[] = [];
+    const onError = (error: unknown) => errors.push((error as { code: string }).code);
+    const server = await serveAny({ ...PORT, onError }, { tls: takeTls, http1: shout });
+    await answerTo(server.port, firstBytes('openssl'));
+    const secure = tls.connect({ ...PORT, port: server.port, ca: certificate('ca'), servername: 'localhost' });
+    secure.on('error', () => {}).write('hello\n');
+    await once(secure, 'close');
+    assert.equal(errors.length, 2);
+    assert.match(errors[0]!, /^ERR_/);
+    assert.equal(errors[1], 'ERR_DETECT_UNKNOWN');
     await server.close();
   });
 
