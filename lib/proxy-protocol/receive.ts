@@ -113,6 +113,8 @@ export class Reception {
     this.#codec = new ProxyHeaderCodec(rules);
     try {
       this.#trusted = rules.trusts(remoteAddress);
+      // A connection that was reset has no address any more: then that is what is wrong with it.
+      if (!this.#trusted && remoteAddress === undefined) stream.tryFill();
       if (!this.#trusted && rules.presence === 'required') throw this.#untrusted();
     } catch (error) {
       over?.();

@@ -41,6 +41,9 @@ listen tls
 const checks = (port: number, server: number) => `
 listen checks
   bind 127.0.0.1:${port}
+  option tcp-check
+  tcp-check send hello\\n
+  tcp-check expect string said
   server a 127.0.0.1:${server} send-proxy-v2 check check-send-proxy inter 100ms
 `;
 
