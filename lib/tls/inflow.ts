@@ -5,14 +5,20 @@
  * input: large pieces into pages of the thread's pool, small ones into one that is copied from. While a watcher is called
  * the input borrows the page, and what it does not consume is copied then.
  */
+
+import { bufferCounters } from '../bytes/buffer-counters.js';
 import type { InputBuffer } from '../bytes/input-buffer.js';
-import { leasePage, PAGE_BYTES, returnPage } from '../net/pages.js';
+import { allocatePage } from '../bytes/pages.js';
 import { EOF, type Eof, type NeedWrite, type NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { TLS_SLACK, type TlsInterface } from '../tls-interface.js';
 
+/** Bytes of a page: larger than those of sockets, so that what 64 KiB become is opened in one piece. */
+const PAGE_BYTES = 96 * 1024;
 /** Bytes opened at once: with these a page has room for whatever comes out. */
 const PIECE = PAGE_BYTES - TLS_SLACK;
+/** Pages kept for the next ones, of each thread. */
+const MOST_FREE = 8;
 /** Bytes. Less plaintext than this is copied out of its page at once, so that a slow reader holds no page for a line. */
 const COPY_BELOW = 4096;
 
@@ -96,3 +102,16 @@ export class Inflow {
 }
 
 const NOTHING = Buffer.alloc(0);
+const free: Buffer[] = [];
+
+function leasePage(): Buffer {
+  const page = free.pop();
+  if (page !== undefined) return page;
+  bufferCounters.pooledBytes += PAGE_BYTES;
+  return allocatePage(PAGE_BYTES);
+}
+
+function returnPage(page: Buffer): void {
+  if (free.length < MOST_FREE) free.push(page);
+  else bufferCounters.pooledBytes -= PAGE_BYTES;
+}

@@ -8,8 +8,9 @@ import { NEED_READ, type NeedRead, NOT_READY, type NotReady } from '../status.js
 import type { ByteStream } from '../streams/byte-stream.js';
 import type { TlsInterface } from '../tls-interface.js';
 
-/** Bytes taken at once. */
-const STEP = 64 * 1024;
+/** Bytes taken at once: what 64 KiB of plaintext become, where memory is lent; else whatever one call seals. */
+const LENT_STEP = 66 * 1024;
+const STEP = 264 * 1024;
 /** Bytes. Up to here memory comes from Node's pool; beyond, from one of its own. */
 const SMALL = 4096;
 
@@ -46,7 +47,7 @@ export class Outflow {
       const size = this.#tls.outgoing(id);
       if (size === 0) return true;
       const lends = this.#lower.freesWritten === true;
-      const step = lends ? (free.pop() ?? Buffer.allocUnsafeSlow(STEP)) : allocate(Math.min(size, STEP));
+      const step = lends ? (free.pop() ?? Buffer.allocUnsafeSlow(LENT_STEP)) : allocate(Math.min(size, STEP));
       const taken = this.#tls.takeOutgoing(id, step, 0, step.length);
       const handed = this.#hand(taken === step.length ? step : step.subarray(0, taken), lends);
       if (lends) free.push(step);
