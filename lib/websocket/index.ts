@@ -35,5 +35,7 @@ export type { NodeHttpServer } from './server-attach.js';
 export { attachWebSocket } from './server-attach.js';
 export type { WebSocketHandler, WebSocketServer, WebSocketServerCloseOptions } from './server-connections.js';
 export type { WebSocketAcceptOptions, WebSocketServerOptions } from './server-options.js';
+export type { AcceptStreamOptions } from './server-stream.js';
+export { acceptWebSocketStream } from './server-stream.js';
 export type { PublishOptions } from './topics.js';
 export { Topics } from './topics.js';

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
+import { duplexPair } from 'node:stream';
 import { WebSocket } from 'ws';
-import { TlsContext } from '#lib/tls/index';
-import { connectWebSocket, listenWebSocket, type WebSocketHandler } from '#lib/websocket/index';
+import { listen } from '#lib/index';
+import { TlsContext, tlsServer } from '#lib/tls/index';
+import { acceptWebSocketStream, connectWebSocket, listenWebSocket, type WebSocketHandler } from '#lib/websocket/index';
 import { certificate, identity } from '../support/certificates.js';
 
 const HERE = { port: 0, host: '127.0.0.1' };
@@ -62,5 +64,39 @@ describe('WebSockets over TLS', () => {
     // At most an alert: nothing that a client in the clear could take for an answer.
     assert.ok(answer.length === 0 || answer[0] === 21, answer.toString());
     assert.equal(((await failed) as { code: string }).code, 'ERR_TLS_RECORD');
+  });
+});
+
+describe('acceptWebSocketStream', () => {
+  it('does a handshake on TLS that somebody else put on a connection', async () => {
+    await using server = await listen(HERE, async (stream) => {
+      const socket = await acceptWebSocketStream(tlsServer(stream, identity('server')), { path: '/a' });
+      if (socket !== undefined) await echo(socket, undefined as never);
+    });
+    const url = `wss://127.0.0.1:${server.port}`;
+    await using socket = await connectWebSocket(`${url}/a`, { tls: TRUSTED });
+    await socket.write('one');
+    assert.equal(await socket.read(), 'one');
+    await assert.rejects(connectWebSocket(`${url}/b`, { tls: TRUSTED }), {
+      code: 'ERR_HANDSHAKE_REFUSED',
+      status: 404,
+    });
+  });
+
+  it('does one on a Duplex, and tells what it refused', async () => {
+    const [one, other] = duplexPair();
+    const refused: unknown[] = [];
+    const accepting = acceptWebSocketStream(other, { onRefused: (error) => refused.push(error.code) });
+    one.end('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    assert.equal(await accepting, undefined);
+    assert.deepEqual(refused, ['ERR_HANDSHAKE']);
+    assert.match(String(await one.setEncoding('latin1').toArray()), /^HTTP\/1\.1 426 /);
+  });
+
+  it('checks what it is given', async () => {
+    await assert.rejects(acceptWebSocketStream(1 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    const [, other] = duplexPair();
+    for (const options of [{ handshakeTimeoutMs: 0 }, { path: 1 as never }, { maxHeaderBytes: -1 }])
+      await assert.rejects(acceptWebSocketStream(other, options), /options\./);
   });
 });
