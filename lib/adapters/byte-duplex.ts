@@ -33,7 +33,7 @@ type Callback = (error?: Error | null) => void;
  * @throws ERR_INVALID_ARG_TYPE and what Duplex throws.
  * @example
  * const duplex = toDuplex(await connect({ port }));
- * await pipeline(createReadStream('file'), duplex);
+ * duplex.end('hello');
  */
 export function toDuplex(stream: ByteStream, options: ByteDuplexOptions = {}): Duplex {
   const given = stream as Partial<ByteStream> | null | undefined;
