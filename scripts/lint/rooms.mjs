@@ -31,7 +31,7 @@ const ROOMS = {
   framed: ['codecs', 'streams', 'bytes'],
   net: ['framed', 'codecs', 'streams', 'bytes'],
   adapters: ['framed', 'codecs', 'streams', 'bytes'],
-  websocket: ['net', 'framed', 'codecs', 'streams', 'bytes'],
+  websocket: ['tls', 'net', 'framed', 'codecs', 'streams', 'bytes'],
   'proxy-protocol': ['net', 'framed', 'codecs', 'streams', 'bytes'],
   detect: ['adapters', 'websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
   socks: ['proxy-protocol', 'net', 'framed', 'codecs', 'streams', 'bytes'],

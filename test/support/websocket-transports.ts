@@ -22,8 +22,8 @@ import type { WebSocketConnection } from '#lib/websocket/connection';
 import type { WebSocketOptions } from '#lib/websocket/connection-options';
 import type { WebSocketRole } from '#lib/websocket/established';
 import { nodePair } from './node-sockets.js';
-import { TLS_CLIENT, TLS_SERVER } from './tls-ends.js';
 import { socketPair } from './socket-pairs.js';
+import { TLS_CLIENT, TLS_SERVER } from './tls-ends.js';
 import { connectionOn } from './websocket-cases.js';
 import { ACCEPT_OF, KEY } from './websocket-heads.js';
 
