@@ -10,6 +10,81 @@
 namespace miniproto {
 namespace {
 
+struct Named {
+  long number;
+  const char* name;
+};
+
+/** RFC 8446 §6, and what older versions had. */
+constexpr Named kAlerts[] = {{0, "close notify"},
+                             {10, "unexpected message"},
+                             {20, "bad record mac"},
+                             {21, "decryption failed"},
+                             {22, "record overflow"},
+                             {30, "decompression failure"},
+                             {40, "handshake failure"},
+                             {41, "no certificate"},
+                             {42, "bad certificate"},
+                             {43, "unsupported certificate"},
+                             {44, "certificate revoked"},
+                             {45, "certificate expired"},
+                             {46, "certificate unknown"},
+                             {47, "illegal parameter"},
+                             {48, "unknown ca"},
+                             {49, "access denied"},
+                             {50, "decode error"},
+                             {51, "decrypt error"},
+                             {60, "export restriction"},
+                             {70, "protocol version"},
+                             {71, "insufficient security"},
+                             {80, "internal error"},
+                             {86, "inappropriate fallback"},
+                             {90, "user canceled"},
+                             {100, "no renegotiation"},
+                             {109, "missing extension"},
+                             {110, "unsupported extension"},
+                             {111, "certificate unobtainable"},
+                             {112, "unrecognized name"},
+                             {113, "bad certificate status response"},
+                             {114, "bad certificate hash value"},
+                             {115, "unknown psk identity"},
+                             {116, "certificate required"},
+                             {120, "no application protocol"}};
+
+#define MINIPROTO_NAMED(word) \
+  { X509_V_ERR_##word, #word }
+/** Node's names. It checks host names by itself, and has a word of its own for those. */
+constexpr Named kCertificateCodes[] = {{X509_V_ERR_HOSTNAME_MISMATCH, "ERR_TLS_CERT_ALTNAME_INVALID"},
+                                       {X509_V_ERR_IP_ADDRESS_MISMATCH, "ERR_TLS_CERT_ALTNAME_INVALID"},
+                                       MINIPROTO_NAMED(UNABLE_TO_GET_ISSUER_CERT),
+                                       MINIPROTO_NAMED(UNABLE_TO_GET_CRL),
+                                       MINIPROTO_NAMED(UNABLE_TO_DECRYPT_CERT_SIGNATURE),
+                                       MINIPROTO_NAMED(UNABLE_TO_DECRYPT_CRL_SIGNATURE),
+                                       MINIPROTO_NAMED(UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY),
+                                       MINIPROTO_NAMED(CERT_SIGNATURE_FAILURE),
+                                       MINIPROTO_NAMED(CRL_SIGNATURE_FAILURE),
+                                       MINIPROTO_NAMED(CERT_NOT_YET_VALID),
+                                       MINIPROTO_NAMED(CERT_HAS_EXPIRED),
+                                       MINIPROTO_NAMED(CRL_NOT_YET_VALID),
+                                       MINIPROTO_NAMED(CRL_HAS_EXPIRED),
+                                       MINIPROTO_NAMED(ERROR_IN_CERT_NOT_BEFORE_FIELD),
+                                       MINIPROTO_NAMED(ERROR_IN_CERT_NOT_AFTER_FIELD),
+                                       MINIPROTO_NAMED(ERROR_IN_CRL_LAST_UPDATE_FIELD),
+                                       MINIPROTO_NAMED(ERROR_IN_CRL_NEXT_UPDATE_FIELD),
+                                       MINIPROTO_NAMED(OUT_OF_MEM),
+                                       MINIPROTO_NAMED(DEPTH_ZERO_SELF_SIGNED_CERT),
+                                       MINIPROTO_NAMED(SELF_SIGNED_CERT_IN_CHAIN),
+                                       MINIPROTO_NAMED(UNABLE_TO_GET_ISSUER_CERT_LOCALLY),
+                                       MINIPROTO_NAMED(UNABLE_TO_VERIFY_LEAF_SIGNATURE),
+                                       MINIPROTO_NAMED(CERT_CHAIN_TOO_LONG),
+                                       MINIPROTO_NAMED(CERT_REVOKED),
+                                       MINIPROTO_NAMED(INVALID_CA),
+                                       MINIPROTO_NAMED(PATH_LENGTH_EXCEEDED),
+                                       MINIPROTO_NAMED(INVALID_PURPOSE),
+                                       MINIPROTO_NAMED(CERT_UNTRUSTED),
+                                       MINIPROTO_NAMED(CERT_REJECTED)};
+#undef MINIPROTO_NAMED
+
 /** What Node puts between 'ERR_OSSL_' and the reason; other libraries get nothing there. */
 const char* libraryWord(unsigned long error) {
   switch (ERR_GET_LIB(error)) {
@@ -96,7 +171,8 @@ const char* wordFor(TlsFailureKind kind) {
 }
 
 void clearOpensslErrors() {
-  ERR_clear_error();
+  // Looking costs a tenth of clearing, and there is hardly ever anything.
+  if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
 TlsError noMemory() {
@@ -152,122 +228,18 @@ std::string certificateReasonOf(long verifyResult) {
 }
 
 std::string certificateCodeOf(long verifyResult) {
-  switch (verifyResult) {
-    case X509_V_OK:
-      return "";
-    // Node checks names by itself, and has this word for it.
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      return "ERR_TLS_CERT_ALTNAME_INVALID";
-#define MINIPROTO_NAME(word) \
-  case X509_V_ERR_##word:    \
-    return #word;
-      MINIPROTO_NAME(UNABLE_TO_GET_ISSUER_CERT)
-      MINIPROTO_NAME(UNABLE_TO_GET_CRL)
-      MINIPROTO_NAME(UNABLE_TO_DECRYPT_CERT_SIGNATURE)
-      MINIPROTO_NAME(UNABLE_TO_DECRYPT_CRL_SIGNATURE)
-      MINIPROTO_NAME(UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY)
-      MINIPROTO_NAME(CERT_SIGNATURE_FAILURE)
-      MINIPROTO_NAME(CRL_SIGNATURE_FAILURE)
-      MINIPROTO_NAME(CERT_NOT_YET_VALID)
-      MINIPROTO_NAME(CERT_HAS_EXPIRED)
-      MINIPROTO_NAME(CRL_NOT_YET_VALID)
-      MINIPROTO_NAME(CRL_HAS_EXPIRED)
-      MINIPROTO_NAME(ERROR_IN_CERT_NOT_BEFORE_FIELD)
-      MINIPROTO_NAME(ERROR_IN_CERT_NOT_AFTER_FIELD)
-      MINIPROTO_NAME(ERROR_IN_CRL_LAST_UPDATE_FIELD)
-      MINIPROTO_NAME(ERROR_IN_CRL_NEXT_UPDATE_FIELD)
-      MINIPROTO_NAME(OUT_OF_MEM)
-      MINIPROTO_NAME(DEPTH_ZERO_SELF_SIGNED_CERT)
-      MINIPROTO_NAME(SELF_SIGNED_CERT_IN_CHAIN)
-      MINIPROTO_NAME(UNABLE_TO_GET_ISSUER_CERT_LOCALLY)
-      MINIPROTO_NAME(UNABLE_TO_VERIFY_LEAF_SIGNATURE)
-      MINIPROTO_NAME(CERT_CHAIN_TOO_LONG)
-      MINIPROTO_NAME(CERT_REVOKED)
-      MINIPROTO_NAME(INVALID_CA)
-      MINIPROTO_NAME(PATH_LENGTH_EXCEEDED)
-      MINIPROTO_NAME(INVALID_PURPOSE)
-      MINIPROTO_NAME(CERT_UNTRUSTED)
-      MINIPROTO_NAME(CERT_REJECTED)
-#undef MINIPROTO_NAME
-    default:
-      return "UNSPECIFIED";
+  if (verifyResult == X509_V_OK) return "";
+  for (const Named& one : kCertificateCodes) {
+    if (one.number == verifyResult) return one.name;
   }
+  return "UNSPECIFIED";
 }
 
 std::string alertWords(int alert) {
-  switch (alert) {
-    case 0:
-      return "close notify";
-    case 10:
-      return "unexpected message";
-    case 20:
-      return "bad record mac";
-    case 21:
-      return "decryption failed";
-    case 22:
-      return "record overflow";
-    case 30:
-      return "decompression failure";
-    case 40:
-      return "handshake failure";
-    case 41:
-      return "no certificate";
-    case 42:
-      return "bad certificate";
-    case 43:
-      return "unsupported certificate";
-    case 44:
-      return "certificate revoked";
-    case 45:
-      return "certificate expired";
-    case 46:
-      return "certificate unknown";
-    case 47:
-      return "illegal parameter";
-    case 48:
-      return "unknown ca";
-    case 49:
-      return "access denied";
-    case 50:
-      return "decode error";
-    case 51:
-      return "decrypt error";
-    case 60:
-      return "export restriction";
-    case 70:
-      return "protocol version";
-    case 71:
-      return "insufficient security";
-    case 80:
-      return "internal error";
-    case 86:
-      return "inappropriate fallback";
-    case 90:
-      return "user canceled";
-    case 100:
-      return "no renegotiation";
-    case 109:
-      return "missing extension";
-    case 110:
-      return "unsupported extension";
-    case 111:
-      return "certificate unobtainable";
-    case 112:
-      return "unrecognized name";
-    case 113:
-      return "bad certificate status response";
-    case 114:
-      return "bad certificate hash value";
-    case 115:
-      return "unknown psk identity";
-    case 116:
-      return "certificate required";
-    case 120:
-      return "no application protocol";
-    default:
-      return std::to_string(alert);
+  for (const Named& one : kAlerts) {
+    if (one.number == alert) return one.name;
   }
+  return std::to_string(alert);
 }
 
 }  // namespace miniproto

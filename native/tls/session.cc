@@ -25,21 +25,36 @@ std::string hostInCertificates(std::string host) {
   return host;
 }
 
+/** Copies parts, from byte `from` of part `at` on, to a block until that is full, and moves both on. @returns bytes. */
+size_t gather(const Part* parts, size_t count, size_t& at, size_t& from, uint8_t* block) {
+  size_t filled = 0;
+  while (at < count && filled < TlsThread::kScratch) {
+    const size_t size = std::min(parts[at].size - from, TlsThread::kScratch - filled);
+    if (size > 0) std::memcpy(block + filled, parts[at].data + from, size);
+    filled += size;
+    from += size;
+    if (from < parts[at].size) break;
+    at++;
+    from = 0;
+  }
+  return filled;
+}
+
 }  // namespace
 
 std::shared_ptr<TlsSession> TlsSession::create(std::shared_ptr<TlsContext> context, const TlsSessionSettings& settings,
                                                TlsError& error) noexcept {
   try {
-    ERR_clear_error();
+    clearOpensslErrors();
     std::shared_ptr<TlsSession> session(new TlsSession(std::move(context), settings));
     if (session->begin(settings, error)) {
-      ERR_clear_error();
+      clearOpensslErrors();
       return session;
     }
   } catch (const std::bad_alloc&) {
     error = noMemory();
   }
-  ERR_clear_error();
+  clearOpensslErrors();
   return nullptr;
 }
 
@@ -129,7 +144,7 @@ size_t TlsSession::open(const uint8_t* bytes, size_t size, uint8_t* out, size_t 
 }
 
 size_t TlsSession::drive(uint8_t* out, size_t room) {
-  ERR_clear_error();
+  clearOpensslErrors();
   due_ = false;
   if (!has(kFilterSecured) && !shakeHands()) return 0;
   size_t given = 0;
@@ -177,7 +192,7 @@ bool TlsSession::hasMore() const noexcept {
 
 size_t TlsSession::seal(const Part* parts, size_t count) noexcept {
   if (!sends()) return 0;
-  ERR_clear_error();
+  clearOpensslErrors();
   size_t taken = 0;
   size_t at = 0;
   size_t from = 0;
@@ -198,16 +213,7 @@ size_t TlsSession::seal(const Part* parts, size_t count) noexcept {
     } else {
       uint8_t* block = context_->thread().scratch();
       if (block == nullptr) break;
-      size_t filled = 0;
-      while (at < count && filled < TlsThread::kScratch) {
-        const size_t size = std::min(parts[at].size - from, TlsThread::kScratch - filled);
-        if (size > 0) std::memcpy(block + filled, parts[at].data + from, size);
-        filled += size;
-        from += size;
-        if (from < parts[at].size) break;
-        at++;
-        from = 0;
-      }
+      const size_t filled = gather(parts, count, at, from, block);
       const size_t written = write(block, filled);
       taken += written;
       if (written < filled) break;
@@ -233,7 +239,7 @@ size_t TlsSession::write(const uint8_t* bytes, size_t size) {
 void TlsSession::close() noexcept {
   if (has(kFilterFailed | kFilterClosed)) return;
   closing_ = true;
-  ERR_clear_error();
+  clearOpensslErrors();
   if (has(kFilterSecured)) sayClose();
 }
 
@@ -276,7 +282,7 @@ void TlsSession::judge(int result) {
   } else {
     fail(takeOpensslFailure(alert_, verifyResult_));
   }
-  ERR_clear_error();
+  clearOpensslErrors();
 }
 
 /** A peer that goes on sending while nothing can be read of it does not mean TLS. */
@@ -307,12 +313,12 @@ void TlsSession::resume(std::shared_ptr<TlsContext> context) noexcept {
   hello_ = nullptr;
   choice_ = Choice::kRefused;
   if (context == nullptr || context->role() != TlsRole::kServer) return;
-  ERR_clear_error();
+  clearOpensslErrors();
   if (context->prepareTrust() && context->lendTo(ssl_.get())) {
     context_ = std::move(context);
     choice_ = Choice::kMade;
   }
-  ERR_clear_error();
+  clearOpensslErrors();
 }
 
 void TlsSession::addNews(TlsNewsKind kind, std::string data) {

@@ -76,7 +76,7 @@ const TlsFailure* TlsSession::failure() const noexcept {
 TlsInfo TlsSession::info() const noexcept {
   SSL* ssl = ssl_.get();
   TlsInfo info;
-  ERR_clear_error();
+  clearOpensslErrors();
   try {
     const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl);
     info.protocol = textOf(SSL_get_version(ssl));
@@ -102,7 +102,7 @@ TlsInfo TlsSession::info() const noexcept {
     // What is there has to do; that no certificate was judged good must not be lost.
     info.verifyError = "OUT_OF_MEMORY";
   }
-  ERR_clear_error();
+  clearOpensslErrors();
   return info;
 }
 
@@ -122,7 +122,7 @@ std::vector<TlsNews> TlsSession::takeNews() noexcept {
 
 bool TlsSession::updateKeys(TlsKeys keys) noexcept {
   if (!sends() || SSL_version(ssl_.get()) != TLS1_3_VERSION) return false;
-  ERR_clear_error();
+  clearOpensslErrors();
   const int kind = keys == TlsKeys::kBoth ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED;
   const bool accepted = SSL_key_update(ssl_.get(), kind) == 1;
   if (accepted) {
@@ -130,21 +130,21 @@ bool TlsSession::updateKeys(TlsKeys keys) noexcept {
     const int result = SSL_do_handshake(ssl_.get());
     if (result != 1) judge(result);
   }
-  ERR_clear_error();
+  clearOpensslErrors();
   return accepted && !has(kFilterFailed);
 }
 
 std::string TlsSession::exportKeyingMaterial(size_t length, const std::string& label,
                                              const std::optional<std::string>& about) noexcept {
   if (!has(kFilterSecured)) return {};
-  ERR_clear_error();
+  clearOpensslErrors();
   try {
     std::string material(length, '\0');
     const auto* bytes = about ? reinterpret_cast<const unsigned char*>(about->data()) : nullptr;
     const int done =
         SSL_export_keying_material(ssl_.get(), reinterpret_cast<unsigned char*>(&material[0]), length, label.data(),
                                    label.size(), bytes, about ? about->size() : 0, about ? 1 : 0);
-    ERR_clear_error();
+    clearOpensslErrors();
     if (done == 1) return material;
   } catch (const std::bad_alloc&) {
     // As if OpenSSL had refused it.
