@@ -44,9 +44,12 @@ export class OpensslPeer {
     return { peer, port };
   }
 
-  /** A line for the other end; `K`, `k` and `q` alone are commands. */
-  tell(line: string): void {
-    this.#child.stdin.write(`${line}\n`);
+  /**
+   * A line for the other end; `K`, `k` and `q` are commands, where nothing follows in the same read.
+   * @returns when the system has it: it is looked at before what comes from the other end after that.
+   */
+  tell(line: string): Promise<void> {
+    return new Promise((resolve) => void this.#child.stdin.write(`${line}\n`, () => resolve()));
   }
 
   /** No more comes from us: a client says close_notify then. */

@@ -24,7 +24,7 @@ async function converse(stream: SecureStream, peer: OpensslPeer, word = 'there')
   const talk = framed(stream, lines());
   await talk.write(`from us: ${word}`);
   await peer.prints(new RegExp(`from us: ${word}\n`));
-  peer.tell(`from them: ${word}`);
+  await peer.tell(`from them: ${word}`);
   assert.equal(await talk.read(), `from them: ${word}`);
   talk.upgrade(() => undefined, { unread: 'carry' });
 }
@@ -109,7 +109,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const given = { onSession: (session: Buffer) => void sessions.push(session), servername: 'localhost' };
       const first = await connected(given);
       await converse(first, server, 'first');
-      server.tell('q');
+      await server.tell('q');
       await first.close();
       const again = await connected({ session: sessions.at(-1), servername: 'localhost' });
       assert.equal(again.info?.resumed, true);
@@ -123,7 +123,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
         const server = await serve();
         const stream = await connected();
         for (const command of ['k', 'K', 'k', 'K']) {
-          server.tell(command);
+          await server.tell(command);
           await converse(stream, server, `after its ${command}`);
         }
         for (const requestPeer of [false, true]) {
@@ -337,7 +337,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
         const peer = client();
         const stream = await coming;
         for (const command of ['k', 'K', 'k', 'K']) {
-          peer.tell(command);
+          await peer.tell(command);
           await peer.prints(/KEYUPDATE/);
           peer.printed = '';
           await converse(stream, peer, `after its ${command}`);
@@ -354,7 +354,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       let coming = accepted();
       const peer = client();
       const stream = await coming;
-      peer.tell('the last line');
+      await peer.tell('the last line');
       peer.endInput();
       assert.equal(String(await readToEnd(stream)), 'the last line\n');
       await stream.close();
