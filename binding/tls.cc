@@ -116,7 +116,7 @@ napi_value filter(napi_env env, napi_callback_info call) {
   napi_value external = nullptr;
   if (napi_create_external(env, held.get(), freeFilter, nullptr, &external) != napi_ok) return nullptr;
   // The External has it now.
-  held.release();
+  static_cast<void>(held.release());
   return napi_type_tag_object(env, external, &kFilterTag) == napi_ok ? external : nullptr;
 }
 
