@@ -27,7 +27,7 @@ export const E_TABLE = 4;
 export const E_ROWS = 5;
 /** A negative errno, where EVENT_FAILED is set. */
 export const E_ERROR = 6;
-/** With a filter: TLS_* of lib/tls-interface.ts, as they were when the event was written, and FILTER_OUTGOING. */
+/** With a filter: TLS_* of lib/tls-interface.ts, as they were when the event was written, and FILTER_*. */
 export const E_STATE = 7;
 
 /** The connection can be read. Told once for each WANT_READ. */
@@ -42,8 +42,9 @@ export const EVENT_FAILED = 16;
 /** The filter's state has got further, or it has news. Told without being asked for, in the turn after it happened. */
 export const EVENT_CHANGED = 64;
 
-/** Beside the bits of a filter's state: something waits to leave. */
+/** Beside the bits of a filter's state: something waits to leave; and it never will, `send` of no bytes answers why. */
 export const FILTER_OUTGOING = 0x100;
+export const FILTER_SEND_FAILED = 0x200;
 
 /** Tell once when the connection can be read. */
 export const WANT_READ = 1;
@@ -126,7 +127,7 @@ export interface NetInterface {
    * @returns 0 or a negative errno. @throws ERR_INVALID_ARG_TYPE for anything that miniproto_tls has not made.
    */
   setFilter(id: number, filter: object | null): number;
-  /** @returns the bits of the filter's state, and FILTER_OUTGOING; 0 without a filter. */
+  /** @returns the bits of the filter's state, and FILTER_*; 0 without a filter. */
   filterState(id: number): number;
   /**
    * Receives into bytes[from, to), which is not empty; `peek` leaves the bytes in the system. With a filter: as much

@@ -111,6 +111,8 @@ export class SocketStream extends BaseStream implements Connection {
   #closeListeners: (() => void)[] | undefined;
   /** The connections of its server. */
   #among: Set<Connection> | undefined;
+  /** Who has taken the connection over, and is destroyed with this. Internal. */
+  heir: SocketStream | undefined;
 
   /** Internal: use `adopt`, `listen` or `connect`. */
   constructor(reactor: Reactor, options: SocketStreamOptions = {}) {
@@ -478,6 +480,11 @@ export class SocketStream extends BaseStream implements Connection {
 
   protected abandon(error: MiniprotoError | undefined): void {
     this.#close(error);
+  }
+
+  override destroy(error?: Error): void {
+    this.heir?.destroy(error);
+    super.destroy(error);
   }
 
   /** Closes the descriptor; what was received can still be read. */

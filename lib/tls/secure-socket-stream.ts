@@ -19,7 +19,7 @@ import { type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { leasePage, PAGE_BYTES, returnPage } from '../net/pages.js';
 import { type Reactor, systemError } from '../net/reactor.js';
 import { SocketStream } from '../net/socket-stream.js';
-import { E_FLAGS, EVENT_CHANGED, EVENT_ENDED, WANT_FLOW } from '../net-interface.js';
+import { E_FLAGS, EVENT_CHANGED, EVENT_ENDED, FILTER_SEND_FAILED, WANT_FLOW } from '../net-interface.js';
 import {
   EOF,
   type Eof,
@@ -40,6 +40,7 @@ import { type SessionHost, TlsSession } from './tls-session.js';
 const EPROTO = -71;
 /** Bytes of what was received before, opened at once: with these a page has room for whatever comes out. */
 const PIECE = PAGE_BYTES - TLS_SLACK;
+const NOTHING = Buffer.alloc(0);
 
 export class SecureSocketStream extends SocketStream implements SecureStream, SessionHost {
   override readonly reason = 'the socket is native, and decrypted where it is received';
@@ -51,6 +52,8 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
   #told = false;
   /** A write was refused although the handshake is done: half a message of the peer's is there. */
   #needsPeer = false;
+  /** What was taken has not left, and never will. */
+  #sendFailed = false;
   /** Ending TLS is not to end the connection. */
   #unwrapping = false;
 
@@ -79,6 +82,8 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
       throw systemError('setFilter', result);
     }
     this.#unread = this.takeOver(plain);
+    // Whoever has only the plain stream, as a server whose handler has failed, means the connection.
+    plain.heir = this;
     const timed = Object.values({ ...plan.stream, readHighWaterMark: 0 }).some((ms) => ms > 0);
     if (timed) this.setTimeouts(plan.stream);
     if (plan.handshake === 'now') this.#drive();
@@ -122,15 +127,29 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
     if (session.id < 0) return;
     session.update();
     if (session.secured && !this.#told) this.#secured();
-    if (session.failed) this.fail(session.failure);
+    if (session.failed) return this.fail(session.failure);
+    // Whoever was told may have destroyed it.
+    if (this.#sendFailed || this.id < 0) return;
+    if ((this.reactor.net.filterState(this.id) & FILTER_SEND_FAILED) !== 0) this.#failSending();
+  }
+
+  /** What was to leave by itself never will. */
+  #failSending(): void {
+    this.#sendFailed = true;
+    const error = systemError('send', this.reactor.net.send(this.id, NOTHING, 0, 0));
+    // The peer may have said why, and what it has said before can be read. Then nobody is to wait for an answer to what
+    // it never got.
+    if (!this.ended) this.pull(this.readHighWaterMark);
+    this.fail(error);
   }
 
   /** Whoever waited for the handshake, in either direction, tries again. */
   #secured(): void {
     this.#told = true;
-    this.wantAnew();
     this.wakeWriters();
     this.wakeReaders();
+    // Behind that: what was wanted for those who were woken is theirs to want again.
+    this.wantAnew();
   }
 
   /** Internal: a context has been chosen. */

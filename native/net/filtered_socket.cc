@@ -61,9 +61,12 @@ int Reactor::setFilter(int32_t id, std::shared_ptr<Filter> filter) {
 
 uint32_t Reactor::filterState(int32_t id) const {
   const Connection& connection = *find(id);
-  if (connection.filtered == nullptr) return 0;
-  Filter& filter = *connection.filtered->filter;
-  return filter.state() | (filter.outgoing().empty() ? 0 : kOutgoing);
+  return connection.filtered == nullptr ? 0 : stateOf(*connection.filtered);
+}
+
+uint32_t Reactor::stateOf(const FilteredSocket& socket) {
+  Filter& filter = *socket.filter;
+  return filter.state() | (filter.outgoing().empty() ? 0 : kOutgoing) | (socket.sendError == 0 ? 0 : kSendFailed);
 }
 
 void Reactor::removeFiltered() {
@@ -164,9 +167,11 @@ void Reactor::flowFiltered(Connection& connection, Room& room, int32_t* event, b
 void Reactor::tellState(Connection& connection, int32_t* event) {
   FilteredSocket& socket = *connection.filtered;
   const Filter& filter = *socket.filter;
-  uint32_t state = filter.state();
-  if (socket.hasChanged()) event[kEventFlags] |= kFilterChanged;
-  event[kEventState] = static_cast<int32_t>(state | (socket.filter->outgoing().empty() ? 0 : kOutgoing));
+  uint32_t state = stateOf(socket);
+  event[kEventState] = static_cast<int32_t>(state);
+  state &= ~kOutgoing;
+  // News are told of until they are fetched.
+  if ((state & ~socket.told) != 0 || (state & kFilterNews) != 0) event[kEventFlags] |= kFilterChanged;
   // The end is told behind the last byte.
   if (filter.hasMore()) state &= ~static_cast<uint32_t>(kFilterEnded);
   if ((state & kFilterEnded & ~socket.told) != 0) event[kEventFlags] |= kPeerEnded;
@@ -196,22 +201,24 @@ void Reactor::begin(int32_t id, Connection& connection) {
 
 /** Sends what the filter has to say, and keeps track of what waits. @returns true when nothing does. */
 bool Reactor::flush(int32_t id, Connection& connection) {
-  const ByteQueue& outgoing = connection.filtered->filter->outgoing();
-  if (!outgoing.empty()) sendOutgoing(connection);
+  FilteredSocket& socket = *connection.filtered;
+  const ByteQueue& outgoing = socket.filter->outgoing();
+  if (!outgoing.empty()) sendOutgoing(id, connection);
   settle(id, connection);
   return outgoing.empty();
 }
 
-void Reactor::sendOutgoing(Connection& connection) {
+void Reactor::sendOutgoing(int32_t id, Connection& connection) {
   FilteredSocket& socket = *connection.filtered;
   ByteQueue& outgoing = socket.filter->outgoing();
   const iovec part{const_cast<uint8_t*>(outgoing.data()), outgoing.size()};
   const int64_t sent = socket.sendError != 0 ? socket.sendError : sendRaw(connection, &part, 1);
   if (sent > 0) outgoing.consume(static_cast<size_t>(sent));
   if (sent >= 0 || sent == -EAGAIN || sent == -ENOBUFS) return;
-  // Whoever sends next is told; reading goes on, the peer may have said why.
+  // Reading goes on, the peer may have said why.
   socket.sendError = static_cast<int32_t>(sent);
   outgoing.clear();
+  wake(id, socket);
 }
 
 /** Watches what waits; what was to happen once nothing does, happens. */
@@ -242,6 +249,7 @@ void Reactor::settle(int32_t id, Connection& connection) {
   socket.sendError = result;
   socket.filter->outgoing().clear();
   setWants(connection, connection.wants, 0);
+  wake(id, socket);
 }
 
 /** Somebody wants something: looks whether there is something already, or something to be done for it. */
@@ -314,10 +322,10 @@ int Reactor::shutdownFiltered(int32_t id, Connection& connection) {
 }
 
 /** The last words, an alert for example, before the connection is closed. */
-void Reactor::sayLast(Connection& connection) {
+void Reactor::sayLast(int32_t id, Connection& connection) {
   FilteredSocket& socket = *connection.filtered;
   Filter& filter = *socket.filter;
-  if (!filter.outgoing().empty()) sendOutgoing(connection);
+  if (!filter.outgoing().empty()) sendOutgoing(id, connection);
   if ((filter.state() & kFilterFailed) == 0) return;
   // With unread input the system would send a reset, which overtakes the alert.
   ::shutdown(connection.descriptor, SHUT_WR);

@@ -26,7 +26,7 @@ struct FilteredSocket {
   explicit FilteredSocket(std::shared_ptr<Filter> given) : filter(std::move(given)) {}
 
   std::shared_ptr<Filter> filter;
-  /** Bits of the filter's state that an event has told of. */
+  /** Bits of the state, kSendFailed among them, that an event has told of. */
   uint32_t told = 0;
   /** The first failure of sending and of receiving, negated errnos: the system tells of one only once. */
   int32_t sendError = 0;
@@ -44,11 +44,6 @@ struct FilteredSocket {
   /** False while receiving would only pile up, or is over. */
   bool mayReceive() const {
     return (filter->state() & (kFilterEnded | kFilterFailed | kFilterPaused)) == 0 && replies < kMostReplies;
-  }
-  /** The state has what no event has told of. News are told of until they are fetched. */
-  bool hasChanged() const {
-    const uint32_t state = filter->state();
-    return (state & ~told) != 0 || (state & kFilterNews) != 0;
   }
 };
 

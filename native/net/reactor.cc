@@ -85,7 +85,7 @@ void Reactor::forget(int32_t id) {
 
 void Reactor::remove(int32_t id) {
   Connection& connection = *find(id);
-  if (connection.filtered != nullptr) sayLast(connection);
+  if (connection.filtered != nullptr) sayLast(id, connection);
   const int descriptor = detach(id);
   ::close(descriptor);
 }

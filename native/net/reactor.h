@@ -62,13 +62,14 @@ enum EventWord : size_t {
   kEventTable = 4,
   kEventRows = 5,
   kEventError = 6,
-  /** With a filter: its state, in every event, and kOutgoing. */
+  /** With a filter: its state, in every event, kOutgoing and kSendFailed. */
   kEventState = 7,
 };
 constexpr size_t kEventWords = 8;
 
-/** Beside the bits of FilterState: something waits to leave. */
+/** Beside the bits of FilterState: something waits to leave; and the system has refused it for good, see `send`. */
 constexpr uint32_t kOutgoing = 0x100;
+constexpr uint32_t kSendFailed = 0x200;
 
 /** Memory of one turn. All of it is the caller's and must stay where it is during the call. */
 struct TurnMemory {
@@ -133,7 +134,7 @@ class Reactor {
    * Pre: has(id). @returns 0 or a negative errno.
    */
   int setFilter(int32_t id, std::shared_ptr<Filter> filter);
-  /** The filter's state, kOutgoing included; 0 without one. Pre: has(id). */
+  /** The filter's state, kOutgoing and kSendFailed included; 0 without one. Pre: has(id). */
   uint32_t filterState(int32_t id) const;
   /** Closes all connections that have a filter, and lets go of the filters. */
   void removeFiltered();
@@ -223,11 +224,12 @@ class Reactor {
   size_t openInto(FilteredSocket& socket, size_t received, uint8_t* out, size_t room);
   void begin(int32_t id, Connection& connection);
   bool flush(int32_t id, Connection& connection);
-  void sendOutgoing(Connection& connection);
+  void sendOutgoing(int32_t id, Connection& connection);
+  static uint32_t stateOf(const FilteredSocket& socket);
   void settle(int32_t id, Connection& connection);
   void nudge(int32_t id, Connection& connection);
   void tellState(Connection& connection, int32_t* event);
-  void sayLast(Connection& connection);
+  void sayLast(int32_t id, Connection& connection);
   void wake(int32_t id, FilteredSocket& socket);
   void addDue();
   void drainWakes() const;

@@ -392,15 +392,30 @@ void aPeerThatOnlyAsksIsNotHeard() {
   toy.finish();
 }
 
+/** Nobody sends then, and nobody would hear of it. */
+void sendingThatFailsInAHandshakeIsTold() {
+  eachRole([](const ToySettings& ours) {
+    World world;
+    Toy toy(world, ours);
+    world.reactor.system().setFaults(SystemCall::kSend, {{-EPIPE}, false});
+    CHECK(world.reactor.want(toy.id, kWantFlow) == 0);
+    CHECK(toy.settle() == kFilterChanged && (toy.told & kSendFailed) != 0);
+    const iovec nothing{nullptr, 0};
+    CHECK(world.reactor.send(toy.id, &nothing, 1) == -EPIPE);
+    toy.finish();
+  });
+}
+
 void sendingThatFailsIsToldToWhoSends() {
   World world;
   Toy toy(world, role(false));
   toy.secure();
   world.reactor.system().setFaults(SystemCall::kSend, {{-ECONNRESET}, false});
   CHECK(toy.send("lost") == -ECONNRESET && toy.send("lost") == -ECONNRESET);
-  CHECK((toy.state() & kOutgoing) == 0 && world.reactor.waiting() == 1);
+  CHECK((toy.state() & (kOutgoing | kSendFailed)) == kSendFailed && world.reactor.waiting() == 1);
+  CHECK(toy.turn() == kFilterChanged && toy.told == (kFilterSecured | kSendFailed) && world.quiet());
   toy.peer.write("still heard");
-  CHECK(toy.turn() == kArrived && toy.text == "still heard");
+  CHECK(toy.turn() == kArrived && toy.text == "still heard" && world.quiet());
   toy.finish();
 }
 
@@ -709,6 +724,7 @@ int main() {
   whatIsSealedLeavesBeforeAnythingElseIs();
   twoThatWriteToEachOtherBothReceive();
   aPeerThatOnlyAsksIsNotHeard();
+  sendingThatFailsInAHandshakeIsTold();
   sendingThatFailsIsToldToWhoSends();
   theEndIsToldBehindTheLastByte();
   theEndIsToldBehindWhatHadNoRoom();
