@@ -3,6 +3,7 @@
  *
  * Just what tests need: pages, and expressions that are evaluated in them.
  */
+import { createHash, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,9 +56,11 @@ export class Chromium {
       .then(() => this.#giveUp());
   }
 
-  static async start(): Promise<Chromium> {
+  /** @param trusted certificates (PEM) with which it takes any chain that is sent with one of them. */
+  static async start({ trusted = [] }: { trusted?: readonly string[] } = {}): Promise<Chromium> {
     const folder = mkdtempSync(join(tmpdir(), 'miniproto-chromium-'));
-    const program = new Companion(CHROMIUM!, [...WORDS, `--user-data-dir=${folder}`], 'stderr');
+    const words = [...WORDS, ...trustWords(trusted), `--user-data-dir=${folder}`];
+    const program = new Companion(CHROMIUM!, words, 'stderr');
     const url = await program.lineLike(/^DevTools listening on (ws:.*)/);
     program.drop();
     return new Chromium(program, folder, await connectWebSocket(url));
@@ -101,6 +104,13 @@ export class Chromium {
     await this.#program.stop('SIGKILL');
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** Keys of certificates, as Chromium wants them: SHA-256 of the SubjectPublicKeyInfo. It has no option for authorities. */
+function trustWords(certificates: readonly string[]): string[] {
+  const keys = certificates.map((pem) => new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' }));
+  const hashes = keys.map((key) => createHash('sha256').update(key).digest('base64'));
+  return hashes.length === 0 ? [] : [`--ignore-certificate-errors-spki-list=${hashes.join(',')}`];
 }
 
 /** A page. */
