@@ -66,7 +66,24 @@ export interface ByteServer extends AsyncDisposable {
  *   for await (const line of framed(stream, lines())) console.log(line);
  * });
  */
-export async function listen(options: ServerOptions, onConnection: ConnectionHandler): Promise<ByteServer> {
+export function listen(options: ServerOptions, onConnection: ConnectionHandler): Promise<ByteServer> {
+  return listenPrepared(options, undefined, onConnection);
+}
+
+/** What is done to a connection before its handler gets it: TLS is put on it. Internal. */
+export interface Preparation {
+  /** The stream that the handler will get. */
+  make(connection: Connection): Connection;
+  /** Resolves when it may have it. */
+  ready(stream: Connection): Promise<void>;
+}
+
+/** `listen` with a preparation. Internal. */
+export async function listenPrepared(
+  options: ServerOptions,
+  preparation: Preparation | undefined,
+  onConnection: ConnectionHandler,
+): Promise<ByteServer> {
   checkObject('options', options);
   checkFunction('onConnection', onConnection);
   if (options.onError !== undefined) checkFunction('options.onError', options.onError);
@@ -75,7 +92,7 @@ export async function listen(options: ServerOptions, onConnection: ConnectionHan
   checkSignal('options.signal', signal);
   signal?.throwIfAborted();
   const server = createServer({ noDelay: true, ...options, allowHalfOpen: true, pauseOnConnect: true });
-  const listening = new Listening(server, options, onConnection);
+  const listening = new Listening(server, options, preparation, onConnection);
   server.listen(options);
   try {
     await once(server, 'listening', signal === undefined ? {} : { signal });
@@ -94,14 +111,21 @@ class Listening implements ByteServer {
   readonly server: Server;
   readonly connections = new Set<Connection>();
   readonly #options: ServerOptions;
+  readonly #preparation: Preparation | undefined;
   readonly #onConnection: ConnectionHandler;
   readonly #streamOptions: SocketStreamOptions;
   #closing: Promise<void> | undefined;
 
-  constructor(server: Server, options: ServerOptions, onConnection: ConnectionHandler) {
+  constructor(
+    server: Server,
+    options: ServerOptions,
+    preparation: Preparation | undefined,
+    onConnection: ConnectionHandler,
+  ) {
     const { idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs, readHighWaterMark } = options;
     this.server = server;
     this.#options = options;
+    this.#preparation = preparation;
     this.#onConnection = onConnection;
     this.#streamOptions = given({ idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs, readHighWaterMark });
     keepCount(server, this.connections);
@@ -112,7 +136,7 @@ class Listening implements ByteServer {
       const stream = adopt(socket, this.#streamOptions);
       this.connections.add(stream);
       stream.whenClosed(() => this.connections.delete(stream));
-      this.#handle(stream);
+      this.#take(stream);
     });
   }
 
@@ -134,7 +158,23 @@ class Listening implements ByteServer {
     const { maxConnections } = this.#limits;
     if (maxConnections !== undefined && this.connections.size >= maxConnections) return stream.destroy();
     stream.joins(this.connections);
-    this.#handle(stream);
+    this.#take(stream);
+  }
+
+  #take(connection: Connection): void {
+    if (this.#preparation === undefined) return this.#handle(connection);
+    try {
+      this.#prepare(this.#preparation.make(connection), this.#preparation);
+    } catch (error) {
+      this.#failed(error, connection);
+    }
+  }
+
+  #prepare(stream: Connection, preparation: Preparation): void {
+    preparation.ready(stream).then(
+      () => this.#handle(stream),
+      (error: unknown) => this.#failed(error, stream),
+    );
   }
 
   #handle(stream: Connection): void {

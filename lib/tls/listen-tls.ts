@@ -1,7 +1,7 @@
 /** `listenTls`: a server whose connections are secure before its handler gets them. */
 import { checkFunction, checkObject } from '../arguments.js';
-import { closeConversation } from '../framed/conversations.js';
-import { type ByteServer, listen, type ServerOptions } from '../net/listen.js';
+import type { Connection } from '../net/connection.js';
+import { type ByteServer, listenPrepared, type ServerOptions } from '../net/listen.js';
 import { serverPlan, type TlsServerOptions, UNTIMED } from './options.js';
 import { secureStream } from './secure.js';
 import type { SecureStream } from './secure-stream.js';
@@ -26,22 +26,10 @@ export function listenTls(options: ListenTlsOptions, onConnection: SecureConnect
   checkFunction('onConnection', onConnection);
   // Made once: every connection uses the same context.
   const plan = { ...serverPlan(options), handshake: 'now' as const };
-  return listen({ ...options, ...UNTIMED }, async (lower) => {
-    const stream = secureStream(lower, plan);
-    try {
-      await stream.handshake();
-      const answer = onConnection(stream);
-      if (typeof (answer as PromiseLike<unknown> | undefined)?.then !== 'function') return await closed(stream);
-      await answer;
-    } catch (error) {
-      stream.destroy(error instanceof Error ? error : undefined);
-      throw error;
-    }
-    await closeConversation(stream);
-  });
-}
-
-/** A handler that returns nothing to wait for has the connection for as long as it lives. */
-function closed(stream: SecureStream): Promise<void> {
-  return new Promise((resolve) => stream.whenClosed(resolve));
+  const preparation = {
+    make: (connection: Connection) => secureStream(connection, plan),
+    ready: (stream: Connection) => (stream as SecureStream).handshake(),
+  };
+  const handler = (stream: Connection) => onConnection(stream as SecureStream);
+  return listenPrepared({ ...options, ...UNTIMED }, preparation, handler);
 }
