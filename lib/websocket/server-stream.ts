@@ -24,7 +24,7 @@ export interface AcceptStreamOptions extends WebSocketAcceptOptions, HeadLimits 
  * @returns the connection; undefined when the request was refused, which it has been told then, or the peer is gone.
  * @throws what a hook threw, after an answer of 500; ERR_INVALID_ARG_TYPE and the like.
  * @example
- * const peer = await acceptWebSocketStream(tlsServer(stream, { key, cert }));
+ * const peer = await acceptWebSocketStream(stream, { path: '/chat' });
  * peer?.onMessage((message) => peer.send(message));
  */
 export async function acceptWebSocketStream(
