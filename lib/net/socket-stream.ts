@@ -528,6 +528,8 @@ export class SocketStream extends BaseStream implements Connection {
     if (other.#among !== undefined) this.joins(other.#among);
     if (this.#timeouts === undefined && other.#timeouts !== undefined) this.setTimeouts(other.#timeouts.options);
     const finished = other.#finished;
+    // What frames the other one's records may change them where they lie, and knows nothing of ours.
+    if (other.#framer >= 0) this.#reactor.net.setFramer(other.#id, -1);
     const id = other.#forget();
     this.#addresses = other.#addresses;
     other.#closed(undefined);

@@ -192,8 +192,10 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
   // ---------------------------------------------------------------- reading
 
   override tryFill(atLeast = 1): number | NotReady | NeedWrite | Eof {
-    if (this.#session.secured) return super.tryFill(atLeast);
+    if (this.#told) return super.tryFill(atLeast);
     this.#drive();
+    // A handshake is received by turns, and what came with its end may lie in one that is still to be told.
+    this.hear();
     const answer = super.tryFill(atLeast);
     this.#look();
     return answer === NOT_READY && this.#waitsToLeave ? NEED_WRITE : answer;
@@ -265,15 +267,26 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
   #refusal(): NotReady | NeedRead | undefined {
     this.checkWritable();
     this.#drive();
-    this.#look();
+    this.#lookQuietly();
     this.checkWritable();
     if (this.#session.secured) return undefined;
     return this.#waitsToLeave ? NOT_READY : NEED_READ;
   }
 
+  /**
+   * Takes notice, and tells nobody who reads: the reactor does, in a turn of this stream. Told here they would write in
+   * the middle of this write, and read past what a turn under way has still to tell of.
+   */
+  #lookQuietly(): void {
+    const session = this.#session;
+    if (session.id < 0) return;
+    session.update();
+    if (session.failed) this.failOutput(session.failure);
+  }
+
   protected override notSent(errno: number): number {
     if (errno === EPROTO) {
-      this.#look();
+      this.#lookQuietly();
       this.checkWritable();
     }
     if (errno !== 0) return super.notSent(errno);

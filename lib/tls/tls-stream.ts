@@ -60,6 +60,8 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   readonly #waits: LowerWaits;
   /** `pull` is on the way: what comes back to it goes on there. */
   #pulling = false;
+  /** A write takes the handshake on. */
+  #writing = false;
   /** Bytes of answers to what was read, made while nothing left. */
   #answers = 0;
   /** close_notify has been said. */
@@ -319,10 +321,21 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   /** Why nothing can be written before the handshake is done; takes it as far as it goes. */
   #refusal(): NotReady | NeedRead | undefined {
     if (this.#session.secured) return undefined;
-    this.#drive();
+    this.#writing = true;
+    try {
+      this.#drive();
+    } finally {
+      this.#writing = false;
+    }
     this.checkWritable();
     if (this.#session.secured) return undefined;
     return this.#outflow.waiting > 0 && this.#outflow.direction === 'write' ? NOT_READY : NEED_READ;
+  }
+
+  /** Whoever is told in the middle of a write would write there, too: then it is done after it. */
+  protected override wakeReaders(): void {
+    if (this.#writing) queueMicrotask(() => super.wakeReaders());
+    else super.wakeReaders();
   }
 
   protected blocked(): boolean {
