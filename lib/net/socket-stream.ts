@@ -374,16 +374,12 @@ export class SocketStream extends BaseStream implements Connection {
 
   protected blocked(): boolean {
     // While the reactor will tell, there is no use in trying; otherwise trying is how one finds out.
-    return this.#pending || this.#awaitsTurn;
-  }
-
-  get #awaitsTurn(): boolean {
-    return this.#full && (this.#wants & WANT_WRITE) !== 0;
+    return this.#pending || (this.#full && (this.#wants & WANT_WRITE) !== 0);
   }
 
   /** The system took less than it was given, and has not said that there is room again. */
   get stalled(): boolean {
-    return this.#awaitsTurn;
+    return this.#full && (this.#wants & WANT_WRITE) !== 0;
   }
 
   protected override endsAtOnce(): boolean {

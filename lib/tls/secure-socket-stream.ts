@@ -198,7 +198,7 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
     this.hear();
     const answer = super.tryFill(atLeast);
     this.#look();
-    return answer === NOT_READY && this.#waitsToLeave ? NEED_WRITE : answer;
+    return answer === NOT_READY && this.pendingOutput > 0 ? NEED_WRITE : answer;
   }
 
   protected override stopped(count: number): void {
@@ -209,7 +209,7 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
 
   override get pendingRead(): NotReady | NeedWrite | Eof | undefined {
     const pending = super.pendingRead;
-    return pending === NOT_READY && !this.#session.secured && this.#waitsToLeave ? NEED_WRITE : pending;
+    return pending === NOT_READY && !this.#session.secured && this.pendingOutput > 0 ? NEED_WRITE : pending;
   }
 
   override ready(direction: 'read' | 'write', options?: ReadyOptions): Promise<void> {
@@ -234,13 +234,9 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
     return this.#session.id < 0 ? 0 : this.#tls.outgoing(this.#session.id);
   }
 
-  get #waitsToLeave(): boolean {
-    return this.pendingOutput > 0;
-  }
-
   override get pendingWrite(): NotReady | NeedRead | undefined {
     if (this.destroyed || this.#session.secured) return super.pendingWrite;
-    return this.#waitsToLeave ? NOT_READY : NEED_READ;
+    return this.pendingOutput > 0 ? NOT_READY : NEED_READ;
   }
 
   override tryWriteStable(parts: readonly Uint8Array[]): number | NotReady | NeedRead {
@@ -270,7 +266,7 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
     this.#lookQuietly();
     this.checkWritable();
     if (this.#session.secured) return undefined;
-    return this.#waitsToLeave ? NOT_READY : NEED_READ;
+    return this.pendingOutput > 0 ? NOT_READY : NEED_READ;
   }
 
   /**
@@ -300,15 +296,15 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
   }
 
   protected override flushed(): boolean {
-    return super.flushed() && !this.#waitsToLeave;
+    return super.flushed() && this.pendingOutput === 0;
   }
 
   protected override awaitsRoom(): boolean {
-    return super.awaitsRoom() || this.#waitsToLeave;
+    return super.awaitsRoom() || this.pendingOutput > 0;
   }
 
   override get stalled(): boolean {
-    return super.stalled || this.#waitsToLeave;
+    return super.stalled || this.pendingOutput > 0;
   }
 
   /** For timeouts: what the system has taken of what waits. */
@@ -335,7 +331,7 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
 
   protected override async lastLeft(): Promise<void> {
     this.#look();
-    while (this.#waitsToLeave) await this.ready('write');
+    while (this.pendingOutput > 0) await this.ready('write');
   }
 
   protected override fail(error: unknown): void {

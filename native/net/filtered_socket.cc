@@ -132,7 +132,8 @@ void Reactor::visitFiltered(Connection& connection, const Ready& ready, Room& ro
   const bool reads = more || ((readable || listed) && socket.mayReceive());
   const bool flows = reads && (connection.wants & kWantFlow) != 0;
   if (flows) {
-    flowFiltered(connection, room, event, readable);
+    // What is inside comes first: only then is there room for all that is received.
+    flowFiltered(connection, room, event, readable && !more);
   } else if (reads && (more || readable) && (connection.wants & kWantRead) != 0) {
     event[kEventFlags] |= kReadable;
     setWants(connection, connection.wants & ~kWantRead);
@@ -144,13 +145,12 @@ void Reactor::visitFiltered(Connection& connection, const Ready& ready, Room& ro
     arm(ready.id, connection, maskOf(connection));
 }
 
-void Reactor::flowFiltered(Connection& connection, Room& room, int32_t* event, bool readable) {
+void Reactor::flowFiltered(Connection& connection, Room& room, int32_t* event, bool receives) {
   FilteredSocket& socket = *connection.filtered;
   const size_t left = room.arenaLeft();
   size_t received = 0;
   bool full = false;
-  // What is inside comes first: only then is there room for all that is received.
-  if (readable && !socket.filter->hasMore()) {
+  if (receives) {
     const size_t most = std::min<size_t>(connection.receiveSize, left > kFilterSlack ? left - kFilterSlack : left);
     const int64_t count = receiveRaw(connection, scratch_.get(), most, false);
     if (count <= 0) return stopped(connection, count, event);
@@ -173,7 +173,7 @@ void Reactor::tellState(Connection& connection, int32_t* event) {
   // News are told of until they are fetched.
   if ((state & ~socket.told) != 0 || (state & kFilterNews) != 0) event[kEventFlags] |= kFilterChanged;
   // The end is told behind the last byte.
-  if (filter.hasMore()) state &= ~static_cast<uint32_t>(kFilterEnded);
+  if ((state & kFilterEnded) != 0 && filter.hasMore()) state &= ~static_cast<uint32_t>(kFilterEnded);
   if ((state & kFilterEnded & ~socket.told) != 0) event[kEventFlags] |= kPeerEnded;
   if ((state & (kFilterEnded | kFilterFailed)) != 0) setWants(connection, connection.wants & kWantWrite);
   socket.told = state;
@@ -295,7 +295,7 @@ int64_t Reactor::sendFiltered(int32_t id, Connection& connection, const iovec* p
   FilteredSocket& socket = *connection.filtered;
   Filter& filter = *socket.filter;
   begin(id, connection);
-  const bool left = flush(id, connection);
+  const bool left = filter.outgoing().empty() || flush(id, connection);
   if (socket.sendError != 0) return socket.sendError;
   if (!left) return -EAGAIN;
   Part plain[kMostParts];

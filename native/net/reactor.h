@@ -217,7 +217,7 @@ class Reactor {
 
   int openWakes();
   void visitFiltered(Connection& connection, const Ready& ready, Room& room);
-  void flowFiltered(Connection& connection, Room& room, int32_t* event, bool readable);
+  void flowFiltered(Connection& connection, Room& room, int32_t* event, bool receives);
   int64_t receiveFiltered(int32_t id, Connection& connection, uint8_t* bytes, size_t size);
   int64_t sendFiltered(int32_t id, Connection& connection, const iovec* parts, size_t count);
   int shutdownFiltered(int32_t id, Connection& connection);
