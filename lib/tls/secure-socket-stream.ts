@@ -11,6 +11,8 @@
  *                                             cannot leave, else          leave, else NEED_READ
  *                                             NOT_READY
  *   secured      what those who wait need     as of a socket              as of a socket
+ *
+ * Over 400 lines, because each method of a socket that TLS changes stands here, in a few lines, and none of them alone.
  */
 import type { X509Certificate } from 'node:crypto';
 import { inspect } from 'node:util';

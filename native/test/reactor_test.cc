@@ -1,6 +1,6 @@
 /**
- * The reactor over socket pairs: what it tells, how often, into which memory, and what it leaves in epoll. With filters:
- * filter_test.cc.
+ * The reactor over socket pairs: what it tells, how often, into which memory, and what it leaves in epoll. With
+ * filters: filter_test.cc.
  */
 #include "net/reactor.h"
 
