@@ -1,7 +1,7 @@
 /** `connectTls`: a connection that is secure before anybody gets it. */
 import { checkObject, checkSignal } from '../arguments.js';
 import { type ConnectOptions, connect } from '../net/connect.js';
-import { clientPlan, type TlsClientOptions, UNTIMED } from './options.js';
+import { clientPlan, type TlsClientOptions, type TlsPlan, UNTIMED } from './options.js';
 import { secureStream } from './secure.js';
 import type { SecureStream } from './secure-stream.js';
 
@@ -18,18 +18,19 @@ export type ConnectTlsOptions = ConnectOptions & TlsClientOptions;
 export async function connectTls(options: ConnectTlsOptions): Promise<SecureStream> {
   checkObject('options', options);
   checkSignal('options.signal', options.signal);
-  const { host, servername, signal } = options as { host?: string | false; servername?: string; signal?: AbortSignal };
+  const { host, servername } = options as { host?: string | false; servername?: string };
   // As Node: where nothing is said, it is this machine.
   const where = typeof host === 'string' ? host : 'path' in options ? undefined : 'localhost';
   const plan = clientPlan({ ...options, host: servername ?? (host === false ? false : where) } as TlsClientOptions);
-  const lower = await connect({
-    ...options,
-    ...UNTIMED,
-    ...(where === undefined ? {} : { host: where }),
-  } as ConnectOptions);
+  return connectPlanned({ ...options, ...(where === undefined ? {} : { host: where }) } as ConnectOptions, plan);
+}
+
+/** The same where the certificate is not for the place that is connected to. Internal. */
+export async function connectPlanned(where: ConnectOptions, plan: TlsPlan): Promise<SecureStream> {
+  const lower = await connect({ ...where, ...UNTIMED } as ConnectOptions);
   const secure = secureStream(lower, plan);
   try {
-    await secure.handshake({ signal });
+    await secure.handshake({ signal: where.signal });
   } catch (error) {
     secure.destroy(error instanceof Error ? error : undefined);
     throw error;

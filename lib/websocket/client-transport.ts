@@ -2,9 +2,10 @@
 import type { Socket } from 'node:net';
 import { asByteStream } from '../framed/framed.js';
 import { adopt } from '../net/adopt.js';
-import { connect } from '../net/connect.js';
+import { type ConnectOptions, connect } from '../net/connect.js';
 import type { ByteStream } from '../streams/byte-stream.js';
-import { type ConnectTlsOptions, connectTls } from '../tls/connect-tls.js';
+import { connectPlanned } from '../tls/connect-tls.js';
+import { clientPlan, type TlsClientOptions, type TlsPlan } from '../tls/options.js';
 import type { Carrier, ConnectWebSocketOptions, WebSocketAddress } from './client-options.js';
 import { httpByAlpn } from './handshake/alpn.js';
 
@@ -20,9 +21,18 @@ export async function openTransport(
 ): Promise<ByteStream> {
   if (socket !== undefined) return asStream(socket);
   if (createConnection !== undefined) return asStream(await created(createConnection(address, { signal }), signal));
-  const place = { ...where, ...placeOf(address) };
-  if (!address.secure) return connect({ ...place, signal } as Parameters<typeof connect>[0]);
-  return connectTls({ ...place, ...httpByAlpn(tls?.context), ...tls, signal } as ConnectTlsOptions);
+  const place = { ...where, ...placeOf(address), signal } as ConnectOptions;
+  return address.secure ? connectPlanned(place, planOf(address, tls)) : connect(place);
+}
+
+/** The URL says where to; `host` among the options says only whom the certificate has to be for. */
+function planOf({ hostname }: WebSocketAddress, tls: ConnectWebSocketOptions['tls'] = {}): TlsPlan {
+  const { host = tls.servername ?? (hostname === '' ? undefined : hostname) } = tls;
+  return clientPlan({
+    ...httpByAlpn(tls.context),
+    ...tls,
+    ...(host === undefined ? {} : { host }),
+  } as TlsClientOptions);
 }
 
 function placeOf({ hostname, port, socketPath }: WebSocketAddress): object {

@@ -39,6 +39,22 @@ describe('WebSockets over TLS', () => {
     await socket.close();
   });
 
+  it('are looked for where the URL says, whomever the certificate has to be for', async () => {
+    // Another address than that of localhost.
+    await using server = await listenWebSocket({ port: 0, host: '127.0.0.2', tls: identity('server') }, echo);
+    const url = `wss://127.0.0.2:${server.port}`;
+    for (const named of [
+      { host: 'localhost' },
+      { host: '127.0.0.1' },
+      { host: false as const },
+      { servername: 'localhost' },
+    ]) {
+      const socket = await connectWebSocket(url, { tls: { ...TRUSTED, ...named } });
+      await socket.close();
+    }
+    await assert.rejects(connectWebSocket(url, { tls: TRUSTED }), { code: 'ERR_TLS_CERTIFICATE' });
+  });
+
   it('are not made where the certificate is refused, and the server says so', async () => {
     let told: (error: unknown) => void = () => {};
     const failed = new Promise((resolve) => {
