@@ -96,6 +96,8 @@ bool TlsSession::expectHost(const std::string& given) {
   const std::string host = hostInCertificates(given);
   // For OpenSSL an empty name is no check at all, and one that begins with a dot is any name below it.
   if (host.empty() || host.front() == '.' || host.find('\0') != std::string::npos) return false;
+  // It would read an address up to there, and leave unread what is behind.
+  if (host.find_first_of(" \t\r\n\v\f") != std::string::npos) return false;
   X509_VERIFY_PARAM* rules = SSL_get0_param(ssl_.get());
   X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   if (X509_VERIFY_PARAM_set1_ip_asc(rules, host.c_str()) == 1) return true;

@@ -615,6 +615,14 @@ function withArguments(tls: TlsInterface): void {
     tls.closeContext(context);
   });
 
+  it('refuse hosts of which OpenSSL would check only the beginning, or nothing', () => {
+    const context = tls.createContext(clientSettings());
+    for (const host of ['', '.', '.example', '127.0.0.1 example', '::1\t', 'a.example b.example']) {
+      assert.throws(() => tls.openSession(context, { host }), /bad host/, JSON.stringify(host));
+    }
+    tls.closeContext(context);
+  });
+
   it('are refused one by one', () => {
     const wrong: [object, string][] = [
       [{ role: 2 }, 'ERR_OUT_OF_RANGE'],
