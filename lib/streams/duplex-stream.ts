@@ -61,6 +61,8 @@ export class DuplexStream extends BaseStream {
   #refused = false;
   /** The Node stream had `allowHalfOpen: false`, and `keepOpen` has changed that. */
   #keptOpen = false;
+  /** The Node stream had nothing, and has been asked for more: it says when that comes. */
+  #dry = false;
   /** Writes of ours whose callback has not come. */
   #writing = 0;
 
@@ -141,6 +143,7 @@ export class DuplexStream extends BaseStream {
     const readable = this.#readable;
     if (readable === undefined || this.#released) return;
     this.#listen(readable);
+    if (this.#dry && readable.readableLength === 0 && readable.errored == null) return;
     if (this.#file?.pull(wanted) !== true && !this.#readChunks(readable, wanted)) return;
     // A stream that has ended emits 'end' a tick after its last read; there is no reason to wait for that.
     if (readable.readableEnded) this.inputEnded();
@@ -151,7 +154,11 @@ export class DuplexStream extends BaseStream {
   #readChunks(readable: Readable, wanted: number): boolean {
     while (this.input.length < wanted) {
       const chunk: unknown = readable.read();
-      if (chunk === null) break;
+      if (chunk === null) {
+        // A stream that ends, or that gives its file up, has something to say besides bytes.
+        this.#dry = this.#file === undefined && !readable.readableEnded;
+        break;
+      }
       if (!(chunk instanceof Uint8Array)) {
         this.fail(new UsageError('ERR_TRANSPORT', { message: 'the Node stream gave something that is no bytes' }));
         return false;
@@ -293,7 +300,10 @@ export class DuplexStream extends BaseStream {
     return { readable, writable };
   }
 
-  #onReadable = (): void => this.wakeReaders();
+  #onReadable = (): void => {
+    this.#dry = false;
+    this.wakeReaders();
+  };
   #onGivenBack = (): void => {
     this.#file = undefined;
     if (!this.#released) this.#readable!.on('readable', this.#onReadable);
