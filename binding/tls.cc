@@ -14,7 +14,8 @@
  *   the reactor goes after the tables        it holds the last reference then: all within the thread, in any order
  *   the External of `filter` is never used   it is collected as any value is, at the latest with the environment
  *   input and target of `open` overlap       plaintext may come out wrong, nothing is read or written outside of them
- *   a getter of `parts` detaches an array    lengths are fetched after the last getter ran: what is gone is refused
+ *   the words' ArrayBuffer is transferred    its memory is ours and stays while either side has it; JavaScript sees
+ * none a getter of `parts` detaches an array    lengths are fetched after the last getter ran: what is gone is refused
  */
 #include "tls.h"
 
@@ -128,6 +129,20 @@ Napi::Value counters(const Napi::CallbackInfo& call) {
   return object;
 }
 
+/** The words, as an Int32Array over memory of ours. Throws Napi::Error. */
+napi_value wordsOf(Napi::Env env, const std::shared_ptr<TlsWords>& words) {
+  auto held = std::make_unique<std::shared_ptr<TlsWords>>(words);
+  const auto free = [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<TlsWords>*>(hint); };
+  napi_value memory = nullptr;
+  napi_value array = nullptr;
+  NAPI_THROW_IF_FAILED(
+      env, napi_create_external_arraybuffer(env, words->data(), sizeof(TlsWords), free, held.get(), &memory), nullptr);
+  // The ArrayBuffer has it now.
+  static_cast<void>(held.release());
+  NAPI_THROW_IF_FAILED(env, napi_create_typedarray(env, napi_int32_array, kWordCount, memory, 0, &array), nullptr);
+  return array;
+}
+
 void freeTls(napi_env /*env*/, void* data, void* /*hint*/) {
   delete static_cast<Tls*>(data);
 }
@@ -149,6 +164,7 @@ Napi::Object initializeTls(Napi::Env env, Napi::Object exports) {
   auto tls = std::make_unique<Tls>();
   tls->thread = std::make_shared<TlsThread>();
   if (!tls->thread->ready()) throw Napi::Error::New(env, "there is no memory for it");
+  exports.Set("words", wordsOf(env, tls->words));
   napi_set_instance_data(env, tls.release(), freeTls, nullptr);
   exports.Set("version", Napi::Function::New(env, version, "version"));
   exports.Set("setRoots", Napi::Function::New(env, setRoots, "setRoots"));

@@ -6,6 +6,7 @@
 
 #include <napi.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -73,11 +74,17 @@ class NumberedTable {
   std::vector<uint32_t> free_;
 };
 
+/** What the last call on a session left, as JavaScript reads it without a call of its own: TLS_WORD_*. */
+enum TlsWord : uint8_t { kWordState, kWordMore, kWordOutgoing, kWordMoved, kWordCount };
+using TlsWords = std::array<int32_t, kWordCount>;
+
 /** Of one environment. Sessions that a reactor holds outlive it, and keep alive what they need of it. */
 struct Tls {
   std::shared_ptr<TlsThread> thread;
   NumberedTable<TlsContext> contexts;
   NumberedTable<TlsSession> sessions;
+  /** The ArrayBuffer over them holds them as well. */
+  std::shared_ptr<TlsWords> words = std::make_shared<TlsWords>();
 };
 
 inline Tls& tlsOf(napi_env env) {

@@ -23,10 +23,19 @@ export const TLS_CLOSED = 32;
 export const TLS_CLIENT = 0;
 export const TLS_SERVER = 1;
 
+/** Places in `words`: TLS_* bits; 1 where `hasMore`; bytes that wait to leave; bytes that a `seal` moved. */
+export const TLS_WORD_STATE = 0;
+export const TLS_WORD_MORE = 1;
+export const TLS_WORD_OUTGOING = 2;
+export const TLS_WORD_MOVED = 3;
+
 /** Bytes of room beyond the received bytes with which `open` never holds anything back. */
 export const TLS_SLACK = 17 * 1024;
 /** Bytes of plaintext that one `seal` takes at most. */
 export const TLS_SEAL_MOST = 256 * 1024;
+/** Bytes of plaintext in a full record, and what a record adds to its plaintext at most. */
+export const TLS_RECORD_BYTES = 16 * 1024;
+export const TLS_RECORD_OVERHEAD = 96;
 
 /** A certificate and its key, both PEM, or both in a PFX (DER). */
 export interface TlsIdentity {
@@ -144,6 +153,11 @@ export interface TlsCounters {
 }
 
 export interface TlsInterface {
+  /**
+   * What the last `open`, `seal`, `sealParts`, `shutdown`, `queueRaw` or `takeOutgoing` has left, of whatever session, so
+   * that nobody has to ask: TLS_WORD_*. To be read before any other code can run.
+   */
+  readonly words: Int32Array;
   /** OpenSSL's own, for example 'OpenSSL 3.0.17 1 Jul 2025'. */
   version(): string;
   /** The certificates that contexts without `ca` trust, PEM. Parsed at the first handshake that needs them, once. */
@@ -172,10 +186,21 @@ export interface TlsInterface {
   ): number;
   /** 1: `open` without bytes would give more. */
   hasMore(id: number): 0 | 1;
-  /** @returns plaintext bytes taken; 0 before the handshake is done. */
-  seal(id: number, bytes: Uint8Array, from: number, to: number): number;
+  /**
+   * What waits to leave then is moved to target[targetFrom, targetTo), oldest first, as far as there is room.
+   * @returns plaintext bytes taken; 0 before the handshake is done.
+   */
+  seal(
+    id: number,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    target: Uint8Array,
+    targetFrom: number,
+    targetTo: number,
+  ): number;
   /** The same for the first 64 parts, as one piece of plaintext. None of them may be empty. */
-  sealParts(id: number, parts: readonly Uint8Array[]): number;
+  sealParts(id: number, parts: readonly Uint8Array[], target: Uint8Array, targetFrom: number, targetTo: number): number;
   /** Says close_notify, once. */
   shutdown(id: number): void;
   /** TLS_* bits. */

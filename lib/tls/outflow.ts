@@ -1,26 +1,51 @@
 /**
  * What a session has to send, on its way into the stream below.
  *
- * The engine keeps it until it is taken, and it is taken in large steps into memory that the stream below may keep. What
- * that refuses waits here, and nothing else is taken meanwhile: so at most one step is held.
+ * Plaintext is sealed straight into memory that the stream below may keep, in one crossing; what the engine says by itself
+ * is fetched when its words tell of it. What the stream below refuses waits here, and nothing else is sealed or fetched
+ * meanwhile: so at most one step is held.
  */
+import { markAsUntransferable } from 'node:worker_threads';
 import { NEED_READ, type NeedRead, NOT_READY, type NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
-import type { TlsInterface } from '../tls-interface.js';
+import {
+  TLS_RECORD_BYTES,
+  TLS_RECORD_OVERHEAD,
+  TLS_SEAL_MOST,
+  TLS_WORD_MOVED,
+  TLS_WORD_OUTGOING,
+  type TlsInterface,
+} from '../tls-interface.js';
 
-/** Bytes taken at once: what 64 KiB of plaintext become, where memory is lent; else whatever one call seals. */
+/** Bytes moved at once: what 64 KiB of plaintext become, where memory is lent; else whatever one step seals. */
 const LENT_STEP = 66 * 1024;
-const STEP = 264 * 1024;
-/** Bytes. Up to here memory comes from Node's pool; beyond, from one of its own. */
+/** Bytes of plaintext in one step, for a stream that keeps what it gets: one write of it costs less than four. */
+const STEP = 4 * TLS_SEAL_MOST;
+/** Bytes. Up to here memory is cut from a page; beyond, each has its own. */
 const SMALL = 4096;
+const PAGE_BYTES = 16 * 1024;
 
 /** For streams that free what they were given; more than one where TLS is within TLS. */
 const free: Buffer[] = [];
+/** What small ones are cut from. A piece is never written again. */
+let page: Buffer = Buffer.alloc(0);
+let pageAt = 0;
 
 export class Outflow {
   readonly #tls: TlsInterface;
   readonly #lower: ByteStream;
-  /** Taken from the engine, refused below. */
+  readonly #lends: boolean;
+  /** Bytes that wait in the engine. */
+  #inEngine = 0;
+  /** Memory for what is sealed next, and what of it is free. */
+  #room: Buffer = page;
+  #at = 0;
+  #end = 0;
+  /** Sealed and moved, and not yet handed on. */
+  #moved: Buffer | undefined;
+  /** The room that it lies in, where that is used again. */
+  #lent: Buffer | undefined;
+  /** Refused below. */
   #rest: Buffer | undefined;
   /** What the stream below said last. */
   #refusal: NotReady | NeedRead = NOT_READY;
@@ -28,6 +53,7 @@ export class Outflow {
   constructor(tls: TlsInterface, lower: ByteStream) {
     this.#tls = tls;
     this.#lower = lower;
+    this.#lends = lower.freesWritten === true;
   }
 
   /** Bytes that the stream below has refused. */
@@ -40,31 +66,116 @@ export class Outflow {
     return this.#refusal === NEED_READ ? 'read' : 'write';
   }
 
-  /** Hands on what there is. @returns true when nothing is left. @throws the failure of the stream below. */
-  send(id: number): boolean {
-    if (this.#rest !== undefined && !this.#hand(this.#rest, false)) return false;
-    for (;;) {
-      const size = this.#tls.outgoing(id);
-      if (size === 0) return true;
-      const lends = this.#lower.freesWritten === true;
-      const step = lends ? (free.pop() ?? Buffer.allocUnsafeSlow(LENT_STEP)) : allocate(Math.min(size, STEP));
-      const taken = this.#tls.takeOutgoing(id, step, 0, step.length);
-      const handed = this.#hand(taken === step.length ? step : step.subarray(0, taken), lends);
-      if (lends) free.push(step);
-      if (!handed) return false;
-      if (taken === size) return true;
-    }
+  /** Bytes that wait in the engine, as its words said. */
+  get inEngine(): number {
+    return this.#inEngine;
   }
 
-  /** @param lent whether the bytes have to be copied where they stay. @returns true when all were taken. */
-  #hand(bytes: Buffer, lent: boolean): boolean {
+  set inEngine(size: number) {
+    this.#inEngine = size;
+  }
+
+  /** Reads what a call on the session has left. To be called right behind it. */
+  note(): void {
+    this.#inEngine = this.#tls.words[TLS_WORD_OUTGOING]!;
+  }
+
+  /** Seals bytes[from, to), one step at most; `send` hands them on. Pre: nothing waits. @returns bytes taken */
+  seal(id: number, bytes: Uint8Array, from: number, to: number): number {
+    const size = Math.min(to - from, this.#lends ? TLS_SEAL_MOST : STEP);
+    this.#makeRoom(sealedSize(size));
+    const begin = this.#at;
+    let taken = 0;
+    while (taken < size) {
+      const count = this.#tls.seal(id, bytes, from + taken, from + size, this.#room, this.#at, this.#end);
+      this.#at += this.#tls.words[TLS_WORD_MOVED]!;
+      this.note();
+      taken += count;
+      if (count === 0 || this.#inEngine > 0) break;
+    }
+    this.#keep(this.#room, begin, this.#at);
+    return taken;
+  }
+
+  /** The same for the first parts, none of them empty. */
+  sealParts(id: number, parts: readonly Uint8Array[]): number {
+    let size = 0;
+    for (let i = 0; i < parts.length && size < TLS_SEAL_MOST; i++) size += parts[i]!.length;
+    this.#makeRoom(sealedSize(Math.min(size, TLS_SEAL_MOST)));
+    // Kept here: a getter of somebody's parts may seal as well.
+    const [room, begin, end] = [this.#room, this.#at, this.#end];
+    const taken = this.#tls.sealParts(id, parts, room, begin, end);
+    const moved = this.#tls.words[TLS_WORD_MOVED]!;
+    this.note();
+    this.#end = end;
+    this.#keep(room, begin, begin + moved);
+    return taken;
+  }
+
+  /** Hands on what there is. @returns true when nothing is left. @throws the failure of the stream below. */
+  send(id: number): boolean {
+    if (this.#rest !== undefined && !this.#hand(this.#rest)) return false;
+    while (this.#moved !== undefined || this.#inEngine > 0) {
+      if (this.#moved === undefined) this.#fetch(id);
+      if (!this.#handMoved()) return false;
+    }
+    return true;
+  }
+
+  /** Moves what the engine has. */
+  #fetch(id: number): void {
+    this.#makeRoom(Math.min(this.#inEngine, sealedSize(STEP)));
+    const begin = this.#at;
+    const moved = this.#tls.takeOutgoing(id, this.#room, begin, this.#end);
+    this.note();
+    this.#keep(this.#room, begin, begin + moved);
+  }
+
+  #makeRoom(size: number): void {
+    this.#at = 0;
+    if (this.#lends) this.#room = free.pop() ?? Buffer.allocUnsafeSlow(LENT_STEP);
+    else if (size > SMALL) this.#room = Buffer.allocUnsafeSlow(size);
+    else {
+      if (page.length - pageAt < size) nextPage();
+      this.#room = page;
+      this.#at = pageAt;
+      // Taken before the call: nobody else gets it meanwhile.
+      pageAt += size;
+      this.#end = pageAt;
+      return;
+    }
+    this.#end = this.#room.length;
+  }
+
+  /** room[begin, to) is to be handed on; what is behind it is given back. */
+  #keep(room: Buffer, begin: number, to: number): void {
+    if (room === page && this.#end === pageAt) pageAt = to;
+    if (to === begin && !this.#lends) return;
+    this.#moved = room.subarray(begin, to);
+    this.#lent = this.#lends ? room : undefined;
+  }
+
+  #handMoved(): boolean {
+    const moved = this.#moved!;
+    this.#moved = undefined;
+    const lent = this.#lent;
+    const handed = this.#hand(moved);
+    if (lent === undefined) return handed;
+    // It is written again from here on.
+    if (!handed) this.#rest = Buffer.from(this.#rest!);
+    free.push(lent);
+    return handed;
+  }
+
+  /** @returns true when all were taken; else what is left waits. */
+  #hand(bytes: Buffer): boolean {
     let left = bytes;
     this.#rest = undefined;
     while (left.length > 0) {
       const answer = this.#lower.tryWriteStable([left]);
       if (typeof answer !== 'number') {
         this.#refusal = answer;
-        this.#rest = lent ? Buffer.from(left) : left;
+        this.#rest = left;
         return false;
       }
       if (answer === left.length) return true;
@@ -76,9 +187,19 @@ export class Outflow {
   /** Nothing of it can leave any more. */
   clear(): void {
     this.#rest = undefined;
+    this.#moved = undefined;
+    this.#inEngine = 0;
   }
 }
 
-function allocate(size: number): Buffer {
-  return size <= SMALL ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+/** Bytes that so much plaintext becomes, at most. */
+function sealedSize(size: number): number {
+  return size + (1 + Math.ceil(size / TLS_RECORD_BYTES)) * TLS_RECORD_OVERHEAD;
+}
+
+function nextPage(): void {
+  page = Buffer.allocUnsafeSlow(PAGE_BYTES);
+  // Whoever transferred a piece would take the others with it.
+  markAsUntransferable(page.buffer);
+  pageAt = 0;
 }

@@ -96,7 +96,10 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
       failed: () => this.pull(Number.POSITIVE_INFINITY),
     });
     this.#timeouts = SocketTimeouts.of(this, plan.stream);
-    if (plan.unsent !== undefined && plan.unsent.length > 0) tls.queueRaw(this.#session.id, plan.unsent);
+    if (plan.unsent !== undefined && plan.unsent.length > 0) {
+      tls.queueRaw(this.#session.id, plan.unsent);
+      this.#outflow.note();
+    }
     if (plan.handshake === 'now') this.#drive();
   }
 
@@ -147,8 +150,10 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     if (answer === EOF) this.#lowerEnded();
     if (answer !== true) return false;
     const { secured } = session;
-    session.update();
-    if (secured && this.#outflow.waiting > 0) this.#answers = this.#tls.outgoing(session.id);
+    const { state, outgoing } = this.#inflow;
+    this.#outflow.inEngine = outgoing;
+    session.update(state);
+    if (secured && this.#outflow.waiting > 0) this.#answers = outgoing;
     // The flight has to leave before the peer says anything to it.
     if (!secured) this.#send();
     return true;
@@ -315,7 +320,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     const refusal = this.#refusal();
     if (refusal !== undefined) return refusal;
     if (this.blocked()) return NOT_READY;
-    return this.#sealed(this.#tls.seal(this.#session.id, bytes, from, to)) || NOT_READY;
+    return this.#sealed(this.#outflow.seal(this.#session.id, bytes, from, to)) || NOT_READY;
   }
 
   /** Why nothing can be written before the handshake is done; takes it as far as it goes. */
@@ -345,8 +350,8 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   protected push(parts: readonly Uint8Array[]): number {
     const { id } = this.#session;
     const first = parts[0]!;
-    if (parts.length === 1) return this.#sealed(this.#tls.seal(id, first, 0, first.length));
-    return this.#sealed(this.#tls.sealParts(id, parts));
+    if (parts.length === 1) return this.#sealed(this.#outflow.seal(id, first, 0, first.length));
+    return this.#sealed(this.#outflow.sealParts(id, parts));
   }
 
   #sealed(taken: number): number {
@@ -374,6 +379,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
       if (!session.secured) await this.handshake();
       this.#ending = true;
       this.#tls.shutdown(session.id);
+      this.#outflow.note();
       session.update();
       while (!this.#send()) await super.ready('write', this.#looking());
     }
@@ -534,6 +540,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
 
   updateKeys(options: UpdateKeysOptions = {}): boolean {
     const updated = this.#session.updateKeys(options);
+    if (updated) this.#outflow.inEngine = this.#tls.outgoing(this.#session.id);
     if (updated && !this.#send()) this.#look();
     return updated;
   }

@@ -96,13 +96,40 @@ size_t TlsPipe::read(uint8_t* target, size_t size) {
 }
 
 void TlsPipe::append(const uint8_t* bytes, size_t size) {
-  outgoing_.append(bytes, size);
+  if (outgoing_.empty() && size > 0 && size <= static_cast<size_t>(lentEnd_ - lentAt_)) {
+    std::memcpy(lentAt_, bytes, size);
+    lentAt_ += size;
+  } else {
+    outgoing_.append(bytes, size);
+  }
   const uint64_t sent = appended_ + size - outgoing_.size();
   appended_ += size;
   if (!reading_) return;
   if (sent >= answersEnd_) answers_ = 0;
   answers_ += size;
   answersEnd_ = appended_;
+}
+
+void TlsPipe::lend(uint8_t* target, size_t room) noexcept {
+  lent_ = lentAt_ = target;
+  lentEnd_ = target + room;
+  fillLent();
+}
+
+void TlsPipe::fillLent() noexcept {
+  const size_t size = std::min(static_cast<size_t>(lentEnd_ - lentAt_), outgoing_.size());
+  if (size == 0) return;
+  std::memcpy(lentAt_, outgoing_.data(), size);
+  lentAt_ += size;
+  outgoing_.consume(size);
+}
+
+size_t TlsPipe::takeBack() noexcept {
+  // A record that did not fit as a whole.
+  fillLent();
+  const auto size = static_cast<size_t>(lentAt_ - lent_);
+  lent_ = lentAt_ = lentEnd_ = nullptr;
+  return size;
 }
 
 bool TlsPipe::stuck() const {

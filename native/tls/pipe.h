@@ -46,11 +46,16 @@ class TlsPipe {
   bool broken() const { return broken_; }
   /** Writes behind everything else. Throws std::bad_alloc. */
   void append(const uint8_t* bytes, size_t size);
+  /** Moves what waits to target[0, room); until `takeBack`, what is written follows it there as long as it has room. */
+  void lend(uint8_t* target, size_t room) noexcept;
+  /** @returns the bytes that are in the target. */
+  size_t takeBack() noexcept;
 
  private:
   friend int readPipe(BIO* bio, char* target, size_t size, size_t* given);
   friend int writePipe(BIO* bio, const char* bytes, size_t size, size_t* taken);
   size_t read(uint8_t* target, size_t size);
+  void fillLent() noexcept;
 
   /** Two reads make a record: 1024 records. A peer sends a KeyUpdate or a ticket now and then. */
   static constexpr uint32_t kMostReads = 2048;
@@ -59,6 +64,10 @@ class TlsPipe {
   ByteQueue held_;
   const uint8_t* at_ = nullptr;
   const uint8_t* end_ = nullptr;
+  /** Where what is written goes, without waiting in outgoing_: [lentAt_, lentEnd_) is free. */
+  uint8_t* lent_ = nullptr;
+  uint8_t* lentAt_ = nullptr;
+  uint8_t* lentEnd_ = nullptr;
   /** Bytes ever appended to outgoing_, and how many those were when the last answer was. */
   uint64_t appended_ = 0;
   uint64_t answersEnd_ = 0;

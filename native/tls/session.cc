@@ -224,6 +224,12 @@ size_t TlsSession::seal(const Part* parts, size_t count) noexcept {
   return taken;
 }
 
+TlsSession::Sealed TlsSession::sealTo(const Part* parts, size_t count, uint8_t* target, size_t room) noexcept {
+  pipe_.lend(target, room);
+  const size_t taken = seal(parts, count);
+  return {taken, pipe_.takeBack()};
+}
+
 /** @returns bytes sealed; fewer than `size` only where something is in the way. */
 size_t TlsSession::write(const uint8_t* bytes, size_t size) {
   size_t done = 0;

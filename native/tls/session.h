@@ -84,6 +84,12 @@ class TlsSession final : public Filter {
   /** False while too much waits in `outgoing` that answers the peer; true again once that has left. */
   bool hasMore() const noexcept override;
   size_t seal(const Part* parts, size_t count) noexcept override;
+  /** `seal`, and what waits then moves to target[0, room), oldest first, without a stop on its way. */
+  struct Sealed {
+    size_t taken;
+    size_t moved;
+  };
+  Sealed sealTo(const Part* parts, size_t count, uint8_t* target, size_t room) noexcept;
   /** During the handshake: close_notify follows when it is done, and kFilterClosed with it. */
   void close() noexcept override;
   ByteQueue& outgoing() noexcept override { return pipe_.outgoing(); }

@@ -16,6 +16,10 @@ import {
   TLS_PAUSED,
   TLS_SEAL_MOST,
   TLS_SECURED,
+  TLS_WORD_MORE,
+  TLS_WORD_MOVED,
+  TLS_WORD_OUTGOING,
+  TLS_WORD_STATE,
   type TlsInterface,
 } from '#lib/tls-interface';
 import { certificate, identity } from '../support/certificates.js';
@@ -104,11 +108,48 @@ function inVersion(tls: TlsInterface, version: number): void {
     assert.equal(one.seal(Buffer.alloc(TLS_SEAL_MOST + 1)), TLS_SEAL_MOST);
   });
 
+  it('move what they seal to a target, behind what waits, and keep what has no room', () => {
+    const [client, server] = shaken(tls, both);
+    const { words } = tls;
+    client.seal(Buffer.from('first'));
+    const waiting = words[TLS_WORD_OUTGOING];
+    assert.equal(waiting, tls.outgoing(client.id));
+    const target = Buffer.alloc(3 * 16_384);
+    const data = Buffer.alloc(40_000, 'x');
+    assert.equal(tls.seal(client.id, data, 0, data.length, target, 3, target.length), data.length);
+    const moved = words[TLS_WORD_MOVED];
+    assert.ok(moved > waiting && moved < target.length - 3);
+    const rest = client.take();
+    assert.equal(tls.sealParts(client.id, [Buffer.from('la'), Buffer.from('st')], target, 0, 2), 4);
+    assert.deepEqual([words[TLS_WORD_MOVED], words[TLS_WORD_OUTGOING]], [2, tls.outgoing(client.id)]);
+    const last = Buffer.concat([target.subarray(0, 2), client.take()]);
+    server.open(Buffer.concat([target.subarray(3, 3 + moved), rest, last]));
+    assert.equal(String(server.received()), `first${data}last`);
+  });
+
+  it('say in their words what a call has left', () => {
+    const [client, server] = shaken(tls, both);
+    const { words } = tls;
+    client.seal(Buffer.alloc(100, 'x'));
+    tls.shutdown(client.id);
+    assert.equal(words[TLS_WORD_STATE], tls.state(client.id));
+    assert.equal(words[TLS_WORD_OUTGOING], tls.outgoing(client.id));
+    const bytes = client.take();
+    assert.equal(words[TLS_WORD_OUTGOING], 0);
+    const target = Buffer.alloc(200);
+    assert.equal(tls.open(server.id, bytes, 0, bytes.length, target, 0, 10), 10);
+    assert.deepEqual([words[TLS_WORD_MORE], tls.hasMore(server.id)], [1, 1]);
+    assert.equal(tls.open(server.id, NO_BYTES, 0, 0, target, 10, 200), 90);
+    assert.equal(words[TLS_WORD_STATE], tls.state(server.id));
+    assert.ok(server.has(TLS_ENDED));
+    assert.deepEqual([words[TLS_WORD_MORE], tls.hasMore(server.id)], [0, 0]);
+  });
+
   it('make one record of many small parts, and take 64 of them', () => {
     const [client, server] = shaken(tls, both);
     const parts = Array.from({ length: 70 }, (_, i) => Buffer.alloc(1 + (i % 9), `${i}`));
     const first = Buffer.concat(parts.slice(0, 64));
-    assert.equal(tls.sealParts(client.id, parts), first.length);
+    assert.equal(tls.sealParts(client.id, parts, NO_BYTES, 0, 0), first.length);
     const bytes = client.take();
     assert.deepEqual(
       recordsOf(bytes).map(({ type }) => type),
@@ -124,7 +165,7 @@ function inVersion(tls: TlsInterface, version: number): void {
     const whole = Buffer.concat(parts);
     let taken = 0;
     while (taken < whole.length) {
-      const size = tls.sealParts(client.id, taken === 0 ? parts : [whole.subarray(taken)]);
+      const size = tls.sealParts(client.id, taken === 0 ? parts : [whole.subarray(taken)], NO_BYTES, 0, 0);
       assert.ok(size > 0);
       taken += size;
     }
@@ -504,8 +545,8 @@ function withArguments(tls: TlsInterface): void {
     filter: [id],
     open: [id, Buffer.alloc(8), 0, 0, Buffer.alloc(200), 0, 200],
     hasMore: [id],
-    seal: [id, Buffer.alloc(64), 0, 64],
-    sealParts: [id, [Buffer.alloc(64), Buffer.alloc(3)]],
+    seal: [id, Buffer.alloc(64), 0, 64, Buffer.alloc(200), 0, 200],
+    sealParts: [id, [Buffer.alloc(64), Buffer.alloc(3)], Buffer.alloc(200), 0, 200],
     state: [id],
     outgoing: [id],
     takeOutgoing: [id, Buffer.alloc(200), 0, 200],
@@ -644,11 +685,11 @@ function withArguments(tls: TlsInterface): void {
     }
     const [client, server] = shaken(tls);
     const bytes = Buffer.alloc(64);
-    assert.throws(() => tls.seal(client.id, bytes, 0, 65), { code: 'ERR_OUT_OF_RANGE' });
-    assert.throws(() => tls.seal(client.id, bytes, 9, 8), { code: 'ERR_OUT_OF_RANGE' });
+    assert.throws(() => tls.seal(client.id, bytes, 0, 65, bytes, 0, 0), { code: 'ERR_OUT_OF_RANGE' });
+    assert.throws(() => tls.seal(client.id, bytes, 9, 8, bytes, 0, 0), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => tls.open(client.id, bytes, 0, 65, bytes, 0, 64), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => tls.open(client.id, bytes, 0, 0, bytes, 0, 65), { code: 'ERR_OUT_OF_RANGE' });
-    assert.throws(() => tls.sealParts(client.id, [bytes, NO_BYTES]), { code: 'ERR_OUT_OF_RANGE' });
+    assert.throws(() => tls.sealParts(client.id, [bytes, NO_BYTES], bytes, 0, 0), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => tls.updateKeys(client.id, 2 as never), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => tls.finished(client.id, 2 as never), { code: 'ERR_OUT_OF_RANGE' });
     assert.throws(() => tls.exportKeyingMaterial(client.id, 0, 'x', undefined), { code: 'ERR_OUT_OF_RANGE' });
@@ -668,7 +709,7 @@ function withArguments(tls: TlsInterface): void {
       return Buffer.alloc(10);
     };
     Object.defineProperty(parts, 1, { get: detach });
-    assert.throws(() => tls.sealParts(client.id, parts), { code: 'ERR_OUT_OF_RANGE' });
+    assert.throws(() => tls.sealParts(client.id, parts, NO_BYTES, 0, 0), { code: 'ERR_OUT_OF_RANGE' });
     const closing: Uint8Array[] = [Buffer.alloc(10)];
     Object.defineProperty(closing, 0, {
       get: () => {
@@ -676,7 +717,7 @@ function withArguments(tls: TlsInterface): void {
         return Buffer.alloc(10);
       },
     });
-    assert.throws(() => tls.sealParts(server.id, closing), { code: 'ERR_OUT_OF_RANGE' });
+    assert.throws(() => tls.sealParts(server.id, closing, NO_BYTES, 0, 0), { code: 'ERR_OUT_OF_RANGE' });
     const settings = {
       get servername() {
         tls.closeContext(client.context);

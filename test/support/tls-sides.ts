@@ -81,7 +81,7 @@ export class Side {
 
   /** @returns how many bytes were taken */
   seal(bytes: Uint8Array): number {
-    return this.#tls.seal(this.id, bytes, 0, bytes.length);
+    return this.#tls.seal(this.id, bytes, 0, bytes.length, NO_BYTES, 0, 0);
   }
 
   /** Takes what was opened so far. */

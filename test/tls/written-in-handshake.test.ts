@@ -38,7 +38,7 @@ class Hand {
   }
 
   seal(bytes: Uint8Array): void {
-    assert.equal(this.#tls.seal(this.#id, bytes, 0, bytes.length), bytes.length);
+    assert.equal(this.#tls.seal(this.#id, bytes, 0, bytes.length, new Uint8Array(0), 0, 0), bytes.length);
   }
 
   outgoing(): Buffer {
