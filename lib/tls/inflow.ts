@@ -28,6 +28,7 @@ const NOTHING = Buffer.alloc(0);
 
 export class Inflow {
   readonly #tls: TlsInterface;
+  readonly #words: Int32Array;
   readonly #lower: ByteStream;
   readonly #input: InputBuffer;
   /** The engine has more than there was room for, or has to be called for another reason. */
@@ -45,6 +46,7 @@ export class Inflow {
 
   constructor(tls: TlsInterface, lower: ByteStream, input: InputBuffer) {
     this.#tls = tls;
+    this.#words = tls.words;
     this.#lower = lower;
     this.#input = input;
   }
@@ -77,10 +79,9 @@ export class Inflow {
   /** Opens the piece into target[at, end), and notes what that has left. @returns plaintext bytes */
   #open(id: number, target: Buffer, at: number, end: number): number {
     const count = this.#tls.open(id, this.#bytes, this.#from, this.#to, target, at, end);
-    const { words } = this.#tls;
-    this.state = words[TLS_WORD_STATE]!;
-    this.outgoing = words[TLS_WORD_OUTGOING]!;
-    this.more = words[TLS_WORD_MORE] === 1;
+    this.state = this.#words[TLS_WORD_STATE]!;
+    this.outgoing = this.#words[TLS_WORD_OUTGOING]!;
+    this.more = this.#words[TLS_WORD_MORE] === 1;
     return count;
   }
 

@@ -17,10 +17,9 @@ import {
   type TlsInterface,
 } from '../tls-interface.js';
 
-/** Bytes moved at once: what 64 KiB of plaintext become, where memory is lent; else whatever one step seals. */
+/** Bytes moved at once: what 64 KiB of plaintext become, where memory is lent; else whatever one call seals. */
 const LENT_STEP = 66 * 1024;
-/** Bytes of plaintext in one step, for a stream that keeps what it gets: one write of it costs less than four. */
-const STEP = 4 * TLS_SEAL_MOST;
+const STEP = 264 * 1024;
 /** Bytes. Up to here memory is cut from a page; beyond, each has its own. */
 const SMALL = 4096;
 const PAGE_BYTES = 16 * 1024;
@@ -33,6 +32,7 @@ let pageAt = 0;
 
 export class Outflow {
   readonly #tls: TlsInterface;
+  readonly #words: Int32Array;
   readonly #lower: ByteStream;
   readonly #lends: boolean;
   /** Bytes that wait in the engine. */
@@ -52,6 +52,7 @@ export class Outflow {
 
   constructor(tls: TlsInterface, lower: ByteStream) {
     this.#tls = tls;
+    this.#words = tls.words;
     this.#lower = lower;
     this.#lends = lower.freesWritten === true;
   }
@@ -77,23 +78,17 @@ export class Outflow {
 
   /** Reads what a call on the session has left. To be called right behind it. */
   note(): void {
-    this.#inEngine = this.#tls.words[TLS_WORD_OUTGOING]!;
+    this.#inEngine = this.#words[TLS_WORD_OUTGOING]!;
   }
 
-  /** Seals bytes[from, to), one step at most; `send` hands them on. Pre: nothing waits. @returns bytes taken */
+  /** Seals bytes[from, to), TLS_SEAL_MOST of it; `send` hands them on. Pre: nothing waits. @returns bytes taken */
   seal(id: number, bytes: Uint8Array, from: number, to: number): number {
-    const size = Math.min(to - from, this.#lends ? TLS_SEAL_MOST : STEP);
-    this.#makeRoom(sealedSize(size));
+    this.#makeRoom(sealedSize(Math.min(to - from, TLS_SEAL_MOST)));
     const begin = this.#at;
-    let taken = 0;
-    while (taken < size) {
-      const count = this.#tls.seal(id, bytes, from + taken, from + size, this.#room, this.#at, this.#end);
-      this.#at += this.#tls.words[TLS_WORD_MOVED]!;
-      this.note();
-      taken += count;
-      if (count === 0 || this.#inEngine > 0) break;
-    }
-    this.#keep(this.#room, begin, this.#at);
+    const taken = this.#tls.seal(id, bytes, from, to, this.#room, begin, this.#end);
+    const moved = this.#words[TLS_WORD_MOVED]!;
+    this.note();
+    this.#keep(this.#room, begin, begin + moved);
     return taken;
   }
 
@@ -105,7 +100,7 @@ export class Outflow {
     // Kept here: a getter of somebody's parts may seal as well.
     const [room, begin, end] = [this.#room, this.#at, this.#end];
     const taken = this.#tls.sealParts(id, parts, room, begin, end);
-    const moved = this.#tls.words[TLS_WORD_MOVED]!;
+    const moved = this.#words[TLS_WORD_MOVED]!;
     this.note();
     this.#end = end;
     this.#keep(room, begin, begin + moved);
@@ -124,7 +119,7 @@ export class Outflow {
 
   /** Moves what the engine has. */
   #fetch(id: number): void {
-    this.#makeRoom(Math.min(this.#inEngine, sealedSize(STEP)));
+    this.#makeRoom(Math.min(this.#inEngine, STEP));
     const begin = this.#at;
     const moved = this.#tls.takeOutgoing(id, this.#room, begin, this.#end);
     this.note();
