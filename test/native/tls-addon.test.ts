@@ -2,6 +2,8 @@
  * The addon for TLS through its own functions: two of its sessions against each other, carried by hand, over both
  * versions; then what it says to wrong arguments, and that threads have their own. Node's tls as the peer is in
  * tls-addon-node.test.ts.
+ *
+ * Over 800 lines, because every function of the addon is called here, with the same two sides.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
