@@ -63,7 +63,8 @@ bool useDhParameters(SSL_CTX* context, const std::string& text) {
   const TlsOwned<BIO> reader = readerOf(text);
   TlsOwned<EVP_PKEY> parameters(reader == nullptr ? nullptr : PEM_read_bio_Parameters(reader.get(), nullptr));
   if (parameters == nullptr || SSL_CTX_set0_tmp_dh_pkey(context, parameters.get()) != 1) return false;
-  parameters.release();
+  // The context's from now on.
+  static_cast<void>(parameters.release());
   return true;
 }
 

@@ -70,7 +70,7 @@ void TlsPipe::beginCall(const uint8_t* bytes, size_t size) {
 
 void TlsPipe::endCall() {
   const uint8_t* from = at_;
-  const size_t left = static_cast<size_t>(end_ - at_);
+  const auto left = static_cast<size_t>(end_ - at_);
   abandonCall();
   held_.append(from, left);
 }

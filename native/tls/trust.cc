@@ -4,7 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include <cstring>
+#include <algorithm>
 
 namespace miniproto {
 namespace {
@@ -24,7 +24,7 @@ TlsOwned<BIO> readerOf(const std::string& text) {
 int givePassphrase(char* target, int size, int, void* passphrase) {
   const auto* given = static_cast<const std::string*>(passphrase);
   if (given == nullptr || given->size() > static_cast<size_t>(size)) return -1;
-  std::memcpy(target, given->data(), given->size());
+  std::copy(given->begin(), given->end(), target);
   return static_cast<int>(given->size());
 }
 
