@@ -12,7 +12,7 @@ import { type ConnectOptions, connect } from '../net/connect.js';
 import type { Connection } from '../net/connection.js';
 import { checkEndpoint, type ProxyAddress } from '../socks/target.js';
 import type { ByteStream } from '../streams/byte-stream.js';
-import { Exchange, HandshakeTime } from '../streams/exchange.js';
+import { Exchange, exchangeOn, HandshakeTime } from '../streams/exchange.js';
 import { BodyBeginning } from '../websocket/handshake/body.js';
 import { type ResponseHead, serializeRequestHead } from '../websocket/handshake/head.js';
 import { checkHeadLimits, type HeadLimits, responseHeads } from '../websocket/handshake/head-codec.js';
@@ -75,14 +75,7 @@ export async function httpConnectClient(
   asked.signal?.throwIfAborted();
   const stream = asByteStream(source);
   const time = new HandshakeTime(HTTP_CONNECT, asked.timeoutMs, asked.signal);
-  try {
-    return await askProxy(new Exchange(stream, time), asked);
-  } catch (error) {
-    stream.destroy(asTransportError(error));
-    throw error;
-  } finally {
-    time.clear();
-  }
+  return exchangeOn(stream, time, (exchange) => askProxy(exchange, asked));
 }
 
 /** Where the proxy is, as for `connect`, and how it is spoken to. */

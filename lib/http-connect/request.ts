@@ -1,10 +1,10 @@
 /** What a client of an HTTP proxy wants, and how it is answered: `accept` or `refuse`, once. */
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { checkInteger, checkString, invalidArgValue } from '../arguments.js';
-import { asTransportError, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import type { Endpoint, HostKind } from '../socks/target.js';
 import type { ByteStream } from '../streams/byte-stream.js';
-import { Exchange, HandshakeTime } from '../streams/exchange.js';
+import { exchangeOn, HandshakeTime } from '../streams/exchange.js';
 import { type RequestHead, serializeResponseHead } from '../websocket/handshake/head.js';
 import { HeaderList, type HeaderSource } from '../websocket/handshake/header-list.js';
 import { refusalBytes } from '../websocket/handshake/refusal.js';
@@ -88,16 +88,10 @@ export class ConnectRequest implements Endpoint {
     if (this.#answered) throw new UsageError('ERR_ALREADY_ANSWERED', { protocol: HTTP_CONNECT });
     this.#answered = true;
     const time = new HandshakeTime(HTTP_CONNECT, this.#timeoutMs, undefined);
-    try {
-      const exchange = new Exchange(this.stream, time);
+    await exchangeOn(this.stream, time, (exchange) => {
       exchange.say(bytes);
-      await exchange.sent();
-    } catch (error) {
-      this.stream.destroy(asTransportError(error));
-      throw error;
-    } finally {
-      time.clear();
-    }
+      return exchange.sent();
+    });
   }
 }
 

@@ -14,7 +14,7 @@ import { asByteStream, type FramedSource } from '../framed/framed.js';
 import { parseIpv4 } from '../proxy-protocol/ip-address.js';
 import type { NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
-import { Exchange, HandshakeTime } from '../streams/exchange.js';
+import { type Exchange, exchangeOn, HandshakeTime } from '../streams/exchange.js';
 import { checkClientOptions, type SocksAsked, type SocksClientOptions } from './client-options.js';
 import { addressBytes, countedBytes, portBytes, readAddress } from './fields.js';
 import type { Endpoint } from './target.js';
@@ -59,14 +59,7 @@ export async function socksClient(source: FramedSource, options: SocksClientOpti
   asked.signal?.throwIfAborted();
   const stream = asByteStream(source);
   const time = new HandshakeTime(SOCKS, asked.timeoutMs, asked.signal);
-  try {
-    return await askProxy(new Exchange(stream, time), asked);
-  } catch (error) {
-    stream.destroy(asTransportError(error));
-    throw error;
-  } finally {
-    time.clear();
-  }
+  return exchangeOn(stream, time, (exchange) => askProxy(exchange, asked));
 }
 
 /** How a second reply is waited for. */
@@ -88,16 +81,9 @@ export async function socksBound(
   const checked = checkClientOptions({ ...options, host: '0.0.0.0', port: 1 }, {}, 'options');
   checked.signal?.throwIfAborted();
   const time = new HandshakeTime(SOCKS, checked.timeoutMs, checked.signal);
-  try {
-    const what = `the reply that somebody has connected to ${host} port ${port}`;
-    const bound = await new Exchange(stream, time).hear(version === 4 ? takeReply4 : takeReply5, what);
-    return { stream, version, bound, authentication };
-  } catch (error) {
-    stream.destroy(asTransportError(error));
-    throw error;
-  } finally {
-    time.clear();
-  }
+  const what = `the reply that somebody has connected to ${host} port ${port}`;
+  const hear = (exchange: Exchange) => exchange.hear(version === 4 ? takeReply4 : takeReply5, what);
+  return { stream, version, bound: await exchangeOn(stream, time, hear), authentication };
 }
 
 /** Does the handshake. The stream is its caller's to end. */

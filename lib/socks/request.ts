@@ -1,9 +1,9 @@
 /** What a client of a SOCKS proxy wants, and how it is answered: `accept` or `refuse`, once. */
 import { checkOneOf } from '../arguments.js';
-import { asTransportError, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { parseIpv4 } from '../proxy-protocol/ip-address.js';
 import type { ByteStream } from '../streams/byte-stream.js';
-import { Exchange, HandshakeTime } from '../streams/exchange.js';
+import { exchangeOn, HandshakeTime } from '../streams/exchange.js';
 import { addressBytes, portBytes } from './fields.js';
 import { checkEndpoint, type Endpoint, type HostKind } from './target.js';
 import {
@@ -97,16 +97,10 @@ export class SocksRequest implements Endpoint {
 
   async #send(reply: Buffer): Promise<void> {
     const time = new HandshakeTime(SOCKS, this.#timeoutMs, undefined);
-    try {
-      const exchange = new Exchange(this.stream, time);
+    await exchangeOn(this.stream, time, (exchange) => {
       exchange.say(reply);
-      await exchange.sent();
-    } catch (error) {
-      this.stream.destroy(asTransportError(error));
-      throw error;
-    } finally {
-      time.clear();
-    }
+      return exchange.sent();
+    });
   }
 }
 

@@ -11,7 +11,7 @@
  *   has gone  what was asked for is here  the handshake goes on
  */
 import type { InputBuffer } from '../bytes/input-buffer.js';
-import { LimitError, ProtocolError } from '../errors.js';
+import { asTransportError, LimitError, ProtocolError } from '../errors.js';
 import { EOF, NEED_READ, NEED_WRITE, NOT_READY, type NotReady } from '../status.js';
 import { Deadline } from './base-stream.js';
 import type { ByteStream } from './byte-stream.js';
@@ -183,4 +183,20 @@ function without(parts: readonly Uint8Array[], byteCount: number): Uint8Array[] 
     }
   }
   return rest;
+}
+
+/** Does an exchange within its time, which ends with it. One that fails destroys the stream. */
+export async function exchangeOn<T>(
+  stream: ByteStream,
+  time: HandshakeTime,
+  work: (exchange: Exchange) => Promise<T>,
+): Promise<T> {
+  try {
+    return await work(new Exchange(stream, time));
+  } catch (error) {
+    stream.destroy(asTransportError(error));
+    throw error;
+  } finally {
+    time.clear();
+  }
 }
