@@ -139,10 +139,12 @@ void Reactor::visitFiltered(Connection& connection, const Ready& ready, Room& ro
     setWants(connection, connection.wants & ~kWantRead);
   }
   tellState(connection, event);
-  if (event[kEventFlags] != 0) room.events++;
-  // As without a filter: what is ready and not wanted is only taken out when nothing else was to be done.
-  else if (!flows || !readable)
+  if (event[kEventFlags] != 0) {
+    room.events++;
+  } else if (!flows || !readable) {
+    // As without a filter: what is ready and not wanted is only taken out when nothing else was to be done.
     arm(ready.id, connection, maskOf(connection));
+  }
 }
 
 void Reactor::flowFiltered(Connection& connection, Room& room, int32_t* event, bool receives) {

@@ -200,10 +200,11 @@ void Reactor::poll() {
   nextReady_ = 0;
   for (int i = 0; i < count; i++) {
     const auto id = static_cast<int32_t>(events[i].data.u64);
-    if (id != kWakeId)
-      ready_.push_back({id, events[i].events});
-    else
+    if (id == kWakeId) {
       drainWakes();
+    } else {
+      ready_.push_back({id, events[i].events});
+    }
   }
   if (!due_.empty()) addDue();
 }
