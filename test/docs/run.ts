@@ -7,6 +7,8 @@ import { ROOT } from './blocks.js';
 
 /** Milliseconds until a program that does not end by itself has failed. */
 const DEADLINE_MS = 30_000;
+/** The same for a server, which lives as long as its suite: nothing but the suite's end is to end it. */
+const SERVER_DEADLINE_MS = 600_000;
 
 /** What the reference says once, where there is no addon. */
 const NOTICE = /^\(node:\d+\) \[MINIPROTO_REFERENCE\] Warning: .*\n\(Use `node --trace-warnings .*\n/m;
@@ -49,7 +51,7 @@ export interface RunningServer {
  * @throws AssertionError when it does not.
  */
 export async function startServer(args: readonly string[]): Promise<RunningServer> {
-  const child = spawn(execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], timeout: DEADLINE_MS });
+  const child = spawn(execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], timeout: SERVER_DEADLINE_MS });
   const closed = once(child, 'close');
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
