@@ -12,10 +12,9 @@
  *   a session is closed that a reactor has   the reactor holds it, and it holds its context, the roots and the blocks
  *   the worker ends with open sessions       the tables are freed with the environment, and what nobody else holds
  *   the reactor goes after the tables        it holds the last reference then: all within the thread, in any order
- *   the External of `filter` is never used   it is collected as any value is, at the latest with the environment
  *   input and target of `open` overlap       plaintext may come out wrong, nothing is read or written outside of them
- *   the words' ArrayBuffer is transferred    its memory is ours and stays while either side has it; JavaScript sees
- * none a getter of `parts` detaches an array    lengths are fetched after the last getter ran: what is gone is refused
+ *   the words' ArrayBuffer is transferred    its memory is ours and stays while either side has it
+ *   a getter of `parts` detaches an array    lengths are fetched after the last getter ran: what is gone is refused
  */
 #include "tls.h"
 
@@ -103,22 +102,14 @@ napi_value closeSession(napi_env env, napi_callback_info call) {
   return nullptr;
 }
 
-void freeFilter(napi_env /*env*/, void* data, void* /*hint*/) {
-  delete static_cast<std::shared_ptr<Filter>*>(data);
-}
-
-/** filter(id): filter_tag.h says what it is. */
-napi_value filter(napi_env env, napi_callback_info call) {
-  napi_value values[1];
-  if (!takeArguments(env, call, values)) return nullptr;
-  const auto* session = takeNumbered(env, values[0], "id", tlsOf(env).sessions, "the id of an open session");
-  if (session == nullptr) return nullptr;
-  auto held = std::make_unique<std::shared_ptr<Filter>>(*session);
+/** The sessions, for a reactor; filter_tag.h says how. Throws Napi::Error. */
+napi_value filtersOf(Napi::Env env, const Tls& tls) {
   napi_value external = nullptr;
-  if (napi_create_external(env, held.get(), freeFilter, nullptr, &external) != napi_ok) return nullptr;
-  // The External has it now.
-  static_cast<void>(held.release());
-  return napi_type_tag_object(env, external, &kFilterTag) == napi_ok ? external : nullptr;
+  // SAFETY: the environment's data goes after its last script has run, and the External is only asked by scripts.
+  auto* source = const_cast<FilterSource*>(static_cast<const FilterSource*>(&tls));
+  NAPI_THROW_IF_FAILED(env, napi_create_external(env, source, nullptr, nullptr, &external), nullptr);
+  NAPI_THROW_IF_FAILED(env, napi_type_tag_object(env, external, &kFilterTag), nullptr);
+  return external;
 }
 
 Napi::Value counters(const Napi::CallbackInfo& call) {
@@ -165,6 +156,7 @@ Napi::Object initializeTls(Napi::Env env, Napi::Object exports) {
   tls->thread = std::make_shared<TlsThread>();
   if (!tls->thread->ready()) throw Napi::Error::New(env, "there is no memory for it");
   exports.Set("words", wordsOf(env, tls->words));
+  exports.Set("filters", filtersOf(env, *tls));
   napi_set_instance_data(env, tls.release(), freeTls, nullptr);
   exports.Set("version", Napi::Function::New(env, version, "version"));
   exports.Set("setRoots", Napi::Function::New(env, setRoots, "setRoots"));
@@ -173,7 +165,6 @@ Napi::Object initializeTls(Napi::Env env, Napi::Object exports) {
   exports.Set("counters", Napi::Function::New(env, counters, "counters"));
   addRaw(env, exports, "closeContext", closeContext);
   addRaw(env, exports, "closeSession", closeSession);
-  addRaw(env, exports, "filter", filter);
   addTlsRecords(env, exports);
   addTlsDetails(env, exports);
   return exports;

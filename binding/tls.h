@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "filter_tag.h"
 #include "tls/context.h"
 #include "tls/session.h"
 
@@ -79,7 +80,12 @@ enum TlsWord : uint8_t { kWordState, kWordMore, kWordOutgoing, kWordMoved, kWord
 using TlsWords = std::array<int32_t, kWordCount>;
 
 /** Of one environment. Sessions that a reactor holds outlive it, and keep alive what they need of it. */
-struct Tls {
+struct Tls final : FilterSource {
+  std::shared_ptr<Filter> filter(int64_t number) const override {
+    const auto* session = sessions.find(number);
+    return session == nullptr ? nullptr : *session;
+  }
+
   std::shared_ptr<TlsThread> thread;
   NumberedTable<TlsContext> contexts;
   NumberedTable<TlsSession> sessions;

@@ -65,10 +65,14 @@ Napi::Value info(const Napi::CallbackInfo& call) {
     certificates.Set(i, bytesOf(env, agreed.peerCertificates[i]));
   }
   object.Set("peerCertificates", certificates);
-  if (!agreed.certificate.empty()) object.Set("certificate", bytesOf(env, agreed.certificate));
   set(object, "verifyError", agreed.verifyError);
   set(object, "verifyReason", agreed.verifyReason);
   return object;
+}
+
+Napi::Value certificate(const Napi::CallbackInfo& call) {
+  const std::string der = sessionOf(call).certificate();
+  return der.empty() ? call.Env().Undefined() : bytesOf(call.Env(), der);
 }
 
 Napi::Value hello(const Napi::CallbackInfo& call) {
@@ -152,6 +156,7 @@ void addTlsDetails(Napi::Env env, Napi::Object exports) {
   };
   add("failure", failure);
   add("info", info);
+  add("certificate", certificate);
   add("hello", hello);
   add("resume", resume);
   add("news", news);

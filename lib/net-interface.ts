@@ -122,11 +122,12 @@ export interface NetInterface {
   /** What WANT_FLOW frames with; -1: nothing. */
   setFramer(id: number, framer: number): void;
   /**
-   * From now on the filter, a value of TlsInterface.filter, stands between the connection and everybody else; what waits
-   * in it leaves. Null takes it away, and what waits in it is lost.
-   * @returns 0 or a negative errno. @throws ERR_INVALID_ARG_TYPE for anything that miniproto_tls has not made.
+   * From now on the filter, the session with that number of TlsInterface.filters, stands between the connection and
+   * everybody else; what waits in it leaves. A source that is null takes it away, and what waits in it is lost.
+   * @returns 0 or a negative errno. @throws ERR_INVALID_ARG_TYPE for a source that miniproto_tls has not made;
+   * ERR_OUT_OF_RANGE where it has no such filter.
    */
-  setFilter(id: number, filter: object | null): number;
+  setFilter(id: number, source: object | null, number: number): number;
   /** @returns the bits of the filter's state, and FILTER_*; 0 without a filter. */
   filterState(id: number): number;
   /**

@@ -4,7 +4,7 @@
  *
  * Contexts and sessions are numbers and have to be closed. A session takes what was received (`open`) and what is to be
  * sent (`seal`); what really has to leave waits in its outgoing bytes. native/io/filter.h has the same in C++: a reactor
- * that was given `filter(id)` does all of it by itself for a native socket.
+ * that was given one of `filters` does all of it by itself for a native socket.
  */
 
 /** What a session is in; bits. The words of native/io/filter.h. */
@@ -129,8 +129,6 @@ export interface TlsInfo {
   readonly resumed: boolean;
   /** The peer's certificates, DER, its own first. Empty: it sent none. */
   readonly peerCertificates: readonly Uint8Array[];
-  /** Our certificate, DER. */
-  readonly certificate?: Uint8Array | undefined;
   /** The code of why the peer's certificate would be refused ('CERT_HAS_EXPIRED'); '' when it is good, or there is none to judge. */
   readonly verifyError: string;
   readonly verifyReason: string;
@@ -158,6 +156,8 @@ export interface TlsInterface {
    * that nobody has to ask: TLS_WORD_*. To be read before any other code can run.
    */
   readonly words: Int32Array;
+  /** All sessions, for a reactor: `NetInterface.setFilter`. One that a reactor has may outlive its `closeSession`. */
+  readonly filters: object;
   /** OpenSSL's own, for example 'OpenSSL 3.0.17 1 Jul 2025'. */
   version(): string;
   /** The certificates that contexts without `ca` trust, PEM. Parsed at the first handshake that needs them, once. */
@@ -169,8 +169,6 @@ export interface TlsInterface {
   openSession(context: number, settings: TlsSessionSettings): number;
   /** The number is not soon given again: one that was kept too long is ERR_OUT_OF_RANGE. */
   closeSession(id: number): void;
-  /** The session for a reactor: `NetInterface.setFilter`. It may outlive `closeSession`. */
-  filter(id: number): object;
   /**
    * Takes all of bytes[from, to) and writes plaintext to target[targetFrom, targetTo). A client's first call, with no
    * bytes, begins the handshake. @returns the bytes written; what had no room stays, see `hasMore`.
@@ -215,6 +213,8 @@ export interface TlsInterface {
   takeRest(id: number): Uint8Array;
   failure(id: number): TlsFailure | undefined;
   info(id: number): TlsInfo;
+  /** Our own, DER. */
+  certificate(id: number): Uint8Array | undefined;
   hello(id: number): TlsHello;
   /** Goes on after a pause with that context, or, for -1, refuses the handshake (unrecognized_name). Then `open` again. */
   resume(id: number, context: number): void;

@@ -6,7 +6,6 @@
  */
 import type { Server, TcpSocketConnectOpts } from 'node:net';
 import { type Reactor, threadReactor } from './reactor.js';
-import { SocketStream, type SocketStreamOptions } from './socket-stream.js';
 
 /** A handle that Node has accepted. */
 interface AcceptedHandle {
@@ -26,14 +25,13 @@ interface ListeningHandle {
 export type AcceptOptions = Pick<TcpSocketConnectOpts, 'noDelay' | 'keepAlive' | 'keepAliveInitialDelay'>;
 
 /**
- * Has the server's connections given to `take` as streams, where that is possible; others come as sockets, by the event.
- * Pre: the server listens.
+ * Has the server's connections given to `take` as connections of the reactor, where that is possible; others come as
+ * sockets, by the event. Pre: the server listens.
  */
 export function acceptNatively(
   server: Server,
   settings: AcceptOptions,
-  options: SocketStreamOptions,
-  take: (stream: SocketStream) => void,
+  take: (reactor: Reactor, id: number) => void,
 ): void {
   const reactor = threadReactor();
   const handle = (server as unknown as { _handle?: ListeningHandle | null })._handle;
@@ -47,9 +45,7 @@ export function acceptNatively(
     if (settings.noDelay !== false) client!.setNoDelay?.(true);
     if (settings.keepAlive) client!.setKeepAlive?.(true, Math.floor((settings.keepAliveInitialDelay ?? 0) / 1000));
     client!.close!();
-    const stream = new SocketStream(reactor, options);
-    stream.attach(id, { finished: false });
-    take(stream);
+    take(reactor, id);
   };
 }
 

@@ -18,7 +18,8 @@ import { adopt } from './adopt.js';
 import { given } from './connect.js';
 import type { Connection } from './connection.js';
 import { adoptedFrom, keepCount } from './origins.js';
-import type { SocketStream, SocketStreamOptions } from './socket-stream.js';
+import type { Reactor } from './reactor.js';
+import { SocketStream, type SocketStreamOptions } from './socket-stream.js';
 
 /** Where to listen, as for `net.Server` (`port`, `host`, `path`, `backlog`, `signal`, `keepAlive`, …), and how. */
 export interface ServerOptions extends ListenOptions, Omit<ServerOpts, 'pauseOnConnect'>, SocketStreamOptions {
@@ -74,6 +75,11 @@ export function listen(options: ServerOptions, onConnection: ConnectionHandler):
 export interface Preparation {
   /** The stream that the handler will get. */
   make(connection: Connection): Connection;
+  /**
+   * The same for a connection of the reactor's that nobody has had yet; undefined where it has to be a stream first.
+   * Where this throws, the connection is still the caller's.
+   */
+  begin(reactor: Reactor, id: number): SocketStream | undefined;
   /** Resolves when it may have it. */
   ready(stream: Connection): Promise<void>;
 }
@@ -144,7 +150,7 @@ class Listening implements ByteServer {
   begin(): void {
     // Who is on a list is Node's to say.
     if ((this.#options as { blockList?: unknown }).blockList !== undefined) return;
-    acceptNatively(this.server, this.#options, this.#streamOptions, (stream) => this.#accept(stream));
+    acceptNatively(this.server, this.#options, (reactor, id) => this.#accept(reactor, id));
   }
 
   /** What was asked of us, or of Node's server since. */
@@ -154,9 +160,22 @@ class Listening implements ByteServer {
     return { maxConnections };
   }
 
-  #accept(stream: SocketStream): void {
+  #accept(reactor: Reactor, id: number): void {
     const { maxConnections } = this.#limits;
-    if (maxConnections !== undefined && this.connections.size >= maxConnections) return stream.destroy();
+    if (maxConnections !== undefined && this.connections.size >= maxConnections) return reactor.net.remove(id);
+    let prepared: SocketStream | undefined;
+    try {
+      prepared = this.#preparation?.begin(reactor, id);
+    } catch (error) {
+      reactor.net.remove(id);
+      return this.#failed(error, undefined);
+    }
+    if (prepared !== undefined) {
+      prepared.joins(this.connections);
+      return this.#prepare(prepared, this.#preparation!);
+    }
+    const stream = new SocketStream(reactor, this.#streamOptions);
+    stream.attach(id, { finished: false });
     stream.joins(this.connections);
     this.#take(stream);
   }
@@ -191,8 +210,8 @@ class Listening implements ByteServer {
     }
   }
 
-  #failed(error: unknown, stream: Connection): void {
-    stream.destroy(error instanceof Error ? error : undefined);
+  #failed(error: unknown, stream: Connection | undefined): void {
+    stream?.destroy(error instanceof Error ? error : undefined);
     const { onError } = this.#options;
     if (onError !== undefined) onError(error, stream);
     else if (!(error instanceof MiniprotoError)) void Promise.reject(error);

@@ -382,10 +382,6 @@ export class SocketStream extends BaseStream implements Connection {
     return this.#full && (this.#wants & WANT_WRITE) !== 0;
   }
 
-  protected override endsAtOnce(): boolean {
-    return !this.#pending;
-  }
-
   protected flushed(): boolean {
     return !this.#pending;
   }
@@ -445,13 +441,23 @@ export class SocketStream extends BaseStream implements Connection {
     if (channels.stall.hasSubscribers) channels.stall.publish({ stream: this });
   }
 
-  protected async endOutput(): Promise<void> {
-    while (this.#pending) await super.ready('write');
-    if (this.#id === NO_ID) return;
+  protected endOutput(): Promise<void> | undefined {
+    if (this.#pending) return this.#endOnceAttached();
+    if (this.#id === NO_ID) return undefined;
     const result = this.#reactor.net.shutdown(this.#id);
     if (result < 0 && result !== ENOTCONN) throw systemError('shutdown', result);
     const left = this.lastLeft();
-    if (left !== undefined) await left;
+    if (left !== undefined) return left.then(() => this.#outputGone());
+    this.#outputGone();
+    return undefined;
+  }
+
+  async #endOnceAttached(): Promise<void> {
+    while (this.#pending) await super.ready('write');
+    await this.endOutput();
+  }
+
+  #outputGone(): void {
     this.#finished = true;
     if (this.ended) this.#close(undefined);
   }

@@ -27,10 +27,6 @@ export class Sweep {
 
   delete(watched: Watched): void {
     this.#watched.delete(watched);
-    if (this.#watched.size > 0 || this.#timer === undefined) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    this.#timerMs = Number.POSITIVE_INFINITY;
   }
 
   #lookEvery(ms: number): void {
@@ -43,7 +39,15 @@ export class Sweep {
   }
 
   #look(): void {
+    // Here, not in `delete`: where one comes as another goes, there would be a new timer each time.
+    if (this.#watched.size === 0) return this.#stop();
     const now = performance.now();
     for (const watched of this.#watched) watched.look(now);
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#timerMs = Number.POSITIVE_INFINITY;
   }
 }

@@ -37,7 +37,9 @@ export abstract class BaseStream implements ByteStream {
   /** The peer has ended its side. */
   #inputEnded = false;
   /** `end()` was called. */
-  #outputEnded: Promise<void> | undefined;
+  #outputEnded = false;
+  /** What `end()` waits for. */
+  #ending: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   /** Hears of arrivals at once; set by streams that can tell of them outside of anybody's call. */
   protected watcher: Watcher | undefined;
@@ -54,8 +56,8 @@ export abstract class BaseStream implements ByteStream {
   protected abstract push(parts: readonly Uint8Array[]): number;
   /** True when everything taken has left. */
   protected abstract flushed(): boolean;
-  /** Tells the layer below that no more output comes. */
-  protected abstract endOutput(): Promise<void>;
+  /** Tells the layer below that no more output comes. @returns undefined where that waits for nothing. */
+  protected abstract endOutput(): Promise<void> | undefined;
   /** Lets go of the layer below at once. */
   protected abstract abandon(error: MiniprotoError | undefined): void;
   /** True when a write would be refused now. */
@@ -65,11 +67,6 @@ export abstract class BaseStream implements ByteStream {
   /** False when nothing can ever be written: then no peer can lose what we said, and `close` waits for no end. */
   protected hasWritableSide(): boolean {
     return true;
-  }
-
-  /** True when `end` waits for nothing. */
-  protected endsAtOnce(): boolean {
-    return false;
   }
 
   get pendingRead(): NotReady | NeedWrite | Eof | undefined {
@@ -138,7 +135,7 @@ export abstract class BaseStream implements ByteStream {
 
   #mayWrite(): true {
     this.#checkOutput();
-    if (this.#outputEnded !== undefined) throw new UsageError('ERR_STREAM_ENDED');
+    if (this.#outputEnded) throw new UsageError('ERR_STREAM_ENDED');
     return true;
   }
 
@@ -167,10 +164,25 @@ export abstract class BaseStream implements ByteStream {
   }
 
   end(): Promise<void> {
-    const failure = this.#failure ?? this.#outputFailure;
-    if (failure !== undefined) return Promise.reject(failure);
-    this.#outputEnded ??= this.endOutput();
-    return this.#outputEnded;
+    try {
+      return this.#end() ?? ENDED;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** @returns undefined where nobody has to be waited for. @throws what keeps the output from being ended. */
+  #end(): Promise<void> | undefined {
+    this.#checkOutput();
+    if (this.#outputEnded) return this.#ending;
+    this.#outputEnded = true;
+    try {
+      this.#ending = this.endOutput();
+    } catch (error) {
+      // Whoever ends it again hears of it again.
+      this.#ending = Promise.reject(error);
+    }
+    return this.#ending;
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -188,8 +200,8 @@ export abstract class BaseStream implements ByteStream {
     const deadline = new Deadline(timeoutMs, signal);
     try {
       // `end` has no deadline of its own: a peer that never reads must not hold us.
-      if (this.endsAtOnce()) await this.end();
-      else await Promise.race([this.end(), new Waiters().wait(deadline.signal)]);
+      const ending = this.#end();
+      if (ending !== undefined) await Promise.race([ending, new Waiters().wait(deadline.signal)]);
       if (this.hasWritableSide()) await this.#discardInput(deadline);
     } catch {
       // The peer, or the deadline: either way nothing more can be done for the last bytes.
@@ -336,6 +348,7 @@ export class Deadline {
 }
 
 const NO_TABLE = new Int32Array(0);
+const ENDED = Promise.resolve();
 
 function isEmpty(part: Uint8Array): boolean {
   return part.length === 0;

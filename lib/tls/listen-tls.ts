@@ -2,8 +2,9 @@
 import { checkFunction, checkObject } from '../arguments.js';
 import type { Connection } from '../net/connection.js';
 import { type ByteServer, listenPrepared, type ServerOptions } from '../net/listen.js';
+import type { Reactor } from '../net/reactor.js';
 import { serverPlan, type TlsServerOptions, UNTIMED } from './options.js';
-import { secureStream } from './secure.js';
+import { acceptSecurely, secureStream } from './secure.js';
 import type { SecureStream } from './secure-stream.js';
 
 /** Where to listen, as for `listen`, and how, as for `tlsServer`. */
@@ -28,6 +29,7 @@ export function listenTls(options: ListenTlsOptions, onConnection: SecureConnect
   const plan = { ...serverPlan(options), handshake: 'now' as const };
   const preparation = {
     make: (connection: Connection) => secureStream(connection, plan),
+    begin: (reactor: Reactor, id: number) => acceptSecurely(reactor, id, plan),
     ready: (stream: Connection) => (stream as SecureStream).handshake(),
   };
   const handler = (stream: Connection) => onConnection(stream as SecureStream);

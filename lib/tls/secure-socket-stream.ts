@@ -17,7 +17,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { inspect } from 'node:util';
 import { checkObject, checkSignal } from '../arguments.js';
-import { type MiniprotoError, TransportError, UsageError } from '../errors.js';
+import { type MiniprotoError, UsageError } from '../errors.js';
 import { leasePage, PAGE_BYTES, returnPage } from '../net/pages.js';
 import { type Reactor, systemError } from '../net/reactor.js';
 import { SocketStream } from '../net/socket-stream.js';
@@ -69,26 +69,51 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
    * Internal: use `tlsClient` or `tlsServer`. Pre: takes(plain).
    * @throws UsageError ERR_TLS_CONTEXT, TransportError, and then nothing has changed.
    */
-  constructor(tls: TlsInterface, plain: SocketStream, plan: TlsPlan) {
+  static over(tls: TlsInterface, plain: SocketStream, plan: TlsPlan): SecureSocketStream {
+    const secure = new SecureSocketStream(tls, plain.reactor, plan);
+    // What its turn has still to tell was received before there was a filter.
+    plain.hear();
+    secure.#filter(plain.id);
+    secure.#unread = secure.takeOver(plain);
+    // Whoever has only the plain stream, as a server whose handler has failed, means the connection.
+    plain.heir = secure;
+    secure.#begin(plan);
+    return secure;
+  }
+
+  /**
+   * Internal: use `listenTls`. Takes a connection of the reactor's that no stream has had.
+   * @throws as `over`, and then the connection is still the caller's.
+   */
+  static accepted(tls: TlsInterface, reactor: Reactor, id: number, plan: TlsPlan): SecureSocketStream {
+    const secure = new SecureSocketStream(tls, reactor, plan);
+    secure.#filter(id);
+    secure.attach(id, { finished: false });
+    secure.#begin(plan);
+    return secure;
+  }
+
+  private constructor(tls: TlsInterface, reactor: Reactor, plan: TlsPlan) {
     const { readHighWaterMark } = plan.stream;
-    super(plain.reactor, readHighWaterMark === undefined ? {} : { readHighWaterMark });
+    super(reactor, readHighWaterMark === undefined ? {} : { readHighWaterMark });
     this.#tls = tls;
     this.#session = new TlsSession(tls, plan, this);
     if (plan.unsent !== undefined && plan.unsent.length > 0) tls.queueRaw(this.#session.id, plan.unsent);
-    // What its turn has still to tell was received before there was a filter.
-    plain.hear();
-    const { net } = plain.reactor;
-    const result = plain.id < 0 ? -1 : net.setFilter(plain.id, tls.filter(this.#session.id));
-    if (result < 0) {
-      this.#session.close();
-      throw systemError('setFilter', result);
-    }
-    this.#unread = this.takeOver(plain);
-    // Whoever has only the plain stream, as a server whose handler has failed, means the connection.
-    plain.heir = this;
-    const timed = Object.values({ ...plan.stream, readHighWaterMark: 0 }).some((ms) => ms > 0);
-    if (timed) this.setTimeouts(plan.stream);
-    if (plan.handshake === 'now') this.#drive();
+  }
+
+  /** Puts the session between a connection and whoever has it. @throws TransportError */
+  #filter(id: number): void {
+    const result = id < 0 ? -1 : this.reactor.net.setFilter(id, this.#tls.filters, this.#session.id);
+    if (result >= 0) return;
+    this.#session.close();
+    throw systemError('setFilter', result);
+  }
+
+  #begin({ stream, handshake }: TlsPlan): void {
+    const { idleTimeoutMs = 0, firstRecordTimeoutMs = 0, writeStallTimeoutMs = 0 } = stream;
+    // Without any, those of the plain stream go on.
+    if (idleTimeoutMs > 0 || firstRecordTimeoutMs > 0 || writeStallTimeoutMs > 0) this.setTimeouts(stream);
+    if (handshake === 'now') this.#drive();
   }
 
   // ---------------------------------------------------------------- the handshake
@@ -316,23 +341,27 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
 
   // ---------------------------------------------------------------- ends
 
-  /** Somebody may have to be waited for. */
-  protected override endsAtOnce(): boolean {
-    return false;
-  }
-
-  protected override async endOutput(): Promise<void> {
-    const session = this.#session;
+  protected override endOutput(): Promise<void> | undefined {
+    const { begun, secured } = this.#session;
     // A handshake that nobody has begun is not begun for the sake of its end.
-    if (session.begun && !session.secured) await this.handshake();
+    if (begun && !secured) return this.#endOnceSecured();
     if (!this.#unwrapping) return super.endOutput();
-    this.#tls.shutdown(session.id);
+    this.#tls.shutdown(this.#session.id);
     this.nudge();
-    await this.lastLeft();
+    return this.lastLeft();
   }
 
-  protected override async lastLeft(): Promise<void> {
+  async #endOnceSecured(): Promise<void> {
+    await this.handshake();
+    await this.endOutput();
+  }
+
+  protected override lastLeft(): Promise<void> | undefined {
     this.#look();
+    return this.pendingOutput > 0 ? this.#allLeft() : undefined;
+  }
+
+  async #allLeft(): Promise<void> {
     while (this.pendingOutput > 0) await this.ready('write');
   }
 
@@ -343,7 +372,7 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
   }
 
   protected override abandon(error: MiniprotoError | undefined): void {
-    this.#session.over(error ?? new TransportError('ERR_STREAM_DESTROYED'));
+    this.#session.over(error);
     super.abandon(error);
   }
 
@@ -371,7 +400,7 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
   /** The connection, without TLS, as a stream of its own. */
   #given(): ByteStream {
     const rest = this.#tls.takeRest(this.#session.id);
-    this.reactor.net.setFilter(this.id, null);
+    this.reactor.net.setFilter(this.id, null, 0);
     const plain = new SocketStream(this.reactor, { readHighWaterMark: this.readHighWaterMark });
     plain.takeOver(this);
     plain.input.append(rest);

@@ -53,7 +53,7 @@ export interface SecureStream extends Connection {
   readonly peerCertificate: X509Certificate | undefined;
   /** All that the peer has sent, its own first. */
   readonly peerCertificates: readonly X509Certificate[];
-  /** Our own; undefined where we have shown none. */
+  /** Our own; undefined where we have shown none, and once the stream is closed. */
   readonly certificate: X509Certificate | undefined;
   /**
    * Changes the keys of what we send (KeyUpdate).

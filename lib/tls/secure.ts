@@ -5,6 +5,7 @@ import { checkNoConversation, passConversation } from '../framed/conversations.j
 import { asByteStream } from '../framed/framed.js';
 import type { FramedStream, UpgradeOptions } from '../framed/framed-stream.js';
 import { nativeTls } from '../native.js';
+import type { Reactor } from '../net/reactor.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { nodeTls } from './node-tls.js';
 import { clientPlan, serverPlan, type TlsClientOptions, type TlsPlan, type TlsServerOptions } from './options.js';
@@ -73,8 +74,14 @@ export function secureStream(source: ByteStream | Duplex, plan: TlsPlan): Secure
   const lower = asByteStream(source);
   checkNoConversation(lower, 'the byte stream has a framed stream on it: use its upgrade, or startTls');
   const secure = SecureSocketStream.takes(lower)
-    ? new SecureSocketStream(tls, lower, plan)
+    ? SecureSocketStream.over(tls, lower, plan)
     : new TlsStream(tls, lower, plan);
   passConversation(lower, secure);
   return secure;
+}
+
+/** Internal: the same for a native connection that nobody has had yet; undefined where the engine is missing. */
+export function acceptSecurely(reactor: Reactor, id: number, plan: TlsPlan): SecureSocketStream | undefined {
+  const tls = nativeTls();
+  return tls === undefined ? undefined : SecureSocketStream.accepted(tls, reactor, id, plan);
 }

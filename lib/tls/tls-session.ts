@@ -9,7 +9,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { checkBoolean, checkInteger, checkObject, checkString, checkUint8Array } from '../arguments.js';
-import { LimitError, type MiniprotoError, UsageError } from '../errors.js';
+import { LimitError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { Sweep } from '../net/sweep.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
@@ -131,10 +131,10 @@ export class TlsSession {
     this.#handshakers.wake();
   }
 
-  /** No handshake will come of it any more. */
-  over(error: Error): void {
+  /** No handshake will come of it any more. @param error why; by default, the stream was destroyed. */
+  over(error?: Error): void {
     handshakes.delete(this);
-    this.#handshakers.fail(error);
+    if (this.awaited) this.#handshakers.fail(error ?? new TransportError('ERR_STREAM_DESTROYED'));
   }
 
   /** Resolves when the handshake is done; the host drives it. */
@@ -155,7 +155,7 @@ export class TlsSession {
     return this.#plan.truncation === 'end' ? undefined : truncatedError(offset);
   }
 
-  /** Lets go of the engine's session. Details that were asked for stay. */
+  /** Lets go of the engine's session. What was agreed, and why it failed, stay. */
   close(): void {
     if (this.id < 0) return;
     handshakes.delete(this);
@@ -269,8 +269,9 @@ export class TlsSession {
     return this.#certificates;
   }
 
+  /** Not kept once closed. */
   get certificate(): X509Certificate | undefined {
-    const der = this.#agreed?.certificate;
+    const der = this.secured && this.id >= 0 ? this.tls.certificate(this.id) : undefined;
     return der === undefined ? undefined : new X509Certificate(der);
   }
 

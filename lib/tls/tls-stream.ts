@@ -20,7 +20,7 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import { checkObject, checkSignal } from '../arguments.js';
-import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
+import { asTransportError, type MiniprotoError, UsageError } from '../errors.js';
 import { endConversation } from '../framed/conversations.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import type { Connection } from '../net/connection.js';
@@ -437,7 +437,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   protected abandon(error: MiniprotoError | undefined): void {
     this.#timeouts?.stop();
     this.#waits.stop();
-    this.#session.over(error ?? new TransportError('ERR_STREAM_DESTROYED'));
+    this.#session.over(error);
     if (this.#released) this.#session.close();
     else if (this.#careful !== undefined && this.#finished) this.#closing ??= this.#closeLower(this.#careful);
     else if (this.#closing === undefined) {

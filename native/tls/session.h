@@ -55,8 +55,6 @@ struct TlsInfo {
   bool resumed = false;
   /** DER, the peer's own first. */
   std::vector<std::string> peerCertificates;
-  /** DER; empty: we have none. */
-  std::string certificate;
   std::string verifyError;
   std::string verifyReason;
 };
@@ -98,6 +96,8 @@ class TlsSession final : public Filter {
   /** Null: not failed. It stays as it is. */
   const TlsFailure* failure() const noexcept;
   TlsInfo info() const noexcept;
+  /** Our own, DER; empty: we have none. */
+  std::string certificate() const noexcept;
   /** What the client said first, while kFilterPaused; later it is empty. */
   TlsHello hello() const noexcept;
   /** Goes on after a pause with that context; null: refuses the handshake (unrecognized_name). `open` does the rest. */

@@ -93,7 +93,6 @@ TlsInfo TlsSession::info() const noexcept {
     info.servername = textOf(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
     info.resumed = SSL_session_reused(ssl) == 1;
     info.peerCertificates = certificatesOf(ssl);
-    info.certificate = derOf(SSL_get_certificate(ssl));
     // A session that is resumed was judged when it was new.
     const long verifyResult = verifyResult_ != X509_V_OK ? verifyResult_ : SSL_get_verify_result(ssl);
     info.verifyError = certificateCodeOf(verifyResult);
@@ -104,6 +103,14 @@ TlsInfo TlsSession::info() const noexcept {
   }
   clearOpensslErrors();
   return info;
+}
+
+std::string TlsSession::certificate() const noexcept {
+  try {
+    return derOf(SSL_get_certificate(ssl_.get()));
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
 }
 
 TlsHello TlsSession::hello() const noexcept {

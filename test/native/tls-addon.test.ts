@@ -76,8 +76,8 @@ function inVersion(tls: TlsInterface, version: number): void {
       }
       assert.equal(infos[0].cipher, infos[1].cipher);
       assert.equal(infos[0].peerCertificates.length, 1);
-      assert.deepEqual(infos[0].peerCertificates[0], infos[1].certificate);
-      assert.deepEqual([infos[0].certificate, infos[1].peerCertificates], [undefined, []]);
+      assert.deepEqual(infos[0].peerCertificates[0], tls.certificate(server.id));
+      assert.deepEqual([tls.certificate(client.id), infos[1].peerCertificates], [undefined, []]);
       client.close();
       server.close();
     });
@@ -406,7 +406,7 @@ function inVersion(tls: TlsInterface, version: number): void {
     const asking = { ...only, verify: 2, ca: [certificate('ca')] } as const;
     const [client, server] = shaken(tls, { client: { ...only, identities: [identity('client')] }, server: asking });
     assert.ok(server.has(TLS_SECURED), JSON.stringify(tls.failure(server.id)));
-    assert.deepEqual(tls.info(server.id).peerCertificates[0], tls.info(client.id).certificate);
+    assert.deepEqual(tls.info(server.id).peerCertificates[0], tls.certificate(client.id));
     const [, refusing] = shaken(tls, { client: only, server: asking });
     assert.ok(refusing.has(TLS_FAILED));
     const [, lenient] = shaken(tls, { client: only, server: { ...asking, verify: 1 } });
@@ -515,10 +515,8 @@ function inGeneral(tls: TlsInterface): void {
 
   it('are given to a reactor as something that JavaScript cannot look into, and may be closed before it is gone', () => {
     const client = new Side(tls, clientSettings());
-    const filters = [tls.filter(client.id), tls.filter(client.id)];
-    for (const filter of filters) assert.ok(types.isExternal(filter));
+    assert.ok(types.isExternal(tls.filters));
     client.close();
-    assert.throws(() => tls.filter(client.id), { code: 'ERR_OUT_OF_RANGE' });
   });
 
   it('are not mistaken for others when their number was kept too long', () => {
@@ -544,7 +542,6 @@ function withArguments(tls: TlsInterface): void {
   const CODES = /^ERR_(?:INVALID_ARG_TYPE|INVALID_ARG_VALUE|OUT_OF_RANGE)$/;
   const right = (id: number, context: number): Record<string, unknown[]> => ({
     openSession: [context, { servername: 'localhost', host: 'localhost' }],
-    filter: [id],
     open: [id, Buffer.alloc(8), 0, 0, Buffer.alloc(200), 0, 200],
     hasMore: [id],
     seal: [id, Buffer.alloc(64), 0, 64, Buffer.alloc(200), 0, 200],
@@ -556,6 +553,7 @@ function withArguments(tls: TlsInterface): void {
     queueRaw: [id, Buffer.alloc(3)],
     failure: [id],
     info: [id],
+    certificate: [id],
     hello: [id],
     news: [id],
     updateKeys: [id, 1],
@@ -775,8 +773,7 @@ function inThreads(tls: TlsInterface): void {
           const [one, other] = [tls.openSession(client, {}), tls.openSession(server, {})];
           tls.open(one, target, 0, 0, target, 0, target.length);
           for (let turn = 0; turn < i % 5; turn++) turn % 2 === 0 ? carry(one, other) : carry(other, one);
-          held.push(tls.filter(one));
-          tls.filter(other);
+          held.push(tls.filters);
           if (i % 3 === 0) tls.closeSession(one);
         }
         tls.closeContext(client);
@@ -813,7 +810,7 @@ function inThreads(tls: TlsInterface): void {
           const id = sockets.add(socket._handle.fd);
           socket.destroy();
           const session = tls.openSession(context, {});
-          sockets.setFilter(id, tls.filter(session));
+          sockets.setFilter(id, tls.filters, session);
           sockets.want(id, words.WANT_READ);
           // Some are closed here and live on in the reactor, some are not.
           if (ids.length % 3 === 0) tls.closeSession(session);

@@ -324,10 +324,23 @@ describeSecure('SecureSocketStream', () => {
       const talk = framed(other, lines());
       await writeAll(one, Buffer.from('whole\n'));
       // Past the session: the reactor has no filter for a moment.
-      plain.setFilter(one.id, null);
+      plain.setFilter(one.id, null, 0);
       plain.send(one.id, Buffer.from('\x17\x03\x03\x00\x10not what it was!'), 0, 21);
       assert.equal(await talk.read(), 'whole');
       await assert.rejects(talk.read(), code('ERR_TLS_RECORD'));
+    });
+
+    it('and the reactor takes no filter but those of the engine', async () => {
+      const { one } = await pair('tcp');
+      const { net } = threadReactor()!;
+      const { filters } = nativeTls()!;
+      for (const source of [{}, undefined, 7, 'filters']) {
+        assert.throws(() => net.setFilter(one.id, source as object, 1), { code: 'ERR_INVALID_ARG_TYPE' });
+      }
+      for (const number of [0, -1, 1.5, 2 ** 31 - 1]) {
+        assert.throws(() => net.setFilter(one.id, filters, number), { code: 'ERR_OUT_OF_RANGE' });
+      }
+      assert.ok(one.secured);
     });
 
     it('when the peer ends without a word, after every whole record, unless that is to be an end', async () => {
