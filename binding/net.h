@@ -56,7 +56,7 @@ void addSockets(Napi::Env env, Napi::Object exports);
 void addFilters(Napi::Env env, Napi::Object exports);
 /** Framers for WANT_FLOW. */
 void addNetFramers(Napi::Env env, Napi::Object exports);
-/** What can be asked: counters, addresses; and the faults that tests set. */
+/** What can be asked, of a connection and of the reactor; and the faults that tests set. */
 void addInspection(Napi::Env env, Napi::Object exports);
 
 }  // namespace miniproto::binding

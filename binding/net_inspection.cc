@@ -1,6 +1,7 @@
 /**
  * What can be asked of the addon `miniproto_net`, the framers that it is given, and the faults that tests set.
  */
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -39,24 +40,18 @@ void setCount(Napi::Object object, const char* name, uint64_t count) {
   object.Set(name, Napi::Number::New(object.Env(), static_cast<double>(count)));
 }
 
-/** counters(id), of a connection; counters(-1), of the whole reactor. */
+/** counters(), of the whole reactor */
 Napi::Value counters(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
-  Net& net = *netOf(env);
-  int64_t number = 0;
-  int32_t id = -1;
-  if (!takeInteger(env, call[0], "id", {-1, kMaxWord}, number)) return Napi::Value();
-  if (number >= 0 && !takeId(env, call[0], net, id)) return Napi::Value();
+  const Net& net = *netOf(env);
   const ReactorCounters& all = net.reactor.counters();
-  const SocketCounters& some = id < 0 ? all : net.reactor.countersOf(id);
   Napi::Object object = Napi::Object::New(env);
-  setCount(object, "bytesReceived", some.bytesReceived);
-  setCount(object, "bytesSent", some.bytesSent);
-  setCount(object, "receives", some.receives);
-  setCount(object, "sends", some.sends);
-  setCount(object, "stalls", some.stalls);
-  setCount(object, "rows", some.rows);
-  if (id >= 0) return object;
+  setCount(object, "bytesReceived", all.bytesReceived);
+  setCount(object, "bytesSent", all.bytesSent);
+  setCount(object, "receives", all.receives);
+  setCount(object, "sends", all.sends);
+  setCount(object, "stalls", all.stalls);
+  setCount(object, "rows", all.rows);
   setCount(object, "turns", all.turns);
   setCount(object, "polls", all.polls);
   setCount(object, "arms", all.arms);
@@ -65,25 +60,36 @@ Napi::Value counters(const Napi::CallbackInfo& call) {
   return object;
 }
 
-void setAddress(Napi::Object object, const RawAddress& raw, const char* const (&names)[3]) {
-  SocketAddress address;
-  if (!addressOf(raw, address)) return;
-  object.Set(names[0], Napi::String::New(object.Env(), address.address));
-  object.Set(names[1], Napi::String::New(object.Env(), address.family));
-  object.Set(names[2], Napi::Number::New(object.Env(), address.port));
+/** A number, and a space behind it. */
+void addWord(std::string& text, uint64_t number) {
+  text += std::to_string(number);
+  text += ' ';
 }
 
-/** addresses(id) */
-Napi::Value addresses(const Napi::CallbackInfo& call) {
+/** Three words: the version, 0 for none, the address and the port. */
+void addAddress(std::string& text, const RawAddress& raw) {
+  SocketAddress address;
+  addWord(text, addressOf(raw, address) ? raw.version : 0);
+  text += address.address;
+  text += ' ';
+  addWord(text, raw.port);
+}
+
+/** describe(id): one string, since every connection is asked for it as it closes, and few are ever looked at. */
+Napi::Value describe(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
   Net& net = *netOf(env);
   int32_t id = 0;
   if (!takeId(env, call[0], net, id)) return Napi::Value();
-  const RawAddress local = rawAddressOf(net.reactor.descriptorOf(id), SocketEnd::kLocal);
-  Napi::Object object = Napi::Object::New(env);
-  setAddress(object, net.reactor.peerOf(id), {"remoteAddress", "remoteFamily", "remotePort"});
-  setAddress(object, local, {"localAddress", "localFamily", "localPort"});
-  return object;
+  std::string text;
+  const SocketCounters& counters = net.reactor.countersOf(id);
+  for (const uint64_t count : {counters.bytesReceived, counters.bytesSent, counters.receives, counters.sends,
+                               counters.stalls, counters.rows}) {
+    addWord(text, count);
+  }
+  addAddress(text, net.reactor.peerOf(id));
+  addAddress(text, rawAddressOf(net.reactor.descriptorOf(id), SocketEnd::kLocal));
+  return Napi::String::New(env, text);
 }
 
 /** setFaults(kind, steps, repeats), for tests: see FaultPlan. */
@@ -111,7 +117,7 @@ void addNetFramers(Napi::Env env, Napi::Object exports) {
 
 void addInspection(Napi::Env env, Napi::Object exports) {
   exports.Set("counters", Napi::Function::New(env, counters, "counters"));
-  exports.Set("addresses", Napi::Function::New(env, addresses, "addresses"));
+  exports.Set("describe", Napi::Function::New(env, describe, "describe"));
   exports.Set("setFaults", Napi::Function::New(env, setFaults, "setFaults"));
 }
 

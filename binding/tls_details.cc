@@ -48,26 +48,31 @@ Napi::Value failure(const Napi::CallbackInfo& call) {
   return object;
 }
 
+/** info(id): one string, since every connection is asked for it, and few are ever looked at. */
 Napi::Value info(const Napi::CallbackInfo& call) {
-  const Napi::Env env = call.Env();
   const TlsInfo agreed = sessionOf(call).info();
-  Napi::Object object = Napi::Object::New(env);
-  set(object, "protocol", agreed.protocol);
-  set(object, "cipher", agreed.cipher);
-  set(object, "standardCipher", agreed.standardCipher);
-  set(object, "group", agreed.group);
-  set(object, "signature", agreed.signature);
-  set(object, "alpn", agreed.alpn);
-  set(object, "servername", agreed.servername);
-  object.Set("resumed", agreed.resumed);
-  Napi::Array certificates = Napi::Array::New(env, agreed.peerCertificates.size());
-  for (uint32_t i = 0; i < agreed.peerCertificates.size(); i++) {
-    certificates.Set(i, bytesOf(env, agreed.peerCertificates[i]));
+  std::string all;
+  // What may hold any byte comes last.
+  for (const std::string* word : {&agreed.protocol, &agreed.cipher, &agreed.standardCipher, &agreed.group,
+                                  &agreed.signature, &agreed.servername, &agreed.verifyError, &agreed.verifyReason}) {
+    all += *word;
+    all += '\0';
   }
-  object.Set("peerCertificates", certificates);
-  set(object, "verifyError", agreed.verifyError);
-  set(object, "verifyReason", agreed.verifyReason);
-  return object;
+  all += agreed.resumed ? '1' : '0';
+  all += agreed.peerShown ? '1' : '0';
+  all += '\0';
+  all += agreed.alpn;
+  return Napi::String::New(call.Env(), all);
+}
+
+/** peerCertificates(id) */
+Napi::Value peerCertificates(const Napi::CallbackInfo& call) {
+  const Napi::Env env = call.Env();
+  const std::vector<std::string> shown = sessionOf(call).peerCertificates();
+  if (shown.empty()) return env.Undefined();
+  Napi::Array list = Napi::Array::New(env, shown.size());
+  for (uint32_t i = 0; i < shown.size(); i++) list.Set(i, bytesOf(env, shown[i]));
+  return list;
 }
 
 Napi::Value certificate(const Napi::CallbackInfo& call) {
@@ -156,6 +161,7 @@ void addTlsDetails(Napi::Env env, Napi::Object exports) {
   };
   add("failure", failure);
   add("info", info);
+  add("peerCertificates", peerCertificates);
   add("certificate", certificate);
   add("hello", hello);
   add("resume", resume);

@@ -149,9 +149,10 @@ export interface NetInterface {
   addLengthFramer(framing: LengthFraming): number;
   addFixedFramer(size: number): number;
   addWebSocketFramer(framing: WebSocketFraming): number;
-  addresses(id: number): SocketAddresses;
-  /** Of a connection, or of the whole reactor for -1. */
-  counters(id: number): ReactorCounters;
+  /** What a connection has moved, and where its two ends are: lib/net/description.ts takes it apart. */
+  describe(id: number): string;
+  /** Of the whole reactor. */
+  counters(): ReactorCounters;
   /**
    * For tests: what happens instead of the next system calls of a kind, CALL_*. 0 passes, a positive step is the most
    * bytes that the call moves, a negative one its errno, negated.

@@ -67,7 +67,7 @@ export interface TlsContextSettings {
   readonly honorCipherOrder: boolean;
   /** 0: the peer's certificate is not asked for (server) or not judged (client); 1: asked for and judged when there; 2: required. */
   readonly verify: 0 | 1 | 2;
-  /** Judge the peer's certificate, but do not fail the handshake for it: `info().verifyError` tells. */
+  /** Judge the peer's certificate, but do not fail the handshake for it: `info` tells. */
   readonly reportOnly: boolean;
   /** ALPN names, most wanted first; empty: no ALPN. */
   readonly alpn: readonly string[];
@@ -111,27 +111,6 @@ export interface TlsFailure {
   readonly code: string;
   /** Number of the alert that was received, or that was sent, where there was one. */
   readonly alert?: number | undefined;
-}
-
-/** What was agreed. */
-export interface TlsInfo {
-  /** 'TLSv1.2' or 'TLSv1.3'. */
-  readonly protocol: string;
-  /** Cipher, by OpenSSL's name and by the standard's (RFC 8446, IANA). */
-  readonly cipher: string;
-  readonly standardCipher: string;
-  /** Key exchange group, and the peer's signature algorithm, by OpenSSL's names; '' where unknown. */
-  readonly group: string;
-  readonly signature: string;
-  readonly alpn: string;
-  /** The name that was asked for, on both sides; ''. */
-  readonly servername: string;
-  readonly resumed: boolean;
-  /** The peer's certificates, DER, its own first. Empty: it sent none. */
-  readonly peerCertificates: readonly Uint8Array[];
-  /** The code of why the peer's certificate would be refused ('CERT_HAS_EXPIRED'); '' when it is good, or there is none to judge. */
-  readonly verifyError: string;
-  readonly verifyReason: string;
 }
 
 /** What a client said first. */
@@ -212,7 +191,10 @@ export interface TlsInterface {
   /** Received bytes behind the peer's close_notify, which are no TLS. */
   takeRest(id: number): Uint8Array;
   failure(id: number): TlsFailure | undefined;
-  info(id: number): TlsInfo;
+  /** What was agreed: lib/tls/tls-info.ts takes it apart. */
+  info(id: number): string;
+  /** DER, the peer's own first; undefined: it has sent none. */
+  peerCertificates(id: number): readonly Uint8Array[] | undefined;
   /** Our own, DER. */
   certificate(id: number): Uint8Array | undefined;
   hello(id: number): TlsHello;

@@ -123,7 +123,7 @@ export function socketCounters(): ThreadCounters | undefined {
   const { copies, copiedBytes, pooledBytes } = bufferCounters;
   const { arena, table, events } = reactor;
   const memoryHeld = arena.byteLength + table.byteLength + events.byteLength + pooledBytes;
-  return { ...reactor.net.counters(-1), copies, copiedBytes, memoryHeld };
+  return { ...reactor.net.counters(), copies, copiedBytes, memoryHeld };
 }
 
 /** Counters of a thread. */

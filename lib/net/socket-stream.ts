@@ -46,6 +46,7 @@ import { type NeedRead, NOT_READY, type NotReady } from '../status.js';
 import { BaseStream } from '../streams/base-stream.js';
 import type { ReadyOptions, Watcher } from '../streams/byte-stream.js';
 import { type Connection, describeConnection, type ReleasedSocket } from './connection.js';
+import { addressesIn, countersIn } from './description.js';
 import { ExactReads } from './exact-reads.js';
 import { nativeFramer } from './native-framers.js';
 import { leasePage, PAGE_BYTES, returnPage } from './pages.js';
@@ -104,7 +105,8 @@ export class SocketStream extends BaseStream implements Connection {
   #full = false;
   #referenced = true;
   #timeouts: SocketTimeouts | undefined;
-  #counted: SocketCounters | undefined;
+  /** What it was when it ended: see net/description.ts. */
+  #described: string | undefined;
   /** Bytes sent so far. */
   bytesSent = 0;
   /** Whoever wants to know that the descriptor is closed. */
@@ -132,8 +134,14 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   get addresses(): SocketAddresses {
-    if (this.#id !== NO_ID) this.#addresses ??= this.#reactor.net.addresses(this.#id);
+    const told = this.#addresses === undefined ? this.#description : undefined;
+    if (told !== undefined) this.#addresses = addressesIn(told);
     return this.#addresses ?? {};
+  }
+
+  /** As it is now, or was in the end; undefined before the beginning. */
+  get #description(): string | undefined {
+    return this.#id === NO_ID ? this.#described : this.#reactor.net.describe(this.#id);
   }
 
   /**
@@ -555,8 +563,7 @@ export class SocketStream extends BaseStream implements Connection {
   /** The connection is no longer the reactor's to tell of. @returns its id. */
   #forget(): number {
     const id = this.#id;
-    this.#counted = this.#reactor.net.counters(id);
-    this.#addresses ??= this.#reactor.net.addresses(id);
+    this.#described = this.#reactor.net.describe(id);
     this.#reactor.detach(id);
     this.#id = NO_ID;
     this.#wants = 0;
@@ -583,7 +590,8 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   counters(): SocketCounters {
-    return this.#counted ?? (this.#id === NO_ID ? NOTHING : this.#reactor.net.counters(this.#id));
+    const told = this.#description;
+    return told === undefined ? NOTHING : countersIn(told);
   }
 
   release(): ReleasedSocket {

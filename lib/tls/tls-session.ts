@@ -13,19 +13,12 @@ import { LimitError, type MiniprotoError, TransportError, UsageError } from '../
 import { Sweep } from '../net/sweep.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
-import {
-  TLS_ENDED,
-  TLS_FAILED,
-  TLS_NEWS,
-  TLS_PAUSED,
-  TLS_SECURED,
-  type TlsInfo,
-  type TlsInterface,
-} from '../tls-interface.js';
+import { TLS_ENDED, TLS_FAILED, TLS_NEWS, TLS_PAUSED, TLS_SECURED, type TlsInterface } from '../tls-interface.js';
 import type { TlsPlan } from './options.js';
 import type { TlsDetails, UpdateKeysOptions } from './secure-stream.js';
 import type { TlsContext } from './tls-context.js';
 import { endedInHandshake, failureError, refusedError, truncatedError } from './tls-errors.js';
+import { parseTlsInfo } from './tls-info.js';
 
 /** Who moves the bytes of a session. */
 export interface SessionHost {
@@ -51,7 +44,11 @@ export class TlsSession {
   /** Why the handshake was refused here, where a callback threw. */
   #refusal: unknown;
   #failure: MiniprotoError | undefined;
-  #info: TlsInfo | undefined;
+  /** What was agreed on, as the engine has told it. */
+  #told: string | undefined;
+  #details: TlsDetails | undefined;
+  /** The peer's certificates, DER; null: it has shown none. */
+  #shown: readonly Uint8Array[] | null | undefined;
   #certificates: readonly X509Certificate[] | undefined;
   readonly #handshakers = new Waiters();
 
@@ -159,7 +156,7 @@ export class TlsSession {
   close(): void {
     if (this.id < 0) return;
     handshakes.delete(this);
-    if (this.secured) void this.#agreed;
+    this.#note();
     void this.failure;
     this.tls.closeSession(this.id);
     this.id = -1;
@@ -239,33 +236,22 @@ export class TlsSession {
   // ---------------------------------------------------------------- what was agreed
 
   /** Asked for once: what was agreed does not change. */
-  get #agreed(): TlsInfo | undefined {
-    if (this.#info === undefined && this.secured && this.id >= 0) this.#info = this.tls.info(this.id);
-    return this.#info;
+  #note(): void {
+    if (this.#told !== undefined || !this.secured || this.id < 0) return;
+    this.#told = this.tls.info(this.id);
+    this.#shown = this.tls.peerCertificates(this.id) ?? null;
   }
 
   get details(): TlsDetails | undefined {
-    const agreed = this.#agreed;
-    if (agreed === undefined) return undefined;
-    const { protocol, cipher, standardCipher, group, signature, alpn, servername, resumed, verifyError } = agreed;
-    return {
-      protocol,
-      cipher,
-      standardCipher,
-      group,
-      signature,
-      alpnProtocol: alpn,
-      servername,
-      resumed,
-      authorized: verifyError === '' && agreed.peerCertificates.length > 0,
-      authorizationError: verifyError === '' ? undefined : verifyError,
-    };
+    this.#note();
+    if (this.#told !== undefined) this.#details ??= detailsOf(this.#told);
+    return this.#details;
   }
 
   get peerCertificates(): readonly X509Certificate[] {
-    const agreed = this.#agreed;
-    if (agreed === undefined) return [];
-    this.#certificates ??= agreed.peerCertificates.map((der) => new X509Certificate(der));
+    this.#note();
+    if (this.#shown == null) return [];
+    this.#certificates ??= this.#shown.map((der) => new X509Certificate(der));
     return this.#certificates;
   }
 
@@ -293,11 +279,21 @@ export class TlsSession {
 
   /** RFC 5929 §3.1: the first Finished message; the client's, but the server's where a session was taken up again. */
   get tlsUnique(): Buffer | undefined {
-    const agreed = this.#agreed;
+    const agreed = this.details;
     if (agreed === undefined || agreed.protocol !== 'TLSv1.2' || this.id < 0) return undefined;
     const first = agreed.resumed ? 'server' : 'client';
     return asBuffer(this.tls.finished(this.id, first === this.role ? 0 : 1));
   }
+}
+
+function detailsOf(told: string): TlsDetails {
+  const { verifyError, verifyReason: _, peerShown, alpn, ...agreed } = parseTlsInfo(told);
+  return {
+    ...agreed,
+    alpnProtocol: alpn,
+    authorized: verifyError === '' && peerShown,
+    authorizationError: verifyError === '' ? undefined : verifyError,
+  };
 }
 
 /** The exact name, else the one with a wildcard for the first label. Pre: the map's names are lower case. */

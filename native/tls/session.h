@@ -43,7 +43,7 @@ struct TlsSessionSettings {
   bool sessions = true;
 };
 
-/** TlsInfo of lib/tls-interface.ts; '' is unknown or none. */
+/** TlsInfo of lib/tls/tls-info.ts; '' is unknown or none. */
 struct TlsInfo {
   std::string protocol;
   std::string cipher;
@@ -53,8 +53,8 @@ struct TlsInfo {
   std::string alpn;
   std::string servername;
   bool resumed = false;
-  /** DER, the peer's own first. */
-  std::vector<std::string> peerCertificates;
+  /** The peer has sent a certificate. */
+  bool peerShown = false;
   std::string verifyError;
   std::string verifyReason;
 };
@@ -96,6 +96,8 @@ class TlsSession final : public Filter {
   /** Null: not failed. It stays as it is. */
   const TlsFailure* failure() const noexcept;
   TlsInfo info() const noexcept;
+  /** DER, the peer's own first; empty: it has sent none. */
+  std::vector<std::string> peerCertificates() const noexcept;
   /** Our own, DER; empty: we have none. */
   std::string certificate() const noexcept;
   /** What the client said first, while kFilterPaused; later it is empty. */

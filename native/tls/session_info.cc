@@ -92,7 +92,7 @@ TlsInfo TlsSession::info() const noexcept {
     if (alpnSize > 0) info.alpn.assign(reinterpret_cast<const char*>(alpn), alpnSize);
     info.servername = textOf(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
     info.resumed = SSL_session_reused(ssl) == 1;
-    info.peerCertificates = certificatesOf(ssl);
+    info.peerShown = SSL_get0_peer_certificate(ssl) != nullptr;
     // A session that is resumed was judged when it was new.
     const long verifyResult = verifyResult_ != X509_V_OK ? verifyResult_ : SSL_get_verify_result(ssl);
     info.verifyError = certificateCodeOf(verifyResult);
@@ -103,6 +103,14 @@ TlsInfo TlsSession::info() const noexcept {
   }
   clearOpensslErrors();
   return info;
+}
+
+std::vector<std::string> TlsSession::peerCertificates() const noexcept {
+  try {
+    return certificatesOf(ssl_.get());
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
 }
 
 std::string TlsSession::certificate() const noexcept {
