@@ -7,6 +7,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
+import { inspect } from 'node:util';
 import { listen } from 'miniproto';
 import { type Detected, detect } from 'miniproto/detect';
 import { WebSocket } from 'ws';
@@ -165,7 +166,7 @@ describe(`programs that are told over ${TRANSPORT}`, function () {
       return run(CHROMIUM!, ...flags, rules, `--user-data-dir=${folder}`, 'https://e.example/');
     });
     rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-    assert.ok(found.protocol === 'tls' && found.fault === undefined);
+    assert.ok(found.protocol === 'tls' && found.fault === undefined, inspect(found));
     assert.deepEqual([found.serverName, found.alpn], ['e.example', ['h2', 'http/1.1']]);
     assert.deepEqual(found.versions, ['TLSv1.3', 'TLSv1.2']);
   });
