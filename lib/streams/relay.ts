@@ -79,6 +79,8 @@ class Relay {
 
   /** @throws the first failure of either */
   async run(): Promise<RelayCounts> {
+    // Node's stream would end our side with the peer's, and cut off what the other one has still to say.
+    for (const stream of [this.#first, this.#second]) stream.keepOpen?.();
     try {
       const directions = [this.#pour(this.#first, this.#second), this.#pour(this.#second, this.#first)] as const;
       const [there, back] = await Promise.all(directions);
