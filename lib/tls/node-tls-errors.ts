@@ -27,7 +27,10 @@ export function nodeTlsError(error: unknown, { secured }: { secured: boolean }):
   // Node's word for an end in the middle of a handshake; a socket that was reset has a `syscall`.
   if (!secured && code === 'ECONNRESET' && !('syscall' in (error as object))) return endedInHandshake();
   if (!/^ERR_(?:SSL|TLS)_/.test(code)) return error;
-  return failureError({ kind: kindOf(code), reason: words(code, reason ?? message), code });
+  const kind = kindOf(code);
+  // Behind the handshake it is what came that is wrong, whatever OpenSSL calls it.
+  const behind = secured && kind === 'handshake';
+  return failureError({ kind: behind ? 'record' : kind, reason: words(code, reason ?? message), code });
 }
 
 /** The certificate that the peer has shown is not good enough. */

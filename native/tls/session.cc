@@ -288,7 +288,10 @@ void TlsSession::judge(int result) {
   } else if (choice_ == Choice::kRefused) {
     fail({TlsFailureKind::kHandshake, "refused: unrecognized name", "ERR_SSL_UNRECOGNIZED_NAME", alert_});
   } else {
-    fail(takeOpensslFailure(alert_, verifyResult_));
+    TlsFailure failure = takeOpensslFailure(alert_, verifyResult_);
+    // Behind the handshake it is what came that is wrong, whatever OpenSSL calls it.
+    if (has(kFilterSecured) && failure.kind == TlsFailureKind::kHandshake) failure.kind = TlsFailureKind::kRecord;
+    fail(std::move(failure));
   }
   clearOpensslErrors();
 }
