@@ -125,7 +125,9 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     this.#pulling = true;
     const { secured } = this.#session;
     try {
-      while ((this.input.length < wanted || !this.#session.secured) && this.#step());
+      do {
+        while ((this.input.length < wanted || !this.#session.secured) && this.#step());
+      } while (this.#answers > MOST_ANSWERS && this.#send() && this.#goesOn());
     } catch (error) {
       this.fail(error);
     } finally {
@@ -153,10 +155,19 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     const { state, outgoing } = this.#inflow;
     this.#outflow.inEngine = outgoing;
     session.update(state);
-    if (secured && this.#outflow.waiting > 0) this.#answers = outgoing;
-    // The flight has to leave before the peer says anything to it.
-    if (!secured) this.#send();
+    // The flight has to leave before the peer says anything to it, and the engine opens nothing behind so many answers.
+    const full = secured && outgoing > MOST_ANSWERS;
+    if (!secured || full) this.#send();
+    if (full) this.#goesOn();
+    if (secured && this.#outflow.waiting > 0) this.#answers = this.#outflow.inEngine;
     return true;
+  }
+
+  /** Answers have left, for which the engine has held back what came: asks whether it has. */
+  #goesOn(): boolean {
+    const { id } = this.#session;
+    if (id >= 0 && this.#tls.hasMore(id) === 1) this.#inflow.more = true;
+    return this.#inflow.more;
   }
 
   /** The stream below has ended without close_notify. */
@@ -228,6 +239,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
 
   #drained(): void {
     if (!this.#session.secured) this.pull(0);
+    else this.#goesOn();
     // Reading may have stopped for what had to leave.
     if (this.awaited || this.watcher !== undefined) this.#arrived();
   }

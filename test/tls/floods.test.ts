@@ -11,14 +11,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { adopt, EOF, framed, lines, type MiniprotoError, NEED_WRITE } from 'miniproto';
+import { adopt, EOF, framed, lines, type MiniprotoError, memoryPair, NEED_WRITE, toDuplex } from 'miniproto';
 import { type SecureStream, tlsClient, tlsServer } from 'miniproto/tls';
 import { nativeTls } from '#lib/native';
 import { SecureSocketStream } from '#lib/tls/secure-socket-stream';
 import { fillUp } from '../support/byte-stream-contract.js';
 import { turn, until } from '../support/node-sockets.js';
 import { type ForgedVersion, RecordForger } from '../support/record-forger.js';
-import { CLIENT, SERVER, secured } from '../support/tls-pairs.js';
+import { CLIENT, describeTls, SERVER, secured } from '../support/tls-pairs.js';
 
 const ENGINE = nativeTls() !== undefined;
 /** What the server's end is made of; without addons both are Node's socket. */
@@ -149,6 +149,15 @@ for (const kind of KINDS) {
       assert.equal(await talk.read(), 'done');
     });
 
+    it('is given what stands behind more updates than it answers at once, with nothing coming after it', async () => {
+      const { secure, forger } = await attacked();
+      const { flood, size } = updatesBetweenData(forger, 1);
+      const reading = new Reading(secure);
+      await forger.send(...flood);
+      await until(() => reading.size === size || reading.end !== undefined);
+      assert.equal(reading.end, undefined);
+    });
+
     for (const [title, count] of [
       ['waits for a peer that takes none of its answers, and goes on with it', 8],
       ['keeps little for a peer that takes none of its answers and goes on sending', 100],
@@ -181,6 +190,25 @@ for (const kind of KINDS) {
     }
   });
 }
+
+/** Everything is there at once, as it may be over memory, or over TLS on a socket. */
+describeTls('TLS on memory, whose peer forges records,', () => {
+  for (const count of [1, 30]) {
+    it(`is given ${count} large records behind more updates than it answers at once`, async () => {
+      const [one, other] = memoryPair({ capacity: 8 << 20 });
+      const secure = tlsServer(other, SERVER);
+      const [forger] = await Promise.all([RecordForger.over(toDuplex(one)), secure.handshake()]);
+      const { flood, size } = updatesBetweenData(forger, count);
+      const bytes = Buffer.concat(flood);
+      assert.equal(one.tryWrite(bytes), bytes.length);
+      const reading = new Reading(secure);
+      await until(() => reading.size === size || reading.end !== undefined);
+      assert.equal(reading.end, undefined);
+      forger.destroy();
+      secure.destroy();
+    });
+  }
+});
 
 function refusedFor(reason: string) {
   return (error: MiniprotoError) => {
