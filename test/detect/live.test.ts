@@ -26,10 +26,10 @@ async function told(start: (port: number) => Stop): Promise<Detected> {
     tell = resolve;
   });
   const server = await listen({ port: 0, host: '127.0.0.1' }, (connection) => {
-    // It connects ahead and says nothing on some: those end by themselves.
+    // It connects ahead and says nothing on some: nothing is told by those.
     const detecting = detect(connection, { timeoutMs: 20_000 });
     detecting
-      .then(() => tell(detecting))
+      .then(() => connection.counters().bytesReceived > 0 && tell(detecting))
       .catch(() => {})
       .finally(() => connection.destroy());
   });
