@@ -3,6 +3,7 @@
  */
 #include "arguments.h"
 
+#include <algorithm>
 #include <string>
 
 namespace miniproto::binding {
@@ -38,6 +39,22 @@ bool takeWords(napi_env env, napi_value value, const char* name, WordArray& word
   // SAFETY: Node-API says the elements are int32, and JavaScript aligns typed arrays to their elements.
   words.data = static_cast<int32_t*>(data);
   if (data == nullptr) words.length = 0;
+  return true;
+}
+
+bool takeParts(napi_env env, napi_value list, ByteArray (&parts)[kMostParts], uint32_t& count) {
+  napi_value elements[kMostParts];
+  if (napi_get_array_length(env, list, &count) != napi_ok) return throwType(env, "parts", "an array of Uint8Arrays");
+  count = std::min(count, kMostParts);
+  // All elements first: a getter among them may detach what was looked at before.
+  for (uint32_t i = 0; i < count; i++) {
+    if (napi_get_element(env, list, i, &elements[i]) != napi_ok) return false;
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    if (!takeBytes(env, elements[i], "parts[i]", parts[i])) return false;
+    // Nobody gives an empty part: its memory is gone, and what follows must not take its place.
+    if (parts[i].length == 0) return throwRange(env, "parts[i].length", "at least 1");
+  }
   return true;
 }
 

@@ -50,6 +50,15 @@ bool takeArguments(napi_env env, napi_callback_info call, napi_value (&values)[k
 bool takeBytes(napi_env env, napi_value value, const char* name, ByteArray& bytes);
 bool takeWords(napi_env env, napi_value value, const char* name, WordArray& words);
 
+/** Arrays that one gathering call takes at most. */
+constexpr uint32_t kMostParts = 64;
+
+/**
+ * The first kMostParts arrays of a list. It may run JavaScript (a getter in the list), so everything else that
+ * JavaScript can take away is taken behind it. Post: `count` arrays, none of them empty; or an error is pending.
+ */
+bool takeParts(napi_env env, napi_value list, ByteArray (&parts)[kMostParts], uint32_t& count);
+
 /** The slow half of takeInteger: says what is wrong. @returns false */
 bool refuseInteger(napi_env env, napi_value value, const char* name, Bounds bounds);
 

@@ -12,9 +12,6 @@
 namespace miniproto::binding {
 namespace {
 
-/** Buffers of one gather write. More wait for the next one. */
-constexpr uint32_t kMostParts = 64;
-
 napi_value add(napi_env env, napi_callback_info call) {
   napi_value values[1];
   int64_t descriptor = 0;
@@ -121,26 +118,12 @@ napi_value sendParts(napi_env env, napi_callback_info call) {
   napi_value values[2];
   int32_t id = 0;
   uint32_t count = 0;
+  ByteArray arrays[kMostParts];
   iovec parts[kMostParts];
   Net& net = *netOf(env);
-  if (!takeArguments(env, call, values) || !takeId(env, values[0], net, id)) return nullptr;
-  if (napi_get_array_length(env, values[1], &count) != napi_ok) {
-    throwType(env, "parts", "an array of Uint8Arrays");
-    return nullptr;
-  }
-  if (count > kMostParts) count = kMostParts;
-  for (uint32_t i = 0; i < count; i++) {
-    napi_value element = nullptr;
-    ByteArray bytes;
-    if (napi_get_element(env, values[1], i, &element) != napi_ok) return nullptr;
-    if (!takeBytes(env, element, "parts[i]", bytes)) return nullptr;
-    // Nobody gives an empty part: its memory is gone, and what follows must not take its place.
-    if (bytes.length == 0) {
-      throwRange(env, "parts[i].length", "at least 1");
-      return nullptr;
-    }
-    parts[i] = iovec{bytes.data, bytes.length};
-  }
+  if (!takeArguments(env, call, values) || !takeParts(env, values[1], arrays, count)) return nullptr;
+  if (!takeId(env, values[0], net, id)) return nullptr;
+  for (uint32_t i = 0; i < count; i++) parts[i] = iovec{arrays[i].data, arrays[i].length};
   const int64_t sent = net.reactor.send(id, parts, count);
   followReferences(net);
   return numberOf(env, static_cast<double>(sent));

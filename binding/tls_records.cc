@@ -10,9 +10,6 @@
 namespace miniproto::binding {
 namespace {
 
-/** Parts that one sealParts takes; the rest stays with the caller. */
-constexpr uint32_t kMostParts = 64;
-
 /** Notes what a call has left, for JavaScript to read. */
 void note(napi_env env, TlsSession& session) {
   TlsWords& words = *tlsOf(env).words;
@@ -76,35 +73,17 @@ napi_value seal(napi_env env, napi_callback_info call) {
   return sealTo(env, *session, &part, 1, target);
 }
 
-/** Post: `count` parts, none of them empty; or an error is pending. */
-bool takeParts(napi_env env, napi_value list, Part (&parts)[kMostParts], uint32_t& count) {
-  napi_value elements[kMostParts];
-  if (napi_get_array_length(env, list, &count) != napi_ok) return throwType(env, "parts", "an array of Uint8Arrays");
-  count = std::min(count, kMostParts);
-  // All elements first: a getter among them may run JavaScript, which may detach what was looked at before.
-  for (uint32_t i = 0; i < count; i++) {
-    if (napi_get_element(env, list, i, &elements[i]) != napi_ok) return false;
-  }
-  for (uint32_t i = 0; i < count; i++) {
-    ByteArray bytes;
-    if (!takeBytes(env, elements[i], "parts[i]", bytes)) return false;
-    // Nobody gives an empty part: its memory is gone, and what follows must not take its place.
-    if (bytes.length == 0) return throwRange(env, "parts[i].length", "at least 1");
-    parts[i] = Part{bytes.data, bytes.length};
-  }
-  return true;
-}
-
 /** sealParts(id, parts, target, targetFrom, targetTo): the same for the first kMostParts, as one piece of plaintext. */
 napi_value sealParts(napi_env env, napi_callback_info call) {
   napi_value values[5];
   Target target;
+  ByteArray arrays[kMostParts];
   Part parts[kMostParts];
   uint32_t count = 0;
-  if (!takeArguments(env, call, values) || !takeParts(env, values[1], parts, count)) return nullptr;
-  // Looked up after the getters too: one of them may have closed it.
+  if (!takeArguments(env, call, values) || !takeParts(env, values[1], arrays, count)) return nullptr;
   TlsSession* session = takeSession(env, values[0]);
   if (session == nullptr || !takeTarget(env, {values[2], values[3], values[4]}, target)) return nullptr;
+  for (uint32_t i = 0; i < count; i++) parts[i] = Part{arrays[i].data, arrays[i].length};
   return sealTo(env, *session, parts, count, target);
 }
 

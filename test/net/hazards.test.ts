@@ -12,7 +12,8 @@ import { checkAttached } from '#lib/bytes/input-buffer';
 import { OutputBuffer } from '#lib/bytes/output-buffer';
 import { adopt } from '#lib/net/adopt';
 import type { Connection } from '#lib/net/connection';
-import { socketCounters } from '#lib/net/reactor';
+import { socketCounters, threadReactor } from '#lib/net/reactor';
+import type { SocketStream } from '#lib/net/socket-stream';
 import { fillUp, pattern } from '../support/byte-stream-contract.js';
 import { describeNative, type SocketPair, socketPairs } from '../support/socket-pairs.js';
 
@@ -64,6 +65,28 @@ describeNative('Hazards of native sockets', () => {
   });
 
   describe('a payload', () => {
+    it('is left alone when a getter among the parts takes it away, or closes the connection', async () => {
+      const { one } = await pair();
+      const { net } = threadReactor()!;
+      const { id } = one as SocketStream;
+      const bytes = new Uint8Array(1000);
+      const parts: Uint8Array[] = [bytes, Buffer.alloc(10)];
+      const detach = (): Uint8Array => {
+        structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+        return Buffer.alloc(10);
+      };
+      Object.defineProperty(parts, 1, { get: detach });
+      assert.throws(() => net.sendParts(id, parts), { code: 'ERR_OUT_OF_RANGE' });
+      assert.equal(one.counters().bytesSent, 0);
+      const closing: Uint8Array[] = [Buffer.alloc(10)];
+      const close = (): Uint8Array => {
+        one.destroy();
+        return Buffer.alloc(10);
+      };
+      Object.defineProperty(closing, 0, { get: close });
+      assert.throws(() => net.sendParts(id, closing), { code: 'ERR_OUT_OF_RANGE' });
+    });
+
     const size = 3_000_000;
     const write = async (payload: Uint8Array, meanwhile: () => void, then: 'arrives' | 'fails') => {
       const { one, other } = await pair();
