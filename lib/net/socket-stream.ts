@@ -548,8 +548,9 @@ export class SocketStream extends BaseStream implements Connection {
     return unread;
   }
 
-  /** Is in the set until it is closed. Internal; one set. */
+  /** Is in the set until it is closed, and not at all if it is. Internal; one set. */
   joins(connections: Set<Connection>): void {
+    if (this.#id === NO_ID && !this.#pending) return;
     connections.add(this);
     this.#among = connections;
   }
