@@ -1,5 +1,5 @@
 /** What detection finds out, protocol by protocol. `detectProtocol`, `detect` and `serveAny` give these. */
-import type { HeaderList } from '../websocket/handshake/header-list.js';
+import type { HeaderList } from '../http/header-list.js';
 
 /** A PROXY header stands in front of the rest. */
 export interface DetectedProxy {

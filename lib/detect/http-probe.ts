@@ -15,10 +15,11 @@
  * whatever follows, and an HTTP server answers what is wrong with it better than we can. Methods are any, not a list:
  * none with small letters was ever registered.
  */
+
+import { parseFieldLine, parseRequestLine, type RequestHead } from '../http/head.js';
+import { isFieldValue } from '../http/header-list.js';
+import { hasToken } from '../http/lists.js';
 import { MAX_HEADER_COUNT } from '../limits.js';
-import { parseFieldLine, parseRequestLine, type RequestHead } from '../websocket/handshake/head.js';
-import { isFieldValue } from '../websocket/handshake/header-list.js';
-import { hasToken } from '../websocket/handshake/lists.js';
 import type { Detected, DetectedHttp1 } from './detected.js';
 import type { Probe, Verdict } from './probe.js';
 

@@ -7,16 +7,16 @@
 import { checkInteger, checkObject, checkSignal, checkString, invalidArgValue } from '../arguments.js';
 import { asTransportError } from '../errors.js';
 import { asByteStream, type FramedSource } from '../framed/framed.js';
+import { BodyBeginning } from '../http/body.js';
+import { type ResponseHead, serializeRequestHead } from '../http/head.js';
+import { checkHeadLimits, type HeadLimits, responseHeads } from '../http/head-codec.js';
+import { HeaderList, type HeaderSource, isFieldValue } from '../http/header-list.js';
 import { MAX_REFUSAL_BODY, PROXY_TIMEOUT_MS } from '../limits.js';
 import { type ConnectOptions, connect } from '../net/connect.js';
 import type { Connection } from '../net/connection.js';
 import { checkEndpoint, type ProxyAddress } from '../socks/target.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { Exchange, exchangeOn, HandshakeTime } from '../streams/exchange.js';
-import { BodyBeginning } from '../websocket/handshake/body.js';
-import { type ResponseHead, serializeRequestHead } from '../websocket/handshake/head.js';
-import { checkHeadLimits, type HeadLimits, responseHeads } from '../websocket/handshake/head-codec.js';
-import { HeaderList, type HeaderSource, isFieldValue } from '../websocket/handshake/header-list.js';
 import { authorityOf, basicCredentials, type ProxyCredentials } from './authority.js';
 import { broken, HTTP_CONNECT, HttpConnectRefusedError } from './errors.js';
 

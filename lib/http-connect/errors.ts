@@ -1,6 +1,6 @@
 /** The errors of CONNECT. */
 import { ProtocolError } from '../errors.js';
-import type { HeaderList } from '../websocket/handshake/header-list.js';
+import type { HeaderList } from '../http/header-list.js';
 
 /** What errors call the protocol. */
 export const HTTP_CONNECT = 'http-connect';

@@ -1,6 +1,7 @@
 /** HTTP CONNECT, both sides of the handshake. Re-exports only; described in docs/proxies.md. */
+
+export type { HeaderSource } from '../http/header-list.js';
 export type { Endpoint, HostKind } from '../socks/target.js';
-export type { HeaderSource } from '../websocket/handshake/header-list.js';
 export type { ProxyCredentials } from './authority.js';
 export type {
   ConnectThroughHttpOptions,

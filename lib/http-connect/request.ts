@@ -2,12 +2,12 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { checkInteger, checkString, invalidArgValue } from '../arguments.js';
 import { UsageError } from '../errors.js';
+import { type RequestHead, serializeResponseHead } from '../http/head.js';
+import { HeaderList, type HeaderSource } from '../http/header-list.js';
+import { refusalBytes } from '../http/refusal.js';
 import type { Endpoint, HostKind } from '../socks/target.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { exchangeOn, HandshakeTime } from '../streams/exchange.js';
-import { type RequestHead, serializeResponseHead } from '../websocket/handshake/head.js';
-import { HeaderList, type HeaderSource } from '../websocket/handshake/header-list.js';
-import { refusalBytes } from '../websocket/handshake/refusal.js';
 import { type Authority, type ProxyCredentials, parseCredentials } from './authority.js';
 import { HTTP_CONNECT } from './errors.js';
 

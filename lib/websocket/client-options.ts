@@ -9,6 +9,8 @@ import {
   invalidArgType,
   invalidArgValue,
 } from '../arguments.js';
+import type { HeadLimits } from '../http/head-codec.js';
+import type { HeaderList, HeaderSource } from '../http/header-list.js';
 import { HANDSHAKE_TIMEOUT_MS } from '../limits.js';
 import type { ConnectOptions } from '../net/connect.js';
 import type { SocketStreamOptions } from '../net/socket-stream.js';
@@ -18,8 +20,6 @@ import type { WebSocketOptions } from './connection-options.js';
 import { checkDeflateResponse, offerDeflate } from './deflate/negotiation.js';
 import type { DeflateOptions, DeflateSettings } from './deflate/options.js';
 import { checkProtocol, headersToAdd, settingsOf } from './handshake/decision.js';
-import type { HeadLimits } from './handshake/head-codec.js';
-import type { HeaderList, HeaderSource } from './handshake/header-list.js';
 import type { Asked } from './handshake/response.js';
 
 /** Where a WebSocket is, taken apart. */

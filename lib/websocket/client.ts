@@ -6,6 +6,8 @@
  */
 import { invalidArgValue } from '../arguments.js';
 import { LimitError, ProtocolError } from '../errors.js';
+import { checkHeadLimits } from '../http/head-codec.js';
+import { HeaderList } from '../http/header-list.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import {
   basicAuthorization,
@@ -19,12 +21,10 @@ import {
 import { openTransport } from './client-transport.js';
 import { WebSocketConnection } from './connection.js';
 import type { Established } from './established.js';
-import { checkHeadLimits } from './handshake/head-codec.js';
-import { HeaderList } from './handshake/header-list.js';
 import { newKey } from './handshake/key.js';
 import { type Offer, openOn } from './handshake/offer.js';
 import { HandshakeDeadline } from './handshake/read-head.js';
-import { WEBSOCKET } from './handshake/refusal.js';
+import { WEBSOCKET } from './handshake/refused.js';
 import { HandshakeRefusedError } from './handshake/response.js';
 import { connectionOptions } from './server-options.js';
 

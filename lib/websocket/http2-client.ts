@@ -2,6 +2,7 @@
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { checkString, invalidArgType, invalidArgValue } from '../arguments.js';
 import { asTransportError, ProtocolError, TransportError } from '../errors.js';
+import { HeaderList } from '../http/header-list.js';
 import { MAX_REFUSAL_BODY } from '../limits.js';
 import { EOF } from '../status.js';
 import { DuplexStream } from '../streams/duplex-stream.js';
@@ -13,9 +14,8 @@ import {
 } from './client-options.js';
 import { WebSocketConnection } from './connection.js';
 import type { Established } from './established.js';
-import { HeaderList } from './handshake/header-list.js';
 import { HandshakeDeadline } from './handshake/read-head.js';
-import { WEBSOCKET } from './handshake/refusal.js';
+import { WEBSOCKET } from './handshake/refused.js';
 import { checkAgreed, HandshakeRefusedError } from './handshake/response.js';
 import { connectionOptions } from './server-options.js';
 

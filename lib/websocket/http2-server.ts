@@ -7,12 +7,13 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { checkObject, invalidArgType } from '../arguments.js';
 import { asTransportError } from '../errors.js';
+import { HeaderList } from '../http/header-list.js';
+import { refusalParts } from '../http/refusal.js';
 import { addressesOf } from '../net/connection.js';
 import { DuplexStream } from '../streams/duplex-stream.js';
 import { WebSocketConnection } from './connection.js';
 import { type AcceptRules, acceptRules, isAccepted } from './handshake/decision.js';
-import { HeaderList } from './handshake/header-list.js';
-import { type Refused, refusalParts } from './handshake/refusal.js';
+import type { Refused } from './handshake/refused.js';
 import { WebSocketRequest } from './handshake/request.js';
 import { asRefused, establishedFor, judge, type Outcome } from './handshake/serve.js';
 import { checkServerOptions, connectionOptions, type WebSocketAcceptOptions } from './server-options.js';

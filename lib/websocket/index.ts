@@ -1,5 +1,11 @@
 /** The WebSocket protocol: servers, clients and connections. Re-exports only; described in docs/websocket.md. */
 
+export type { RequestHead, ResponseHead } from '../http/head.js';
+export type { HeadCodec, HeadLimits } from '../http/head-codec.js';
+export { requestHeads, responseHeads } from '../http/head-codec.js';
+export type { HeaderSource } from '../http/header-list.js';
+export { HeaderList } from '../http/header-list.js';
+export type { Refusal } from '../http/refusal.js';
 export type { BroadcastCounts } from './broadcast.js';
 export { connectWebSocket } from './client.js';
 export type { Carrier, ConnectWebSocketOptions, CreateConnection, WebSocketAddress } from './client-options.js';
@@ -11,12 +17,6 @@ export type { HeartbeatOptions, WebSocketOptions } from './connection-options.js
 export type { DeflateOptions } from './deflate/options.js';
 export type { AgreedDeflate, DeflateDirection, Established, WebSocketRole } from './established.js';
 export type { AcceptOptions } from './handshake/decision.js';
-export type { RequestHead, ResponseHead } from './handshake/head.js';
-export type { HeadCodec, HeadLimits } from './handshake/head-codec.js';
-export { requestHeads, responseHeads } from './handshake/head-codec.js';
-export type { HeaderSource } from './handshake/header-list.js';
-export { HeaderList } from './handshake/header-list.js';
-export type { Refusal } from './handshake/refusal.js';
 export type { WebSocketRequest } from './handshake/request.js';
 export { HandshakeRefusedError } from './handshake/response.js';
 export type { ConnectHttp2Options } from './http2-client.js';

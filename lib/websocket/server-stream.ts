@@ -2,12 +2,12 @@
 import type { Duplex } from 'node:stream';
 import { checkInteger, checkObject, checkString } from '../arguments.js';
 import { asByteStream } from '../framed/framed.js';
+import { checkHeadLimits, type HeadLimits, requestHeads } from '../http/head-codec.js';
 import { HANDSHAKE_TIMEOUT_MS } from '../limits.js';
 import type { Connection } from '../net/connection.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { WebSocketConnection } from './connection.js';
 import { acceptRules } from './handshake/decision.js';
-import { checkHeadLimits, type HeadLimits, requestHeads } from './handshake/head-codec.js';
 import { serveRaw } from './handshake/serve.js';
 import { checkServerOptions, connectionOptions, type WebSocketAcceptOptions } from './server-options.js';
 

@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { checkInteger, checkObject, checkUint8Array } from '../arguments.js';
+import { checkHeadLimits, type HeadLimits, requestHeads } from '../http/head-codec.js';
 import { HANDSHAKE_TIMEOUT_MS } from '../limits.js';
 import type { Connection } from '../net/connection.js';
 import { type ByteServer, listen, type ServerOptions } from '../net/listen.js';
@@ -15,7 +16,6 @@ import type { TlsServerOptions } from '../tls/options.js';
 import { WebSocketConnection } from './connection.js';
 import { httpByAlpn } from './handshake/alpn.js';
 import { acceptRules } from './handshake/decision.js';
-import { checkHeadLimits, type HeadLimits, requestHeads } from './handshake/head-codec.js';
 import { serveRaw } from './handshake/serve.js';
 import { requestOf, serveUpgrade } from './handshake/upgrade.js';
 import {

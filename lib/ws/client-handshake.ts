@@ -11,10 +11,10 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
+import { HeaderList, isToken } from '../http/header-list.js';
 import { adopt } from '../net/adopt.js';
 import type { WebSocketOptions } from '../websocket/connection-options.js';
 import type { Established } from '../websocket/established.js';
-import { HeaderList, isToken } from '../websocket/handshake/header-list.js';
 import { newKey } from '../websocket/handshake/key.js';
 import { checkSwitch } from '../websocket/handshake/response.js';
 import { type HandshakeRequest, isSameHost, isSecure, parseAddress, requestFor } from './client-address.js';

@@ -5,7 +5,7 @@
 import { acceptDeflate, checkDeflateResponse, offerDeflate } from '../websocket/deflate/negotiation.js';
 import { type DeflateSettings, deflateSettings } from '../websocket/deflate/options.js';
 import type { AgreedDeflate, WebSocketRole } from '../websocket/established.js';
-import type { ExtensionOffer } from '../websocket/handshake/lists.js';
+import type { ExtensionOffer } from '../websocket/handshake/extensions.js';
 import { deflateOptionsFor, type PerMessageDeflateOptions } from './deflate-options.js';
 
 export class FaceDeflate {

@@ -1,5 +1,7 @@
 /** The parsers of header values that `ws` exports, over those of the handshake. */
-import { parseExtensions, parseTokenList } from '../websocket/handshake/lists.js';
+
+import { parseTokenList } from '../http/lists.js';
+import { parseExtensions } from '../websocket/handshake/extensions.js';
 
 /** Parameters of extensions by name: one object for each time that the extension is listed. */
 export type Extensions = Record<string, Record<string, (string | true)[]>[]>;

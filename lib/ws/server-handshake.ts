@@ -5,12 +5,12 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { HeaderList } from '../http/header-list.js';
+import { type Refusal, refusalBytes } from '../http/refusal.js';
 import { adopt } from '../net/adopt.js';
 import { addressesOf } from '../net/connection.js';
 import type { AgreedDeflate, Established } from '../websocket/established.js';
-import { HeaderList } from '../websocket/handshake/header-list.js';
 import { acceptFor } from '../websocket/handshake/key.js';
-import { type Refusal, refusalBytes } from '../websocket/handshake/refusal.js';
 import { checkUpgrade, type UpgradeOffer, WebSocketRequest } from '../websocket/handshake/request.js';
 import type { ServerOptions } from './options.js';
 

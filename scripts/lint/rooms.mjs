@@ -31,13 +31,14 @@ const ROOMS = {
   framed: ['codecs', 'streams', 'bytes'],
   net: ['framed', 'codecs', 'streams', 'bytes'],
   adapters: ['framed', 'codecs', 'streams', 'bytes'],
-  websocket: ['tls', 'net', 'framed', 'codecs', 'streams', 'bytes'],
+  http: ['codecs', 'bytes'],
+  websocket: ['http', 'tls', 'net', 'framed', 'codecs', 'streams', 'bytes'],
   'proxy-protocol': ['net', 'framed', 'codecs', 'streams', 'bytes'],
-  detect: ['adapters', 'websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
+  detect: ['adapters', 'http', 'net', 'framed', 'codecs', 'streams', 'bytes'],
   socks: ['proxy-protocol', 'net', 'framed', 'codecs', 'streams', 'bytes'],
-  'http-connect': ['socks', 'websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
+  'http-connect': ['socks', 'http', 'net', 'framed', 'codecs', 'streams', 'bytes'],
   tls: ['adapters', 'net', 'framed', 'codecs', 'streams', 'bytes'],
-  ws: ['websocket', 'net', 'framed', 'codecs', 'streams', 'bytes'],
+  ws: ['websocket', 'http', 'net', 'framed', 'codecs', 'streams', 'bytes'],
 };
 
 /** Rooms and modules with rules of their own: exactly what they may import. */

@@ -91,7 +91,7 @@ describe('documents list', () => {
       'websocket/server-connections',
       'websocket/client-options',
       'websocket/handshake/decision',
-      'websocket/handshake/head-codec',
+      'http/head-codec',
     ];
     for (const source of [
       ...sources,

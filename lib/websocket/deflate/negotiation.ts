@@ -9,7 +9,7 @@
  */
 import { ProtocolError } from '../../errors.js';
 import type { AgreedDeflate } from '../established.js';
-import type { ExtensionOffer } from '../handshake/lists.js';
+import type { ExtensionOffer } from '../handshake/extensions.js';
 import type { DeflateSettings } from './options.js';
 import { type DeflateParams, PERMESSAGE_DEFLATE, readParams, writeParams } from './params.js';
 

@@ -1,7 +1,7 @@
 /**
  * The parameters of permessage-deflate as they stand in a header, and back. RFC 7692 §7.1
  */
-import type { ExtensionOffer } from '../handshake/lists.js';
+import type { ExtensionOffer } from '../handshake/extensions.js';
 
 export const PERMESSAGE_DEFLATE = 'permessage-deflate';
 

@@ -5,13 +5,14 @@
  * hook throws is the program's mistake: the client gets a 500, and who called gets the error.
  */
 import { checkFunction, checkString, invalidArgType, invalidArgValue } from '../../arguments.js';
+import { serializeResponseHead } from '../../http/head.js';
+import { HeaderList, type HeaderSource, isToken } from '../../http/header-list.js';
+import { checkRefusal, type Refusal } from '../../http/refusal.js';
 import { acceptDeflate } from '../deflate/negotiation.js';
 import { type DeflateOptions, type DeflateSettings, deflateSettings } from '../deflate/options.js';
 import type { AgreedDeflate } from '../established.js';
-import { serializeResponseHead } from './head.js';
-import { HeaderList, type HeaderSource, isToken } from './header-list.js';
 import { acceptFor } from './key.js';
-import { checkRefusal, type Refusal, type Refused, refuse } from './refusal.js';
+import { type Refused, refuse } from './refused.js';
 import { checkExtendedConnect, checkUpgrade, type UpgradeOffer, type WebSocketRequest } from './request.js';
 
 /** What a server does with a request for a WebSocket. */

@@ -4,16 +4,16 @@
  * One attempt on one connection. Who connects, follows redirects and tries again is somebody else.
  */
 import { ProtocolError } from '../../errors.js';
+import { BodyBeginning } from '../../http/body.js';
+import { type RequestHead, type ResponseHead, serializeRequestHead } from '../../http/head.js';
+import { type HeadLimits, responseHeads } from '../../http/head-codec.js';
+import { HeaderList } from '../../http/header-list.js';
 import { MAX_REFUSAL_BODY } from '../../limits.js';
 import { EOF, NEED_WRITE } from '../../status.js';
 import type { ByteStream } from '../../streams/byte-stream.js';
 import type { Established } from '../established.js';
-import { BodyBeginning } from './body.js';
-import { type RequestHead, type ResponseHead, serializeRequestHead } from './head.js';
-import { type HeadLimits, responseHeads } from './head-codec.js';
-import { HeaderList } from './header-list.js';
 import { type HandshakeDeadline, readHead, writeAll } from './read-head.js';
-import { WEBSOCKET } from './refusal.js';
+import { WEBSOCKET } from './refused.js';
 import { type Asked, checkSwitch, HandshakeRefusedError } from './response.js';
 
 /** What is asked for, and how. */

@@ -5,12 +5,12 @@
  * byte stream as it is, its input beginning behind the head.
  */
 import { LimitError, ProtocolError } from '../../errors.js';
+import { HTTP_HEAD, type RequestHead, type ResponseHead } from '../../http/head.js';
+import type { HeadCodec } from '../../http/head-codec.js';
 import { EOF, NEED_READ, NEED_WRITE, NOT_READY } from '../../status.js';
 import { Deadline } from '../../streams/base-stream.js';
 import type { ByteStream } from '../../streams/byte-stream.js';
-import { HTTP_HEAD, type RequestHead, type ResponseHead } from './head.js';
-import type { HeadCodec } from './head-codec.js';
-import { WEBSOCKET } from './refusal.js';
+import { WEBSOCKET } from './refused.js';
 
 /** The time that a handshake may take. Costs nothing until somebody has to wait. */
 export class HandshakeDeadline {

@@ -3,12 +3,13 @@
  * RFC 6455 §4.2.1; over HTTP/2 RFC 8441 §5
  */
 import type { IncomingMessage } from 'node:http';
+import type { RequestHead } from '../../http/head.js';
+import type { HeaderList } from '../../http/header-list.js';
+import { hasToken, parseTokenList } from '../../http/lists.js';
 import type { SocketAddresses } from '../../net-interface.js';
-import type { RequestHead } from './head.js';
-import type { HeaderList } from './header-list.js';
+import { type ExtensionOffer, parseExtensions } from './extensions.js';
 import { isKey } from './key.js';
-import { type ExtensionOffer, hasToken, parseExtensions, parseTokenList } from './lists.js';
-import { type Refused, refuse } from './refusal.js';
+import { type Refused, refuse } from './refused.js';
 
 /** Where a request came from. */
 export interface RequestOrigin {

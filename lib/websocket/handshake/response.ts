@@ -3,12 +3,13 @@
  * over HTTP/2 RFC 8441 §5
  */
 import { type MiniprotoError, ProtocolError } from '../../errors.js';
+import type { ResponseHead } from '../../http/head.js';
+import type { HeaderList } from '../../http/header-list.js';
+import { hasToken } from '../../http/lists.js';
 import type { AgreedDeflate } from '../established.js';
-import type { ResponseHead } from './head.js';
-import type { HeaderList } from './header-list.js';
+import { type ExtensionOffer, parseExtensions } from './extensions.js';
 import { acceptFor } from './key.js';
-import { type ExtensionOffer, hasToken, parseExtensions } from './lists.js';
-import { WEBSOCKET } from './refusal.js';
+import { WEBSOCKET } from './refused.js';
 
 /** What a client has asked for, to compare the answer with. */
 export interface Asked {

@@ -5,13 +5,14 @@
  * What goes wrong with the peer is an outcome, not an exception: a server must not fall because somebody sends nonsense.
  */
 import { asTransportError, type MiniprotoError, TransportError } from '../../errors.js';
+import type { RequestHead } from '../../http/head.js';
+import type { HeadCodec } from '../../http/head-codec.js';
+import { type Refusal, refusalBytes } from '../../http/refusal.js';
 import type { ByteStream } from '../../streams/byte-stream.js';
 import type { Established } from '../established.js';
 import { type Accepted, type AcceptRules, acceptBytes, type Decision, decide, isAccepted } from './decision.js';
-import type { RequestHead } from './head.js';
-import type { HeadCodec } from './head-codec.js';
 import { HandshakeDeadline, readHead, writeAll } from './read-head.js';
-import { type Refusal, type Refused, refusalBytes, refusalFor, refuse } from './refusal.js';
+import { type Refused, refusalFor, refuse } from './refused.js';
 import { type RequestOrigin, WebSocketRequest } from './request.js';
 
 /** What became of a connection that asked for a WebSocket. */

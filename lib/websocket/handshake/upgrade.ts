@@ -7,11 +7,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { HeaderList } from '../../http/header-list.js';
 import { adopt } from '../../net/adopt.js';
 import { addressesOf } from '../../net/connection.js';
 import type { AcceptRules } from './decision.js';
-import { HeaderList } from './header-list.js';
-import type { Refused } from './refusal.js';
+import type { Refused } from './refused.js';
 import { WebSocketRequest } from './request.js';
 import { judge, type Outcome, serveRequest } from './serve.js';
 

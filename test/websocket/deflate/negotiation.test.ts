@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { acceptDeflate, checkDeflateResponse, offerDeflate } from '#lib/websocket/deflate/negotiation';
 import { type DeflateOptions, deflateSettings } from '#lib/websocket/deflate/options';
-import { type ExtensionOffer, parseExtensions } from '#lib/websocket/handshake/lists';
+import { type ExtensionOffer, parseExtensions } from '#lib/websocket/handshake/extensions';
 
 const PMD = 'permessage-deflate';
 const TAKEOVER: DeflateOptions = { memory: 65_536 };

@@ -9,13 +9,13 @@
  * Every byte is looked at once, and a line is judged as soon as it has ended, so that a peer that speaks another protocol
  * is told so before it has sent a whole head. Nothing is consumed before the head is complete.
  */
-import { checkInteger, checkObject } from '../../arguments.js';
-import type { InputBuffer } from '../../bytes/input-buffer.js';
-import type { OutputBuffer } from '../../bytes/output-buffer.js';
-import type { Codec } from '../../codecs/codec.js';
-import { LimitError, ProtocolError } from '../../errors.js';
-import { LARGEST_MAX_LENGTH, MAX_HEAD_BYTES, MAX_HEADER_COUNT } from '../../limits.js';
-import type { NotReady } from '../../status.js';
+import { checkInteger, checkObject } from '../arguments.js';
+import type { InputBuffer } from '../bytes/input-buffer.js';
+import type { OutputBuffer } from '../bytes/output-buffer.js';
+import type { Codec } from '../codecs/codec.js';
+import { LimitError, ProtocolError } from '../errors.js';
+import { LARGEST_MAX_LENGTH, MAX_HEAD_BYTES, MAX_HEADER_COUNT } from '../limits.js';
+import type { NotReady } from '../status.js';
 import {
   HTTP_HEAD,
   invalidHead,

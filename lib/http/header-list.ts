@@ -4,7 +4,7 @@
  * Characters are bytes (latin1), as HTTP sends them. Nothing is folded into one value unless it is asked for: that a
  * field came twice can be what is wrong with a request.
  */
-import { invalidArgType, invalidArgValue } from '../../arguments.js';
+import { invalidArgType, invalidArgValue } from '../arguments.js';
 
 /** Headers as a caller may give them: an object whose values may be lists, or pairs. */
 export type HeaderSource = Readonly<Record<string, string | readonly string[]>> | Iterable<readonly [string, string]>;

@@ -9,7 +9,7 @@
  *   data    the last byte of Content-Length    end
  *   any     the limit                          end
  */
-import type { InputBuffer } from '../../bytes/input-buffer.js';
+import type { InputBuffer } from '../bytes/input-buffer.js';
 import type { HeaderList } from './header-list.js';
 
 /** Bytes. A chunk's size and extensions that nobody uses. */

@@ -1,37 +1,18 @@
 /**
- * The answer to a handshake that is not accepted: a status, headers and a short text, after which the connection ends.
+ * The answer to a request that is not granted: a status, headers and a short text, after which the connection ends.
  */
 import { STATUS_CODES } from 'node:http';
-import { checkInteger, checkObject, checkStringOrBytes } from '../../arguments.js';
-import { LimitError, type MiniprotoError, ProtocolError } from '../../errors.js';
+import { checkInteger, checkObject, checkStringOrBytes } from '../arguments.js';
 import { serializeResponseHead } from './head.js';
 import { HeaderList, type HeaderSource } from './header-list.js';
 
-/** What errors call the protocol. */
-export const WEBSOCKET = 'websocket';
-
-/** How a handshake is refused: what a `verify` hook answers. */
+/** How a request is refused: what a `verify` hook answers. */
 export interface Refusal {
   /** 300 to 599. */
   readonly status: number;
   readonly headers?: HeaderSource;
   /** Default: the text of the status. */
   readonly body?: string | Uint8Array;
-}
-
-/** A refusal with why, for `onRefused`. */
-export interface Refused extends Refusal {
-  readonly error: MiniprotoError;
-}
-
-/** Refuses what breaks the rules of the handshake. */
-export function refuse(status: number, message: string, headers: HeaderSource = {}): Refused {
-  return {
-    status,
-    headers,
-    body: `${message}\n`,
-    error: new ProtocolError('ERR_HANDSHAKE', { protocol: WEBSOCKET, message }),
-  };
 }
 
 /** Checks what a hook answered. @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE */
@@ -43,17 +24,6 @@ export function checkRefusal(answer: unknown): Refusal {
   HeaderList.from(headers, 'refusal.headers');
   return answer as Refusal;
 }
-
-/** The status for a head that could not be read, and what is said of it. */
-export function refusalFor(error: MiniprotoError): Refused {
-  return {
-    status: STATUS_OF[error.code] ?? (error instanceof LimitError ? 431 : 400),
-    body: `${error.message}\n`,
-    error,
-  };
-}
-
-const STATUS_OF: { readonly [code in MiniprotoError['code']]?: number } = { ERR_HANDSHAKE_TIMEOUT: 408 };
 
 /** Header fields and body of the answer. Pre: the headers can be sent. */
 export function refusalParts({ status, headers = {}, body = `${textOf(status)}\n` }: Refusal): {

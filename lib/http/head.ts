@@ -5,7 +5,7 @@
  * than one space in a start line), because two recipients that repair differently are how requests are smuggled. The one
  * exception is a status line without the space behind its code, which real servers send.
  */
-import { ProtocolError, UsageError } from '../../errors.js';
+import { ProtocolError, UsageError } from '../errors.js';
 import { HeaderList, isFieldValue, isToken, trimSpaces } from './header-list.js';
 
 /** What errors call this protocol. */
