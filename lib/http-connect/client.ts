@@ -5,18 +5,17 @@
  * nothing else can be made of it.
  */
 import { checkInteger, checkObject, checkSignal, checkString, invalidArgValue } from '../arguments.js';
-import { asTransportError } from '../errors.js';
 import { asByteStream, type FramedSource } from '../framed/framed.js';
 import { BodyBeginning } from '../http/body.js';
 import { type ResponseHead, serializeRequestHead } from '../http/head.js';
 import { checkHeadLimits, type HeadLimits, responseHeads } from '../http/head-codec.js';
 import { HeaderList, type HeaderSource, isFieldValue } from '../http/header-list.js';
 import { MAX_REFUSAL_BODY, PROXY_TIMEOUT_MS } from '../limits.js';
-import { type ConnectOptions, connect } from '../net/connect.js';
+import { connectThrough, type ProxyAddress } from '../net/connect-through.js';
 import type { Connection } from '../net/connection.js';
-import { checkEndpoint, type ProxyAddress } from '../socks/target.js';
+import { checkEndpoint, type ThroughProxyOptions } from '../socks/target.js';
 import type { ByteStream } from '../streams/byte-stream.js';
-import { Exchange, exchangeOn, HandshakeTime } from '../streams/exchange.js';
+import { type Exchange, exchangeOn, HandshakeTime } from '../streams/exchange.js';
 import { authorityOf, basicCredentials, type ProxyCredentials } from './authority.js';
 import { broken, HTTP_CONNECT, HttpConnectRefusedError } from './errors.js';
 
@@ -29,15 +28,7 @@ export interface HttpProxyOptions {
 }
 
 /** What a proxy is asked for. */
-export interface HttpConnectClientOptions extends HttpProxyOptions, HeadLimits {
-  /** An address or a name. */
-  host: string;
-  port: number;
-  /** Milliseconds for all of it, the proxy's own connecting included. Default 30000. */
-  timeoutMs?: number;
-  /** Ends the attempt. */
-  signal?: AbortSignal | undefined;
-}
+export interface HttpConnectClientOptions extends HttpProxyOptions, ThroughProxyOptions, HeadLimits {}
 
 /** What a proxy has granted. */
 export interface HttpConnectReply {
@@ -101,20 +92,7 @@ export async function connectThroughHttp(options: ConnectThroughHttpOptions): Pr
   checkObject('options.proxy', proxy);
   const { headers, authorization, ...where } = proxy;
   const asked = checkOptions(target, proxy, 'options.proxy');
-  asked.signal?.throwIfAborted();
-  const time = new HandshakeTime(HTTP_CONNECT, asked.timeoutMs, asked.signal);
-  let connection: Connection | undefined;
-  try {
-    connection = await connect({ ...where, signal: time.signal } as ConnectOptions);
-    await askProxy(new Exchange(connection, time), asked);
-    return connection;
-  } catch (error) {
-    const reason = time.reasonOr(error);
-    connection?.destroy(asTransportError(reason));
-    throw reason;
-  } finally {
-    time.clear();
-  }
+  return connectThrough(where, { protocol: HTTP_CONNECT, ...asked }, (exchange) => askProxy(exchange, asked));
 }
 
 function checkOptions(options: HttpConnectClientOptions, proxy: HttpProxyOptions, name: string): Asked {

@@ -10,7 +10,7 @@ import {
 } from '../arguments.js';
 import { PROXY_TIMEOUT_MS } from '../limits.js';
 import { LONGEST_STRING } from './fields.js';
-import { checkEndpoint, type HostKind } from './target.js';
+import { checkEndpoint, type HostKind, type ThroughProxyOptions } from './target.js';
 import { COMMANDS, type SocksCommand, type SocksVersion } from './words.js';
 
 /** How a proxy is spoken to. */
@@ -29,18 +29,11 @@ export interface SocksProxyOptions {
 }
 
 /** What a proxy is asked for. */
-export interface SocksClientOptions extends SocksProxyOptions {
-  /** An address or a name. */
-  host: string;
-  port: number;
+export interface SocksClientOptions extends SocksProxyOptions, ThroughProxyOptions {
   /** Default 'connect'. */
   command?: SocksCommand;
   /** False: names are looked up here, and the proxy is sent an address. Default true: the proxy looks them up. */
   remoteDns?: boolean;
-  /** Milliseconds for all of it, the proxy's own connecting included. Default 30000. */
-  timeoutMs?: number;
-  /** Ends the attempt. */
-  signal?: AbortSignal | undefined;
 }
 
 /** Checked. */

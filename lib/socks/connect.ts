@@ -1,12 +1,9 @@
-/** `connectThroughSocks`: a connection of our own making to somewhere behind a proxy. One time lies over all of it. */
+/** `connectThroughSocks`: a connection of our own making to somewhere behind a proxy. */
 import { checkObject } from '../arguments.js';
-import { asTransportError } from '../errors.js';
-import { type ConnectOptions, connect } from '../net/connect.js';
+import { connectThrough, type ProxyAddress } from '../net/connect-through.js';
 import type { Connection } from '../net/connection.js';
-import { Exchange, HandshakeTime } from '../streams/exchange.js';
 import { askProxy } from './client.js';
 import { checkClientOptions, type SocksClientOptions, type SocksProxyOptions } from './client-options.js';
-import type { ProxyAddress } from './target.js';
 import { SOCKS } from './words.js';
 
 /** Where the proxy is, as for `connect`, and how it is spoken to. */
@@ -31,19 +28,6 @@ export async function connectThroughSocks(options: ConnectThroughSocksOptions): 
   const { proxy, ...target } = options;
   checkObject('options.proxy', proxy);
   const asked = checkClientOptions({ ...target, command: 'connect' }, proxy, 'options.proxy');
-  asked.signal?.throwIfAborted();
   const { version, user, password, pipelined, ...where } = proxy;
-  const time = new HandshakeTime(SOCKS, asked.timeoutMs, asked.signal);
-  let connection: Connection | undefined;
-  try {
-    connection = await connect({ ...where, signal: time.signal } as ConnectOptions);
-    await askProxy(new Exchange(connection, time), asked);
-    return connection;
-  } catch (error) {
-    const reason = time.reasonOr(error);
-    connection?.destroy(asTransportError(reason));
-    throw reason;
-  } finally {
-    time.clear();
-  }
+  return connectThrough(where, { protocol: SOCKS, ...asked }, (exchange) => askProxy(exchange, asked));
 }

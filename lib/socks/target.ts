@@ -6,7 +6,6 @@
  * not hold anything that means something there.
  */
 import { checkInteger, checkString, invalidArgValue } from '../arguments.js';
-import type { ConnectOptions } from '../net/connect.js';
 import { parseIpv4, parseIpv6 } from '../proxy-protocol/ip-address.js';
 
 /** What a host is. */
@@ -19,10 +18,16 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** Where a proxy is, as for `connect`. */
-export type ProxyAddress = WithoutSignal<ConnectOptions>;
-/** `Omit` of each kind of address on its own: of all at once it would leave what they share. */
-type WithoutSignal<T> = T extends unknown ? Omit<T, 'signal'> : never;
+/** What a proxy of any kind is asked for, and for how long. */
+export interface ThroughProxyOptions {
+  /** An address or a name. */
+  host: string;
+  port: number;
+  /** Milliseconds for all of it, the proxy's own connecting included. Default 30000. */
+  timeoutMs?: number;
+  /** Ends the attempt. */
+  signal?: AbortSignal | undefined;
+}
 
 /** Bytes. Longest host name: what a length byte holds, and what DNS allows. RFC 1035 §2.3.4 */
 export const LONGEST_NAME = 255;
