@@ -50,7 +50,10 @@ export interface TlsClientOptions extends TlsContextOptions, SecureStreamOptions
   onSession?: (session: Buffer) => void;
 }
 
-/** Chooses the context for a client; undefined: the stream's own. */
+/**
+ * Chooses the context for a client; undefined: the stream's own. The name comes in lower case, as names of hosts are
+ * compared; `hello.servername` is as the client spelt it.
+ */
 export type SniCallback = (
   servername: string,
   hello: TlsHello,
@@ -106,6 +109,12 @@ export function serverPlan(options: TlsServerOptions): TlsPlan {
   if (sniCallback !== undefined) checkFunction('options.sniCallback', sniCallback);
   const client = { servername: undefined, host: undefined, session: undefined, onSession: undefined };
   return { ...common, ...client, role: 'server', contexts: lowered(contexts), sniCallback };
+}
+
+/** Options for another server than they were given for: whom we trust stays, who we are there does not. Internal. */
+export function withoutIdentity(options: Partial<TlsClientOptions>): Partial<TlsClientOptions> {
+  const { key: _key, cert: _cert, pfx: _pfx, passphrase: _passphrase, session: _session, ...rest } = options;
+  return rest.context instanceof TlsContext ? { ...rest, context: rest.context.withoutIdentity() } : rest;
 }
 
 type CommonPlan = Pick<

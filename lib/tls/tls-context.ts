@@ -144,6 +144,12 @@ export class TlsContext {
     return defaultContext;
   }
 
+  /** One that trusts and agrees to the same, and does not say who we are. Internal. */
+  withoutIdentity(): TlsContext {
+    const { key, cert, pfx, passphrase: _, ...rest } = this.options;
+    return key === undefined && cert === undefined && pfx === undefined ? this : new TlsContext(rest);
+  }
+
   /** The engine's context for this use. Internal. @throws UsageError ERR_TLS_CONTEXT */
   idFor(tls: TlsInterface, use: ContextUse): number {
     this.#opened ??= this.#open(tls);

@@ -57,7 +57,10 @@ export interface ConnectWebSocketOptions extends WebSocketOptions, HeadLimits {
   handshakeTimeoutMs?: number;
   /** Ends the attempt; afterwards it means nothing any more. */
   signal?: AbortSignal;
-  /** Redirects that are followed. Default 0: an answer that redirects is a refusal. */
+  /**
+   * Redirects that are followed. Default 0: an answer that redirects is a refusal. To another origin none of our
+   * credentials goes along: fields of the head, nor what `tls` says of who we are.
+   */
   maxRedirects?: number;
   /** Carries the bytes: connected already, TLS included. With it no redirect is followed. */
   socket?: Carrier;
@@ -65,7 +68,10 @@ export interface ConnectWebSocketOptions extends WebSocketOptions, HeadLimits {
   createConnection?: CreateConnection;
   /** For `net.connect`: `localAddress`, `family`, `lookup`, … */
   connect?: Partial<Omit<ConnectOptions, 'signal' | keyof SocketStreamOptions>>;
-  /** For `connectTls`: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized`, `context`, … */
+  /**
+   * For `connectTls`: `ca`, `cert`, `key`, `servername`, `rejectUnauthorized`, `context`, … Behind a redirect to another
+   * origin without `cert`, `key`, `pfx`, `passphrase` and `session`, also where `context` has them; the rest of it counts.
+   */
   tls?: Partial<TlsClientOptions>;
   /** Offers to compress messages (RFC 7692). Default false. */
   deflate?: boolean | DeflateOptions;

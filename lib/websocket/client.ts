@@ -9,6 +9,7 @@ import { LimitError, ProtocolError } from '../errors.js';
 import { checkHeadLimits } from '../http/head-codec.js';
 import { HeaderList } from '../http/header-list.js';
 import type { ByteStream } from '../streams/byte-stream.js';
+import { withoutIdentity } from '../tls/options.js';
 import {
   basicAuthorization,
   type CheckedConnect,
@@ -65,9 +66,9 @@ async function follow(
   deadline: HandshakeDeadline,
 ): Promise<Established> {
   let address = first;
-  let headers = withAuthorization(checked.headers, address);
+  let asked = withAuthorization(checked, address);
   for (let count = 0; ; count++) {
-    const answer = await attempt(address, headers, checked, deadline);
+    const answer = await attempt(address, asked, deadline);
     if (!(answer instanceof HandshakeRefusedError)) return answer;
     const location = answer.headers.get('location');
     const followed = checked.maxRedirects > 0 && checked.options.socket === undefined && REDIRECTS.has(answer.status);
@@ -75,18 +76,17 @@ async function follow(
     if (count === checked.maxRedirects)
       throw new LimitError('ERR_TOO_MANY_REDIRECTS', { protocol: WEBSOCKET, cause: answer });
     const next = redirected(address, location, answer);
-    headers = withAuthorization(sameOrigin(address, next) ? headers : withoutCredentials(headers), next);
+    asked = withAuthorization(sameOrigin(address, next) ? asked : withoutCredentials(asked), next);
     address = next;
   }
 }
 
 async function attempt(
   address: WebSocketAddress,
-  headers: HeaderList,
   checked: CheckedConnect,
   deadline: HandshakeDeadline,
 ): Promise<Established | HandshakeRefusedError> {
-  const { options, protocols } = checked;
+  const { options, protocols, headers } = checked;
   const offer: Offer = {
     key: keyOf(options),
     target: address.target,
@@ -148,17 +148,20 @@ function sameOrigin(one: WebSocketAddress, other: WebSocketAddress): boolean {
 /** Fields that are meant for one server. As in fetch, they do not go to another. */
 const CREDENTIALS = new Set(['authorization', 'proxy-authorization', 'cookie', 'host']);
 
-function withoutCredentials(headers: HeaderList): HeaderList {
-  const rest = new HeaderList();
-  for (const [name, value] of headers) if (!CREDENTIALS.has(name.toLowerCase())) rest.add(name, value);
-  return rest;
+/** What is asked of another server: without what only the first one was to know, our certificate included. */
+function withoutCredentials(checked: CheckedConnect): CheckedConnect {
+  const headers = new HeaderList();
+  for (const [name, value] of checked.headers) if (!CREDENTIALS.has(name.toLowerCase())) headers.add(name, value);
+  const { options } = checked;
+  if (options.tls === undefined) return { ...checked, headers };
+  return { ...checked, headers, options: { ...options, tls: withoutIdentity(options.tls) } };
 }
 
 /** What the URL says of who asks, unless the headers say it. */
-function withAuthorization(headers: HeaderList, { url }: WebSocketAddress): HeaderList {
+function withAuthorization(checked: CheckedConnect, { url }: WebSocketAddress): CheckedConnect {
   const authorization = basicAuthorization(url);
-  if (authorization === undefined || headers.has('authorization')) return headers;
-  const all = new HeaderList();
-  for (const [name, value] of headers) all.add(name, value);
-  return all.add('Authorization', authorization);
+  if (authorization === undefined || checked.headers.has('authorization')) return checked;
+  const headers = new HeaderList();
+  for (const [name, value] of checked.headers) headers.add(name, value);
+  return { ...checked, headers: headers.add('Authorization', authorization) };
 }

@@ -9,7 +9,9 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { type MiniprotoError, memoryPair } from 'miniproto';
+import { TlsContext } from 'miniproto/tls';
 import {
   type ConnectWebSocketOptions,
   connectWebSocket,
@@ -19,6 +21,7 @@ import {
 } from 'miniproto/websocket';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import { acceptFor } from '#lib/websocket/handshake/key';
+import { identity } from '../support/certificates.js';
 import { ACCEPT, KEY, response } from '../support/handshakes.js';
 import { NATIVE, until } from '../support/node-sockets.js';
 import { TLS_CLIENT, TLS_SERVER } from '../support/tls-ends.js';
@@ -349,13 +352,16 @@ describe('a client fails', () => {
 });
 
 describe('redirects', () => {
-  /** An HTTP server whose paths redirect; what it was asked is kept. Others are accepted. */
-  async function redirecting(paths: Record<string, [status: number, location: string | undefined]>) {
-    const asked: { url: string; headers: http.IncomingHttpHeaders }[] = [];
-    const server = http.createServer();
+  type Redirects = Record<string, [status: number, location: string | undefined]>;
+
+  /** An HTTP server whose paths redirect; what it was asked is kept, and by whom. Others are accepted. */
+  async function redirecting(paths: Redirects, tls?: https.ServerOptions) {
+    const asked: { url: string; headers: http.IncomingHttpHeaders; client: unknown }[] = [];
+    const server = tls === undefined ? http.createServer() : https.createServer(tls);
     server.on('upgrade', (message, socket) => {
       socket.on('error', () => {});
-      asked.push({ url: message.url!, headers: message.headers });
+      const client = socket instanceof TLSSocket ? socket.getPeerCertificate().subject?.CN : undefined;
+      asked.push({ url: message.url!, headers: message.headers, client });
       const [status, location] = paths[message.url!] ?? [];
       if (status !== undefined) {
         const line = location === undefined ? '' : `Location: ${location}\r\n`;
@@ -365,7 +371,7 @@ describe('redirects', () => {
       return socket.end(`${response({ 'Sec-WebSocket-Accept': accept })}\x88\x02\x03\xe8`, 'latin1');
     });
     await once(server.listen(HERE), 'listening');
-    const url = `ws://127.0.0.1:${portOf(server)}`;
+    const url = `${tls === undefined ? 'ws' : 'wss'}://127.0.0.1:${portOf(server)}`;
     const stop = async () => {
       server.close();
       server.closeAllConnections();
@@ -405,6 +411,39 @@ describe('redirects', () => {
     assert.deepEqual([authorization, cookie, proxy, kept], [undefined, undefined, undefined, 'b']);
     await connectWebSocket(`${server.url.replace('//', '//user:word@')}/a`, { maxRedirects: 5 });
     assert.equal(other.asked[1]!.headers.authorization, undefined);
+  });
+
+  /** A server that asks for certificates. */
+  const asking: https.ServerOptions = { ...TLS_SERVER, ...TLS_CLIENT, requestCert: true, rejectUnauthorized: false };
+  for (const [what, tls] of [
+    ['key and certificate', { ...TLS_CLIENT, ...identity('client') }],
+    ['context', { context: new TlsContext({ ...TLS_CLIENT, ...identity('client') }) }],
+  ] as const) {
+    it(`show the certificate to the same server, and to no other: ${what}`, async () => {
+      await using other = await redirecting({ '/a': [302, '/b'] }, asking);
+      await using server = await redirecting({ '/a': [302, '/b'], '/b': [302, `${other.url}/a`] }, asking);
+      other.paths['/b'] = [302, `${server.url}/c`];
+      await connectWebSocket(`${server.url}/a`, { maxRedirects: 4, tls });
+      // Who was led away and back is not known any more either.
+      assert.deepEqual(
+        [server, other].map(({ asked }) => asked.map(({ url, client }) => `${url} ${client}`)),
+        [
+          ['/a client', '/b client', '/c undefined'],
+          ['/a undefined', '/b undefined'],
+        ],
+      );
+    });
+  }
+
+  it('show it to nobody where they lead into TLS: whoever is in between may have sent them', async () => {
+    await using other = await redirecting({}, asking);
+    await using server = await redirecting({ '/a': [302, `${other.url}/b`] });
+    const tls = { ...TLS_CLIENT, ...identity('client') };
+    await connectWebSocket(`${server.url}/a`, { maxRedirects: 1, tls });
+    assert.deepEqual(
+      other.asked.map(({ client }) => client),
+      [undefined],
+    );
   });
 
   const NOWHERE: [string, string | undefined, string][] = [
