@@ -71,7 +71,7 @@ export function sniCallbackOf(plan: TlsPlan): ((servername: string, done: SniDon
 
 function chosen(plan: TlsPlan, servername: string): ReturnType<NonNullable<TlsPlan['sniCallback']>> {
   const known = plan.contexts === undefined ? undefined : contextFor(plan.contexts, servername);
-  return known ?? plan.sniCallback?.(servername, { servername, alpn: [] });
+  return known ?? plan.sniCallback?.(servername.toLowerCase(), { servername, alpn: [] });
 }
 
 function answer(plan: TlsPlan, context: TlsContext | undefined, done: SniDone): void {

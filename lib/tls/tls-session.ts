@@ -189,7 +189,7 @@ export class TlsSession {
     const named = contexts === undefined ? undefined : contextFor(contexts, hello.servername);
     if (named !== undefined || sniCallback === undefined) return this.#resume(named);
     try {
-      const answer = sniCallback(hello.servername, hello);
+      const answer = sniCallback(hello.servername.toLowerCase(), hello);
       if (!(answer instanceof Promise)) return this.#resume(answer);
       answer.then(
         (context) => this.#resume(context),

@@ -219,6 +219,17 @@ describeTls('SNI', () => {
     assert.match(commonName(synchronous) ?? '', /a\.example/);
   });
 
+  it('tells the callback a name in lower case, and what the client said as it said it', async () => {
+    const asked: string[] = [];
+    const sniCallback: TlsServerOptions['sniCallback'] = (servername, hello) => {
+      asked.push(servername, hello.servername);
+      return a();
+    };
+    const pair = await secured(tlsPair({ servername: 'A.Example', host: 'a.example' }, { sniCallback }));
+    assert.deepEqual(asked, ['a.example', 'A.Example']);
+    assert.equal(pair.server.info?.servername, 'A.Example');
+  });
+
   it('refuses the handshake when the callback throws or rejects, and says why here only', async () => {
     for (const sniCallback of [
       () => {
