@@ -4,7 +4,8 @@ import { connectThroughHttp } from 'miniproto/http-connect';
 import { connectThroughSocks } from 'miniproto/socks';
 import { type RunningServer, startServer } from '../docs/run.js';
 import { findProgram, skipLoudly } from '../support/installed.js';
-import { curl, freePort, pageOf, startPages, startTalker, talkTo } from '../support/proxied.js';
+import { freePort } from '../support/ports.js';
+import { curl, pageOf, startPages, startTalker, talkTo } from '../support/proxied.js';
 
 const PROGRAM = 'examples/proxy-server.mjs';
 const CURL = findProgram('curl');

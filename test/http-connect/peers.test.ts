@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectThroughHttp } from 'miniproto/http-connect';
 import { Companion, findProgram, skipLoudly } from '../support/installed.js';
-import { freePort, startTalker, talkTo } from '../support/proxied.js';
+import { freePort } from '../support/ports.js';
+import { startTalker, talkTo } from '../support/proxied.js';
 
 const TINYPROXY = findProgram('tinyproxy');
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { connect } from 'miniproto';
 import { connectThroughSocks, type SocksVersion } from 'miniproto/socks';
 import { Companion, findProgram, skipLoudly } from '../support/installed.js';
-import { freePort, startTalker, talkTo } from '../support/proxied.js';
+import { freePort } from '../support/ports.js';
+import { startTalker, talkTo } from '../support/proxied.js';
 
 const MICROSOCKS = findProgram('microsocks');
 const DANTE = findProgram('danted', 'sockd');

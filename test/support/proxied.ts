@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { type AddressInfo, createServer as createNetServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { type Connection, EOF, framed, lines, listen } from 'miniproto';
 
 /** A server of HTTP that answers each request with its path, many times, on a port of this machine. */
@@ -56,14 +56,4 @@ export async function curl(program: string, ...args: readonly string[]): Promise
   });
   const [code] = (await once(child, 'close')) as [number];
   return { code, text };
-}
-
-/** A port that is free now, for programs that cannot say which they took. */
-export async function freePort(): Promise<number> {
-  const server = createNetServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

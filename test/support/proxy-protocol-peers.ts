@@ -1,22 +1,8 @@
-/** What tests of the PROXY protocol with other people's proxies share: ports, folders, and a server that tells what it got. */
+/** What tests of the PROXY protocol with other people's proxies share: a server that tells what it got. */
 import { once } from 'node:events';
-import net, { type AddressInfo } from 'node:net';
+import net from 'node:net';
 import { type ByteServer, framed, lines } from 'miniproto';
 import { listenWithProxyHeader, type ProxyHeader } from 'miniproto/proxy-protocol';
-
-/** Ports that nobody listens at now. */
-export async function freePorts(count: number): Promise<number[]> {
-  const probes = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const probe = net.createServer();
-      await once(probe.listen(0, '127.0.0.1'), 'listening');
-      return probe;
-    }),
-  );
-  const ports = probes.map((probe) => (probe.address() as AddressInfo).port);
-  await Promise.all(probes.map((probe) => once(probe.close(), 'close')));
-  return ports;
-}
 
 /** A server that gives lines back and keeps the headers that connections began with, in order. */
 export class HeaderServer {

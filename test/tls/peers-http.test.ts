@@ -5,20 +5,18 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type ByteServer, EOF, framed, lines } from 'miniproto';
 import { connectTls, listenTls, type SecureStream } from 'miniproto/tls';
 import { nativeInfo } from '#lib/native';
 import { pattern, readToEnd, writeAll } from '../support/byte-stream-contract.js';
 import { certificate, fixture, identity } from '../support/certificates.js';
-import { Companion, findProgram, skipLoudly } from '../support/installed.js';
+import { findProgram, skipLoudly } from '../support/installed.js';
+import { Nginx, needNginx, nginxHttp } from '../support/nginx.js';
+import { freePorts } from '../support/ports.js';
 
 const CURL = findProgram('curl');
-const NGINX = findProgram('nginx');
 const CA = { ca: certificate('ca') };
 const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 const OURS = nativeInfo().tls.native ? 'our engine' : "Node's tls, behind our interface";
@@ -105,19 +103,8 @@ describe(`curl, and ${OURS} as its server`, function () {
 });
 
 /** nginx with a page of its own over TLS, and in front of the two ports, ours: plain, and with TLS. */
-const configuration = (ports: { page: number; front: number; plain: number; secure: number }) => `
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr info;
-events {}
-http {
-  access_log off;
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
+const configuration = (ports: { page: number; front: number; plain: number; secure: number }) =>
+  nginxHttp(`
   ssl_certificate ${fixture('chain.cert.pem')};
   ssl_certificate_key ${fixture('chain.key.pem')};
   ssl_client_certificate ${fixture('ca.cert.pem')};
@@ -144,18 +131,16 @@ http {
       proxy_ssl_certificate_key ${fixture('client.key.pem')};
     }
   }
-}
-`;
+`);
 
 describe(`nginx, and ${OURS} on either side of it`, function () {
   this.timeout(30_000);
-  let nginx: Companion | undefined;
-  let folder = '';
+  let nginx: Nginx | undefined;
   const servers: { close(...args: never[]): unknown }[] = [];
   const ports = { page: 0, front: 0, plain: 0, secure: 0 };
 
   before(async function () {
-    if (NGINX === undefined) skipLoudly(this, 'nginx', 'nginx-light');
+    needNginx(this);
     const plain = net.createServer((socket) => {
       socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nplain'));
     });
@@ -165,20 +150,12 @@ describe(`nginx, and ${OURS} on either side of it`, function () {
     servers.push(plain, secure);
     ports.plain = (plain.address() as AddressInfo).port;
     ports.secure = secure.port!;
-    ports.page = await freePort();
-    ports.front = await freePort();
-    folder = mkdtempSync(join(tmpdir(), 'miniproto-nginx-'));
-    const file = join(folder, 'nginx.conf');
-    writeFileSync(file, configuration(ports));
-    nginx = new Companion(NGINX, ['-p', folder, '-c', file, '-e', 'stderr'], 'stderr');
-    // The last thing that it says before it takes connections.
-    await nginx.lineLike(/getrlimit/);
-    nginx.drop();
+    [ports.page, ports.front] = (await freePorts(2)) as [number, number];
+    nginx = await Nginx.start(configuration(ports));
   });
   after(async () => {
     await nginx?.stop();
     for (const server of servers) server.close();
-    if (folder !== '') rmSync(folder, { recursive: true });
   });
 
   async function get(path: string, options: object): Promise<string> {
@@ -226,13 +203,3 @@ describe(`nginx, and ${OURS} on either side of it`, function () {
     assert.ok(page.subarray(page.indexOf('\r\n\r\n') + 4).equals(PAGE));
   });
 });
-
-/** A port that was free a moment ago: nginx cannot say which one it was given. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -10,7 +10,8 @@ import tls from 'node:tls';
 import { EOF, framed, lines } from 'miniproto';
 import { connectWithProxyHeader, encodeProxyHeader, type ProxyHeaderInit } from 'miniproto/proxy-protocol';
 import { Companion, findProgram, skipLoudly } from '../../support/installed.js';
-import { askThrough, freePorts, HeaderServer } from '../../support/proxy-protocol-peers.js';
+import { freePorts } from '../../support/ports.js';
+import { askThrough, HeaderServer } from '../../support/proxy-protocol-peers.js';
 
 const HAPROXY = findProgram('haproxy');
 const OPENSSL = findProgram('openssl');

@@ -1,43 +1,28 @@
 /** nginx and curl: nginx believes our headers and sends its own (where it has its stream module), curl sends one. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { EOF, framed, lines } from 'miniproto';
 import { connectWithProxyHeader, listenWithProxyHeader, type ProxyHeaderInit } from 'miniproto/proxy-protocol';
-import { Companion, findProgram, skipLoudly } from '../../support/installed.js';
-import { askThrough, freePorts, HeaderServer } from '../../support/proxy-protocol-peers.js';
+import { findProgram, skipLoudly } from '../../support/installed.js';
+import { Nginx, needNginx, nginxHttp } from '../../support/nginx.js';
+import { freePort, freePorts } from '../../support/ports.js';
+import { askThrough, HeaderServer } from '../../support/proxy-protocol-peers.js';
 
-const NGINX = findProgram('nginx');
 const CURL = findProgram('curl');
 /** Where Debian has it. */
 const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
 
-const begin = `
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr info;
-events {}
-`;
-const http = (port: number) => `
-http {
-  access_log off;
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
+const http = (port: number) =>
+  nginxHttp(`
   server {
     listen 127.0.0.1:${port} proxy_protocol;
     location / {
       return 200 "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port\\n";
     }
   }
-}
-`;
+`);
 const stream = ([sends, both]: readonly number[], server: number) => `
 stream {
   server {
@@ -53,32 +38,18 @@ stream {
 }
 `;
 
-/** Starts nginx in a folder of its own. */
-async function startNginx(folder: string, configuration: string): Promise<Companion> {
-  const file = join(folder, 'nginx.conf');
-  writeFileSync(file, configuration);
-  const nginx = new Companion(NGINX!, ['-p', folder, '-c', file, '-e', 'stderr'], 'stderr');
-  // The last thing that it says before it takes connections.
-  await nginx.lineLike(/getrlimit/);
-  nginx.drop();
-  return nginx;
-}
-
 describe('PROXY protocol: nginx', function () {
   this.timeout(30_000);
-  let folder = '';
-  let nginx: Companion | undefined;
+  let nginx: Nginx | undefined;
   let port = 0;
 
   before(async function () {
-    if (NGINX === undefined) skipLoudly(this, 'nginx', 'nginx-light');
-    folder = mkdtempSync(join(tmpdir(), 'miniproto-nginx-'));
-    port = (await freePorts(1))[0]!;
-    nginx = await startNginx(folder, begin + http(port));
+    needNginx(this);
+    port = await freePort();
+    nginx = await Nginx.start(http(port));
   });
   after(async () => {
     await nginx?.stop();
-    if (folder !== '') rmSync(folder, { recursive: true });
   });
 
   const ends = (address: string, other: string, more: ProxyHeaderInit = {}): ProxyHeaderInit => {
@@ -106,23 +77,20 @@ describe('PROXY protocol: nginx', function () {
 
 describe('PROXY protocol: the stream module of nginx', function () {
   this.timeout(30_000);
-  let folder = '';
-  let nginx: Companion | undefined;
+  let nginx: Nginx | undefined;
   let server: HeaderServer | undefined;
   let [sends, both] = [0, 0];
 
   before(async function () {
-    if (NGINX === undefined) skipLoudly(this, 'nginx', 'nginx-light');
+    needNginx(this);
     if (!existsSync(STREAM_MODULE)) skipLoudly(this, 'stream module of nginx', 'libnginx-mod-stream');
-    folder = mkdtempSync(join(tmpdir(), 'miniproto-nginx-'));
     server = await HeaderServer.start();
     [sends, both] = (await freePorts(2)) as [number, number];
-    nginx = await startNginx(folder, `load_module ${STREAM_MODULE};${begin}${stream([sends, both], server.port)}`);
+    nginx = await Nginx.start(stream([sends, both], server.port), [STREAM_MODULE]);
   });
   after(async () => {
     await nginx?.stop();
     await server?.server.close();
-    if (folder !== '') rmSync(folder, { recursive: true });
   });
 
   it('tells our server who its client is', async () => {

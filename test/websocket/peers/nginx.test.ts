@@ -1,32 +1,15 @@
 /** WebSockets pass through an nginx proxy: to our server, from our client, and with both of them on its two sides. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import net, { type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { connectWebSocket } from 'miniproto/websocket';
 import WebSocket from 'ws';
 import { ask, beAsked, describePeer } from '../../support/echo-peers.js';
-import { Companion, findProgram, skipLoudly } from '../../support/installed.js';
+import { Nginx, needNginx, nginxHttp } from '../../support/nginx.js';
+import { freePort } from '../../support/ports.js';
 import { echoWithWs, WS_CAN, WsEchoServer } from '../../support/ws-echo.js';
 
-const NGINX = findProgram('nginx');
-
 /** As its documentation has it for WebSockets; the path says which port to go to. */
-const configuration = (port: number) => `
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr info;
-events {}
-http {
-  access_log off;
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
+const configuration = (port: number) =>
+  nginxHttp(`
   server {
     listen 127.0.0.1:${port};
     location ~ ^/(\\d+)/$ {
@@ -37,32 +20,23 @@ http {
       proxy_set_header Host $host;
     }
   }
-}
-`;
+`);
 
 describe('nginx', function () {
   this.timeout(30_000);
-  let folder = '';
-  let nginx: Companion | undefined;
+  let nginx: Nginx | undefined;
   let server: WsEchoServer | undefined;
   let proxy = 0;
 
   before(async function () {
-    if (NGINX === undefined) skipLoudly(this, 'nginx', 'nginx-light');
+    needNginx(this);
     proxy = await freePort();
-    folder = mkdtempSync(join(tmpdir(), 'miniproto-nginx-'));
-    const file = join(folder, 'nginx.conf');
-    writeFileSync(file, configuration(proxy));
-    nginx = new Companion(NGINX, ['-p', folder, '-c', file, '-e', 'stderr'], 'stderr');
-    // The last thing that it says before it takes connections.
-    await nginx.lineLike(/getrlimit/);
-    nginx.drop();
+    nginx = await Nginx.start(configuration(proxy));
     server = await WsEchoServer.start();
   });
   after(async () => {
     server?.close();
     await nginx?.stop();
-    if (folder !== '') rmSync(folder, { recursive: true });
   });
 
   /** Where a port is, behind the proxy. */
@@ -115,13 +89,3 @@ describe('nginx', function () {
     assert.deepEqual([code, clean], [1006, false]);
   });
 });
-
-/** A port that nobody listens at now. */
-async function freePort(): Promise<number> {
-  const probe = net.createServer();
-  await once(probe.listen(0, '127.0.0.1'), 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
