@@ -52,6 +52,15 @@ struct ToyPeer {
     CHECK(filter.seal(&part, 1) == plain.size());
     send();
   }
+  /** Sends bytes as they are, sealed or not. */
+  void sendRaw(const std::string& bytes) const {
+    CHECK(::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+  }
+  /** Its close_notify, as it were. */
+  void end() {
+    filter.close();
+    send();
+  }
   void close() const { ::close(descriptor); }
 
   int descriptor;
@@ -61,27 +70,48 @@ struct ToyPeer {
   bool ended = false;
 };
 
-/** A connection with a filter, and its peer. */
+ToySettings role(bool server) {
+  ToySettings settings;
+  settings.server = server;
+  return settings;
+}
+
+ToySettings otherSide(ToySettings settings) {
+  settings.server = !settings.server;
+  settings.pauses = false;
+  return settings;
+}
+
+BlockPool& pool() {
+  static BlockPool pool;
+  return pool;
+}
+
+/** A connection with a filter, and its peer. Both are gone with it. */
 struct Toy {
-  Toy(World& at, const ToySettings& ours, const ToySettings& theirs, const Peer& given)
+  Toy(World& at, const ToySettings& ours, const Peer& given)
       : world(at),
         id(given.id),
         filter(std::make_shared<ToyFilter>(pool(), ours)),
-        peer(pool(), given.descriptor, theirs) {
+        peer(pool(), given.descriptor, otherSide(ours)) {
     CHECK(world.reactor.setFilter(id, filter) == 0);
   }
-  Toy(World& at, const ToySettings& ours) : Toy(at, ours, other(ours), at.connect()) {}
+  Toy(World& at, const ToySettings& ours) : Toy(at, ours, at.connect()) {}
+  Toy(const Toy&) = delete;
+  Toy& operator=(const Toy&) = delete;
+  ~Toy() {
+    if (world.reactor.has(id)) world.reactor.remove(id);
+    peer.close();
+  }
 
-  static BlockPool& pool() {
-    static BlockPool pool;
-    return pool;
-  }
-  static ToySettings other(ToySettings settings) {
-    settings.server = !settings.server;
-    settings.pauses = false;
-    return settings;
-  }
+  bool quiet() const { return world.quiet(); }
+  size_t waiting() const { return world.reactor.waiting(); }
   uint32_t state() const { return world.reactor.filterState(id); }
+  void want(uint8_t what) const { CHECK(world.reactor.want(id, what) == 0); }
+  /** The next calls of the system end like this. */
+  void fault(SystemCall call, const std::vector<int32_t>& steps) const {
+    world.reactor.system().setFaults(call, {steps, false});
+  }
   /** Turns and pumps until both sleep. @returns all flags that were told. */
   int32_t settle() {
     int32_t flags = 0;
@@ -101,7 +131,7 @@ struct Toy {
     return flags;
   }
   void secure() {
-    CHECK(world.reactor.want(id, kWantFlow) == 0);
+    want(kWantFlow);
     CHECK(settle() == kFilterChanged);
     CHECK(told == kFilterSecured && state() == kFilterSecured);
     CHECK((peer.filter.state() & kFilterSecured) != 0);
@@ -116,10 +146,6 @@ struct Toy {
     if (count > 0) text.append(reinterpret_cast<char*>(bytes.data()), static_cast<size_t>(count));
     return count;
   }
-  void finish() {
-    world.reactor.remove(id);
-    peer.close();
-  }
 
   World& world;
   int32_t id;
@@ -129,23 +155,10 @@ struct Toy {
   uint32_t told = 0;
 };
 
-ToySettings role(bool server) {
-  ToySettings settings;
-  settings.server = server;
-  return settings;
-}
+using Connect = Peer (*)(World&);
 
-void eachRole(const std::function<void(const ToySettings&)>& body) {
-  for (const bool server : {false, true}) {
-    say(server ? "as a server" : "as a client");
-    body(role(server));
-  }
-}
-
-std::string lettersOf(size_t size) {
-  std::string text(size, ' ');
-  for (size_t i = 0; i < size; i++) text[i] = static_cast<char>('a' + i % 26);
-  return text;
+Peer wide(World& world) {
+  return world.connect();
 }
 
 /** A pair of sockets that hold little. */
@@ -159,143 +172,186 @@ Peer narrow(World& world) {
   return {id, ends[1]};
 }
 
+Peer overTcp(World& world) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* at = reinterpret_cast<sockaddr*>(&address);
+  socklen_t size = sizeof(address);
+  CHECK(::bind(listener, at, size) == 0 && ::listen(listener, 1) == 0 && ::getsockname(listener, at, &size) == 0);
+  const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  CHECK(::connect(client, at, size) == 0);
+  const int accepted = ::accept(listener, nullptr, nullptr);
+  const int32_t id = world.reactor.add(accepted);
+  ::close(accepted);
+  ::close(listener);
+  return {id, client};
+}
+
+struct OwnWorld {
+  World own;
+};
+
+/** A toy in a world of its own, which goes after it. */
+struct LoneToy : private OwnWorld, public Toy {
+  explicit LoneToy(const ToySettings& ours, Connect connect = wide) : Toy(own, ours, connect(own)) {}
+};
+
+/** Its handshake is over. */
+struct SecureToy : public LoneToy {
+  explicit SecureToy(const ToySettings& ours, Connect connect = wide) : LoneToy(ours, connect) { secure(); }
+};
+
+void eachRole(const std::function<void(const ToySettings&)>& body) {
+  for (const bool server : {false, true}) {
+    say(server ? "as a server" : "as a client");
+    body(role(server));
+  }
+}
+
+/** Each role in its handshake, and behind it. */
+void eachStage(const std::function<void(Toy&, bool secured)>& body) {
+  eachRole([&](const ToySettings& ours) {
+    for (const bool secured : {false, true}) {
+      LoneToy toy(ours);
+      if (secured)
+        toy.secure();
+      else
+        toy.want(kWantFlow);
+      body(toy, secured);
+    }
+  });
+}
+
+std::string lettersOf(size_t size) {
+  std::string text(size, ' ');
+  for (size_t i = 0; i < size; i++) text[i] = static_cast<char>('a' + i % 26);
+  return text;
+}
+
 // ---------------------------------------------------------------- handshakes
 
 void aHandshakeNeedsNobody() {
   eachRole([](const ToySettings& ours) {
-    World world;
-    Toy toy(world, ours);
-    CHECK(world.quiet() && toy.state() == 0 && toy.send("early") == 0);
+    LoneToy toy(ours);
+    CHECK(toy.quiet() && toy.state() == 0 && toy.send("early") == 0);
     toy.secure();
-    CHECK(toy.text.empty() && world.quiet());
-    toy.finish();
+    CHECK(toy.text.empty() && toy.quiet());
   });
 }
 
 void nothingIsSaidBeforeSomebodyWantsIt() {
-  World world;
-  Toy toy(world, role(false));
+  LoneToy toy(role(false));
   CHECK(!toy.peer.pump() && toy.peer.received == 0);
-  CHECK(world.reactor.want(toy.id, 0) == 0 && !toy.peer.pump());
+  toy.want(0);
+  CHECK(!toy.peer.pump());
   CHECK(toy.receive(10) == -EAGAIN && toy.peer.pump() && toy.peer.received > 0);
   CHECK(toy.receive(10) == -EAGAIN && toy.peer.pump());
   // Secured within a call: the next turn tells.
-  CHECK(!world.quiet() && toy.turn() == kFilterChanged && toy.told == kFilterSecured && world.quiet());
-  toy.finish();
+  CHECK(!toy.quiet() && toy.turn() == kFilterChanged && toy.told == kFilterSecured && toy.quiet());
 }
 
 void aFlightThatDoesNotLeaveLeavesByItself() {
-  World world;
   ToySettings ours = role(true);
   ours.flight = 60'000;
-  Toy toy(world, ours, role(false), narrow(world));
-  CHECK(world.reactor.want(toy.id, kWantFlow) == 0 && world.reactor.waiting() == 1);
+  LoneToy toy(ours, narrow);
+  toy.want(kWantFlow);
+  CHECK(toy.waiting() == 1);
   toy.peer.pump();
   CHECK(toy.turn() == 0 && (toy.state() & kOutgoing) != 0 && toy.send("early") == -EAGAIN);
   // Nobody waits for it, and the loop lives for it all the same.
-  CHECK(world.reactor.want(toy.id, 0) == 0 && world.reactor.waiting() == 1);
-  CHECK(toy.settle() == 0 && (toy.state() & kOutgoing) == 0 && world.reactor.waiting() == 0);
-  CHECK(world.reactor.want(toy.id, kWantFlow) == 0);
+  toy.want(0);
+  CHECK(toy.waiting() == 1);
+  CHECK(toy.settle() == 0 && (toy.state() & kOutgoing) == 0 && toy.waiting() == 0);
+  toy.want(kWantFlow);
   CHECK(toy.settle() == kFilterChanged && toy.told == kFilterSecured);
-  toy.finish();
 }
 
 void aPauseReceivesNothingUntilItIsOver() {
-  World world;
   ToySettings ours = role(true);
   ours.pauses = true;
-  Toy toy(world, ours);
-  CHECK(world.reactor.want(toy.id, kWantFlow) == 0);
+  LoneToy toy(ours);
+  toy.want(kWantFlow);
   CHECK(toy.settle() == kFilterChanged && toy.told == kFilterPaused);
-  const uint64_t receives = world.reactor.counters().receives;
-  const std::string stray = toyRecord('?', "");
-  CHECK(::send(toy.peer.descriptor, stray.data(), stray.size(), 0) == 3);
+  const uint64_t receives = toy.world.reactor.counters().receives;
+  toy.peer.sendRaw(toyRecord('?', ""));
   for (int i = 0; i < 3; i++) CHECK(toy.turn() == 0);
-  CHECK(world.quiet() && world.reactor.counters().receives == receives && toy.receive(10) == -EAGAIN);
+  CHECK(toy.quiet() && toy.world.reactor.counters().receives == receives && toy.receive(10) == -EAGAIN);
   toy.filter->resume();
-  CHECK(world.quiet() && world.reactor.want(toy.id, kWantFlow) == 0 && !world.quiet());
+  CHECK(toy.quiet());
+  toy.want(kWantFlow);
+  CHECK(!toy.quiet());
   // What came meanwhile is refused once the handshake has gone on.
   CHECK((toy.settle() & kFilterChanged) != 0 && (toy.told & (kFilterPaused | kFilterFailed)) == kFilterFailed);
-  toy.finish();
 }
 
 // ---------------------------------------------------------------- records
 
 void recordsAreOpenedBeforeTheyAreFramed() {
   eachRole([](const ToySettings& ours) {
-    World world;
     const SeparatorFramer lines = lineFramer();
-    Toy toy(world, ours);
-    toy.secure();
-    world.reactor.setFramer(toy.id, &lines);
+    SecureToy toy(ours);
+    toy.world.reactor.setFramer(toy.id, &lines);
     toy.peer.write("ab\ncde\nf");
     CHECK(toy.turn() == kArrived && toy.text == "ab\ncde\nf" && toy.told == kFilterSecured);
-    const int32_t* event = world.memory.event(0);
+    const int32_t* event = toy.world.memory.event(0);
     CHECK(event[kEventRows] == 2);
-    const int32_t* row = world.memory.row(event, 1);
+    const int32_t* row = toy.world.memory.row(event, 1);
     CHECK(row[0] == event[kEventStart] + 3 && row[1] == 3 && row[2] == event[kEventStart] + 7);
-    CHECK(world.quiet() && toy.send("answer") == 6);
+    CHECK(toy.quiet() && toy.send("answer") == 6);
     toy.peer.pump();
     CHECK(toy.peer.text == "answer");
-    toy.finish();
   });
 }
 
 void partsAreSealedAsOnePiece() {
-  World world;
-  Toy toy(world, role(false));
-  toy.secure();
+  SecureToy toy(role(false));
   const std::string texts[3] = {"head", "", "and the payload"};
   const iovec parts[3] = {partOf(texts[0]), partOf(texts[1]), partOf(texts[2])};
   const size_t before = toy.peer.received;
   toy.peer.pump();
-  CHECK(world.reactor.send(toy.id, parts, 3) == 19);
+  CHECK(toy.world.reactor.send(toy.id, parts, 3) == 19);
   toy.peer.pump();
   CHECK(toy.peer.text == "headand the payload" && toy.peer.received - before == 3 + 19);
-  toy.finish();
 }
 
 void aPartOfARecordTellsNothing() {
-  World world;
-  Toy toy(world, role(true));
-  toy.secure();
+  SecureToy toy(role(true));
   const std::string record = toyRecord(kToyData, "in crumbs");
   for (size_t i = 0; i < record.size(); i++) {
-    CHECK(::send(toy.peer.descriptor, record.data() + i, 1, 0) == 1);
+    toy.peer.sendRaw(record.substr(i, 1));
     CHECK(toy.turn() == (i + 1 < record.size() ? 0 : kArrived));
   }
-  CHECK(toy.text == "in crumbs" && world.quiet());
-  toy.finish();
+  CHECK(toy.text == "in crumbs" && toy.quiet());
 }
 
 void whatHadNoRoomComesWithoutThePeer() {
-  World world;
-  Toy toy(world, role(true));
-  toy.secure();
-  CHECK(world.reactor.want(toy.id, 0) == 0);
+  SecureToy toy(role(true));
+  toy.want(0);
   toy.peer.write("abcdefghij");
   CHECK(toy.receive(3) == 3 && toy.receive(2) == 2 && toy.text == "abcde");
   for (int i = 0; i < 2; i++) CHECK(toy.turn() == 0);
-  CHECK(world.quiet() && world.reactor.want(toy.id, kWantRead) == 0 && !world.quiet());
+  CHECK(toy.quiet());
+  toy.want(kWantRead);
+  CHECK(!toy.quiet());
   CHECK(toy.turn() == kReadable && toy.receive(2) == 2);
-  CHECK(world.reactor.want(toy.id, kWantFlow) == 0 && !world.quiet());
-  CHECK(toy.turn() == kArrived && toy.text == "abcdefghij" && world.quiet());
+  toy.want(kWantFlow);
+  CHECK(!toy.quiet());
+  CHECK(toy.turn() == kArrived && toy.text == "abcdefghij" && toy.quiet());
   CHECK(toy.receive(5) == -EAGAIN);
-  toy.finish();
 }
 
 void eachConnectionIsToldOnceATurn() {
-  World world;
-  Toy toy(world, role(true));
-  toy.secure();
+  SecureToy toy(role(true));
   toy.peer.write("abc");
   CHECK(toy.receive(1) == 1);
   toy.peer.write("def");
-  CHECK(world.reactor.want(toy.id, 0) == 0 && world.reactor.want(toy.id, kWantFlow) == 0);
+  toy.want(0);
+  toy.want(kWantFlow);
   // On the list, and ready in epoll.
   CHECK(toy.turn() == kArrived && toy.text == "abc");
-  CHECK(toy.turn() == kArrived && toy.text == "abcdef" && world.quiet());
-  toy.finish();
+  CHECK(toy.turn() == kArrived && toy.text == "abcdef" && toy.quiet());
 }
 
 void aTurnHasRoomForWhatItOpens() {
@@ -320,7 +376,6 @@ void aTurnHasRoomForWhatItOpens() {
       for (size_t k = 0; k < count; k++) texts[world.memory.event(k)[kEventId]] += world.arrived(k);
     }
     CHECK(texts == expected && world.quiet());
-    for (const auto& toy : toys) toy->finish();
   }
 }
 
@@ -328,13 +383,11 @@ void aTurnHasRoomForWhatItOpens() {
 
 void whatIsSealedLeavesBeforeAnythingElseIs() {
   eachRole([](const ToySettings& ours) {
-    World world;
-    Toy toy(world, ours, Toy::other(ours), narrow(world));
-    toy.secure();
+    SecureToy toy(ours, narrow);
     const std::string bulk = lettersOf(kFilterMost + 1000);
     CHECK(toy.send(bulk) == static_cast<int64_t>(kFilterMost));
     CHECK((toy.state() & kOutgoing) != 0 && toy.send("more") == -EAGAIN);
-    CHECK(world.reactor.want(toy.id, kWantWrite) == 0);
+    toy.want(kWantWrite);
     // Some has left, and nobody is told.
     for (int i = 0; i < 10; i++) {
       toy.peer.pump();
@@ -343,15 +396,12 @@ void whatIsSealedLeavesBeforeAnythingElseIs() {
     CHECK(toy.settle() == kWritable && (toy.told & kOutgoing) == 0);
     CHECK(toy.send("more") == 4);
     toy.settle();
-    CHECK(toy.peer.text == bulk.substr(0, kFilterMost) + "more" && world.reactor.waiting() == 0);
-    toy.finish();
+    CHECK(toy.peer.text == bulk.substr(0, kFilterMost) + "more" && toy.waiting() == 0);
   });
 }
 
 void twoThatWriteToEachOtherBothReceive() {
-  World world;
-  Toy toy(world, role(true), role(false), narrow(world));
-  toy.secure();
+  SecureToy toy(role(true), narrow);
   const std::string bulk = lettersOf(kFilterMost);
   CHECK(toy.send(bulk) == static_cast<int64_t>(kFilterMost) && (toy.state() & kOutgoing) != 0);
   toy.peer.write(bulk);
@@ -363,13 +413,10 @@ void twoThatWriteToEachOtherBothReceive() {
   CHECK(toy.peer.filter.outgoing().empty());
   toy.settle();
   CHECK(toy.text == bulk && toy.peer.text == bulk);
-  toy.finish();
 }
 
 void aPeerThatOnlyAsksIsNotHeard() {
-  World world;
-  Toy toy(world, role(true), role(false), narrow(world));
-  toy.secure();
+  SecureToy toy(role(true), narrow);
   const std::string question(60'000, '?');
   size_t asked = 0;
   const auto ask = [&] {
@@ -381,7 +428,7 @@ void aPeerThatOnlyAsksIsNotHeard() {
     CHECK(toy.turn() == 0);
   }
   const size_t waiting = toy.filter->outgoing().size();
-  CHECK(waiting >= kMostReplies && waiting < kMostReplies + 2 * 70'000 && world.quiet());
+  CHECK(waiting >= kMostReplies && waiting < kMostReplies + 2 * 70'000 && toy.quiet());
   CHECK(asked < 4000);
   // It reads after all.
   toy.settle();
@@ -389,185 +436,126 @@ void aPeerThatOnlyAsksIsNotHeard() {
   toy.peer.write("data");
   toy.settle();
   CHECK(toy.text == "data");
-  toy.finish();
 }
 
 /** Nobody sends then, and nobody would hear of it. */
 void sendingThatFailsInAHandshakeIsTold() {
   eachRole([](const ToySettings& ours) {
-    World world;
-    Toy toy(world, ours);
-    world.reactor.system().setFaults(SystemCall::kSend, {{-EPIPE}, false});
-    CHECK(world.reactor.want(toy.id, kWantFlow) == 0);
+    LoneToy toy(ours);
+    toy.fault(SystemCall::kSend, {-EPIPE});
+    toy.want(kWantFlow);
     CHECK(toy.settle() == kFilterChanged && (toy.told & kSendFailed) != 0);
     const iovec nothing{nullptr, 0};
-    CHECK(world.reactor.send(toy.id, &nothing, 1) == -EPIPE);
-    toy.finish();
+    CHECK(toy.world.reactor.send(toy.id, &nothing, 1) == -EPIPE);
   });
 }
 
 void sendingThatFailsIsToldToWhoSends() {
-  World world;
-  Toy toy(world, role(false));
-  toy.secure();
-  world.reactor.system().setFaults(SystemCall::kSend, {{-ECONNRESET}, false});
+  SecureToy toy(role(false));
+  toy.fault(SystemCall::kSend, {-ECONNRESET});
   CHECK(toy.send("lost") == -ECONNRESET && toy.send("lost") == -ECONNRESET);
-  CHECK((toy.state() & (kOutgoing | kSendFailed)) == kSendFailed && world.reactor.waiting() == 1);
-  CHECK(toy.turn() == kFilterChanged && toy.told == (kFilterSecured | kSendFailed) && world.quiet());
+  CHECK((toy.state() & (kOutgoing | kSendFailed)) == kSendFailed && toy.waiting() == 1);
+  CHECK(toy.turn() == kFilterChanged && toy.told == (kFilterSecured | kSendFailed) && toy.quiet());
   toy.peer.write("still heard");
-  CHECK(toy.turn() == kArrived && toy.text == "still heard" && world.quiet());
-  toy.finish();
+  CHECK(toy.turn() == kArrived && toy.text == "still heard" && toy.quiet());
 }
 
 // ---------------------------------------------------------------- ends
 
 void theEndIsToldBehindTheLastByte() {
   eachRole([](const ToySettings& ours) {
-    World world;
-    Toy toy(world, ours);
-    toy.secure();
+    SecureToy toy(ours);
     toy.peer.write("last");
-    toy.peer.filter.close();
-    toy.peer.send();
+    toy.peer.end();
     CHECK(toy.turn() == (kArrived | kPeerEnded | kFilterChanged) && toy.text == "last");
-    CHECK(toy.told == (kFilterSecured | kFilterEnded) && world.reactor.waiting() == 0);
+    CHECK(toy.told == (kFilterSecured | kFilterEnded) && toy.waiting() == 0);
     CHECK(toy.receive(10) == 0 && toy.send("after") == 5);
     for (int i = 0; i < 2; i++) CHECK(toy.turn() == 0);
-    CHECK(world.quiet());
+    CHECK(toy.quiet());
     // Not TLS any more, so it is not received.
-    CHECK(::send(toy.peer.descriptor, "x", 1, 0) == 1 && toy.turn() == 0 && world.quiet());
-    toy.finish();
+    toy.peer.sendRaw("x");
+    CHECK(toy.turn() == 0 && toy.quiet());
   });
 }
 
 void theEndIsToldBehindWhatHadNoRoom() {
-  World world;
-  Toy toy(world, role(true));
-  toy.secure();
-  CHECK(world.reactor.want(toy.id, 0) == 0);
+  SecureToy toy(role(true));
+  toy.want(0);
   toy.peer.write("last");
-  toy.peer.filter.close();
-  toy.peer.send();
+  toy.peer.end();
   CHECK(toy.receive(2) == 2 && toy.receive(10) == 2 && toy.receive(10) == 0 && toy.text == "last");
-  CHECK(toy.turn() == (kPeerEnded | kFilterChanged) && toy.turn() == 0 && world.quiet());
-  toy.finish();
+  CHECK(toy.turn() == (kPeerEnded | kFilterChanged) && toy.turn() == 0 && toy.quiet());
 }
 
 void anEndThatThePeerDidNotSayIsToldApart() {
-  eachRole([](const ToySettings& ours) {
-    for (const bool secured : {false, true}) {
-      World world;
-      Toy toy(world, ours);
-      if (secured)
-        toy.secure();
-      else
-        CHECK(world.reactor.want(toy.id, kWantFlow) == 0);
-      CHECK(::shutdown(toy.peer.descriptor, SHUT_WR) == 0);
-      CHECK(toy.turn() == kPeerEnded && (toy.told & kFilterEnded) == 0);
-      CHECK(toy.receive(10) == 0 && (toy.state() & kFilterEnded) == 0);
-      CHECK(toy.turn() == 0 && world.quiet());
-      toy.finish();
-    }
+  eachStage([](Toy& toy, bool) {
+    CHECK(::shutdown(toy.peer.descriptor, SHUT_WR) == 0);
+    CHECK(toy.turn() == kPeerEnded && (toy.told & kFilterEnded) == 0);
+    CHECK(toy.receive(10) == 0 && (toy.state() & kFilterEnded) == 0);
+    CHECK(toy.turn() == 0 && toy.quiet());
   });
 }
 
 void aResetIsAFailureOfTheConnection() {
-  World world;
-  Toy toy(world, role(true));
-  toy.secure();
-  world.reactor.system().setFaults(SystemCall::kReceive, {{-ECONNRESET}, false});
+  SecureToy toy(role(true));
+  toy.fault(SystemCall::kReceive, {-ECONNRESET});
   toy.peer.write("lost");
-  CHECK(toy.turn() == kConnectionFailed && world.memory.event(0)[kEventError] == -ECONNRESET);
-  CHECK(world.reactor.want(toy.id, 0) == 0);
-  toy.finish();
+  CHECK(toy.turn() == kConnectionFailed && toy.world.memory.event(0)[kEventError] == -ECONNRESET);
+  toy.want(0);
 }
 
 void receivingKeepsAFailureBehindBytes() {
-  World world;
-  Toy toy(world, role(true));
-  toy.secure();
-  CHECK(world.reactor.want(toy.id, 0) == 0);
-  world.reactor.system().setFaults(SystemCall::kReceive, {{0, -ECONNRESET}, false});
+  SecureToy toy(role(true));
+  toy.want(0);
+  toy.fault(SystemCall::kReceive, {0, -ECONNRESET});
   toy.peer.write(lettersOf(16'384));
   toy.peer.write(lettersOf(100));
   CHECK(toy.receive(16'387) == 16'384 && toy.receive(10) == -ECONNRESET && toy.receive(10) == -ECONNRESET);
-  toy.finish();
 }
 
 void aFailureSaysItsAlertAndNothingElse() {
-  eachRole([](const ToySettings& ours) {
-    for (const bool secured : {false, true}) {
-      World world;
-      Toy toy(world, ours);
-      if (secured)
-        toy.secure();
-      else
-        CHECK(world.reactor.want(toy.id, kWantFlow) == 0);
-      const std::string first = secured ? toyRecord(kToyData, "whole") : "";
-      const std::string garbage = first + toyRecord('?', "") + "plain text";
-      CHECK(::send(toy.peer.descriptor, garbage.data(), garbage.size(), 0) == static_cast<ssize_t>(garbage.size()));
-      CHECK(toy.turn() == (kFilterChanged | (secured ? kArrived : 0)) && (toy.told & kFilterFailed) != 0);
-      CHECK(toy.text == (secured ? "whole" : "") && world.reactor.waiting() == 0);
-      CHECK(toy.receive(10) == -EPROTO && toy.send("x") == -EPROTO);
-      toy.peer.pump();
-      CHECK((toy.peer.filter.state() & kFilterFailed) != 0);
-      toy.finish();
-    }
+  eachStage([](Toy& toy, bool secured) {
+    const std::string first = secured ? toyRecord(kToyData, "whole") : "";
+    toy.peer.sendRaw(first + toyRecord('?', "") + "plain text");
+    CHECK(toy.turn() == (kFilterChanged | (secured ? kArrived : 0)) && (toy.told & kFilterFailed) != 0);
+    CHECK(toy.text == (secured ? "whole" : "") && toy.waiting() == 0);
+    CHECK(toy.receive(10) == -EPROTO && toy.send("x") == -EPROTO);
+    toy.peer.pump();
+    CHECK((toy.peer.filter.state() & kFilterFailed) != 0);
   });
 }
 
 /** Over TCP: with unread input a close would be a reset, and the alert lost. */
 void anAlertReachesAPeerThatGoesOnSending() {
-  World world;
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* at = reinterpret_cast<sockaddr*>(&address);
-  socklen_t size = sizeof(address);
-  CHECK(::bind(listener, at, size) == 0 && ::listen(listener, 1) == 0 && ::getsockname(listener, at, &size) == 0);
-  const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  CHECK(::connect(client, at, size) == 0);
-  const int accepted = ::accept(listener, nullptr, nullptr);
-  const int32_t id = world.reactor.add(accepted);
-  ::close(accepted);
-  ::close(listener);
-  Toy toy(world, role(true), role(false), Peer{id, client});
-  world.reactor.system().setFaults(SystemCall::kSend, {{-EAGAIN, 0}, false});
-  CHECK(world.reactor.want(toy.id, kWantFlow) == 0);
-  const std::string garbage = toyRecord('?', "");
-  CHECK(::send(client, garbage.data(), garbage.size(), 0) > 0);
+  LoneToy toy(role(true), overTcp);
+  toy.fault(SystemCall::kSend, {-EAGAIN, 0});
+  toy.want(kWantFlow);
+  toy.peer.sendRaw(toyRecord('?', ""));
   CHECK((toy.turn() & kFilterChanged) != 0 && (toy.told & (kFilterFailed | kOutgoing)) != 0);
-  CHECK(::send(client, "unread", 6, 0) == 6);
-  world.reactor.remove(toy.id);
+  toy.peer.sendRaw("unread");
+  toy.world.reactor.remove(toy.id);
   toy.peer.pump();
   CHECK((toy.peer.filter.state() & kFilterFailed) != 0 && toy.peer.ended);
-  toy.peer.close();
 }
 
 void ourEndFollowsWhatWaits() {
-  World world;
-  Toy toy(world, role(false), role(true), narrow(world));
-  toy.secure();
+  SecureToy toy(role(false), narrow);
   const std::string bulk = lettersOf(100'000);
-  CHECK(toy.send(bulk) == 100'000 && world.reactor.shutdown(toy.id) == 0);
+  CHECK(toy.send(bulk) == 100'000 && toy.world.reactor.shutdown(toy.id) == 0);
   CHECK(toy.send("after") < 0 && (toy.state() & (kOutgoing | kFilterClosed)) == (kOutgoing | kFilterClosed));
   toy.peer.pump();
   CHECK(!toy.peer.ended);
   toy.settle();
   toy.peer.pump();
   CHECK(toy.peer.text == bulk && toy.peer.ended && (toy.peer.filter.state() & kFilterEnded) != 0);
-  CHECK(toy.send("after") == -EPIPE && world.reactor.shutdown(toy.id) == 0);
+  CHECK(toy.send("after") == -EPIPE && toy.world.reactor.shutdown(toy.id) == 0);
   toy.peer.write("still heard");
   toy.settle();
   CHECK(toy.text == "still heard");
-  toy.finish();
 }
 
 void newsAreToldUntilTheyAreFetched() {
-  World world;
-  Toy toy(world, role(false));
-  toy.secure();
+  SecureToy toy(role(false));
   toy.filter->setNews();
   for (int i = 0; i < 2; i++) {
     toy.peer.write("x");
@@ -576,7 +564,6 @@ void newsAreToldUntilTheyAreFetched() {
   toy.filter->takeNews();
   toy.peer.write("x");
   CHECK(toy.turn() == kArrived && toy.told == kFilterSecured);
-  toy.finish();
 }
 
 // ---------------------------------------------------------------- life
@@ -586,34 +573,34 @@ void filtersAreGoneWithTheirConnections() {
   std::vector<std::weak_ptr<Filter>> filters;
   {
     World world;
-    std::vector<int> ends;
+    std::vector<std::unique_ptr<Toy>> toys;
     for (int i = 0; i < 5; i++) {
-      Toy toy(world, role(false));
-      if (i > 0) toy.secure();
-      filters.push_back(toy.filter);
-      ends.push_back(toy.peer.descriptor);
+      toys.push_back(std::make_unique<Toy>(world, role(false)));
+      if (i > 0) toys.back()->secure();
+      filters.push_back(toys.back()->filter);
+      toys.back()->filter.reset();
     }
     const Peer plain = world.connect();
     Toy removed(world, role(true));
     // On the list when it goes.
     removed.secure();
     removed.peer.write("abc");
-    CHECK(world.reactor.want(removed.id, 0) == 0 && removed.receive(1) == 1);
-    CHECK(world.reactor.want(removed.id, kWantFlow) == 0 && !world.quiet());
+    removed.want(0);
+    CHECK(removed.receive(1) == 1);
+    removed.want(kWantFlow);
+    CHECK(!world.quiet());
     filters.push_back(removed.filter);
     removed.filter.reset();
-    removed.finish();
+    world.reactor.remove(removed.id);
     CHECK(filters.back().expired() && world.turn() == 0 && world.quiet());
     ExactBuffer bytes(4);
     CHECK(world.reactor.receive(plain.id, bytes.data(), 4, true) == -EAGAIN);
     world.reactor.removeFiltered();
     for (const auto& filter : filters) CHECK(filter.expired());
     CHECK(world.reactor.counters().connections == 1 && world.reactor.has(plain.id) && world.reactor.waiting() == 0);
-    for (const int end : ends) {
-      char one = 0;
-      while (::recv(end, &one, 1, MSG_DONTWAIT) > 0) continue;
-      CHECK(::recv(end, &one, 1, MSG_DONTWAIT) == 0);
-      ::close(end);
+    for (const auto& toy : toys) {
+      toy->peer.pump();
+      CHECK(toy->peer.ended);
     }
     plain.close();
   }
@@ -621,11 +608,9 @@ void filtersAreGoneWithTheirConnections() {
 }
 
 void peekingIsRefused() {
-  World world;
-  Toy toy(world, role(true));
+  LoneToy toy(role(true));
   ExactBuffer bytes(4);
-  CHECK(world.reactor.receive(toy.id, bytes.data(), 4, true) == -EOPNOTSUPP);
-  toy.finish();
+  CHECK(toy.world.reactor.receive(toy.id, bytes.data(), 4, true) == -EOPNOTSUPP);
 }
 
 /** Any order of wants, reads, writes and faults: what comes out is what was put in, on both sides. */
@@ -641,7 +626,7 @@ void anyOrderLosesNothing() {
     for (int i = 0; i < 5; i++) {
       const ToySettings ours = role(random.oneIn(2));
       const Peer peer = random.oneIn(2) ? narrow(world) : world.connect();
-      toys.push_back(std::make_unique<Toy>(world, ours, Toy::other(ours), peer));
+      toys.push_back(std::make_unique<Toy>(world, ours, peer));
       byId[peer.id] = toys.back().get();
     }
     FaultPlan receives{{}, true};
@@ -667,7 +652,7 @@ void anyOrderLosesNothing() {
       const std::string text = lettersOf(1 + random.below(random.oneIn(10) ? 40'000 : 200));
       switch (random.below(6)) {
         case 0:
-          CHECK(world.reactor.want(toy.id, static_cast<uint8_t>(random.below(8))) == 0);
+          toy.want(static_cast<uint8_t>(random.below(8)));
           break;
         case 1: {
           const int64_t taken = toy.send(text);
@@ -694,16 +679,14 @@ void anyOrderLosesNothing() {
     }
     world.reactor.system().setFaults(SystemCall::kReceive, {});
     world.reactor.system().setFaults(SystemCall::kSend, {});
-    for (const auto& toy : toys) CHECK(world.reactor.want(toy->id, kWantFlow) == 0);
+    for (const auto& toy : toys) toy->want(kWantFlow);
     for (int still = 0; still < 2; still++) {
       for (const auto& toy : toys) still = toy->peer.pump() ? 0 : still;
       if (!world.quiet() || world.reactor.hasMore()) still = 0;
       turn();
     }
-    for (const auto& toy : toys) {
-      CHECK(toy->text == sent[toy->id] && toy->peer.text == answered[toy->id]);
-      toy->finish();
-    }
+    for (const auto& toy : toys) CHECK(toy->text == sent[toy->id] && toy->peer.text == answered[toy->id]);
+    toys.clear();
     CHECK(world.reactor.waiting() == 0 && world.quiet());
   }
 }
