@@ -9,29 +9,9 @@
  * come in the clear behind STARTTLS, to be taken for what comes securely, are never carried out: they end the connection.
  * So do answers that come behind the one to STARTTLS, for `send`, which ends with 1 then, as with any failure.
  */
-import { readFileSync } from 'node:fs';
-import process from 'node:process';
-import { parseArgs } from 'node:util';
 import { sendMail } from './smtp-starttls/client.mjs';
 import { serveSmtp } from './smtp-starttls/server.mjs';
-
-/** For one's own machine: everybody has the key of it. */
-const TEST_CERTIFICATES = new URL('../test/fixtures/tls/', import.meta.url);
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    port: { type: 'string', default: '0' },
-    host: { type: 'string', default: '127.0.0.1' },
-    cert: { type: 'string' },
-    key: { type: 'string' },
-    ca: { type: 'string' },
-    user: { type: 'string', default: 'ann' },
-    password: { type: 'string', default: 'open sesame' },
-  },
-});
-const { host, user, password } = values;
-const port = Number(values.port);
+import { commandLine, run, serveUntilStopped } from './starttls/command.mjs';
 
 const MAIL = {
   from: 'ann@client.example',
@@ -39,58 +19,26 @@ const MAIL = {
   text: 'Subject: dots\n\nA line may be a dot,\n.\nor begin with two:\n..\nand none of them ends the mail.\n',
 };
 
-const commands = { serve, send, undefined: demonstrate };
-const [command] = positionals;
-try {
-  if (!Object.hasOwn(commands, command)) throw new RangeError(`there is no '${command}'; there are serve and send`);
-  await commands[command]();
-} catch (error) {
-  console.error(`smtp-starttls: ${describe(error)}`);
-  process.exitCode = 1;
-}
+const { command, forServer, forClient } = commandLine();
+await run('smtp-starttls', command, { serve, send, undefined: demonstrate });
 
 async function serve() {
-  const server = await listenHere((mail) => console.log(`mail ${JSON.stringify(mail)}`));
-  console.log(`up ${server.port}`);
-  process.once('SIGTERM', () => server.close());
+  const onMail = (mail) => console.log(`mail ${JSON.stringify(mail)}`);
+  serveUntilStopped(await serveSmtp({ ...forServer(), onMail }));
 }
 
-function listenHere(onMail) {
-  return serveSmtp({
-    port,
-    host,
-    cert: pem(values.cert, 'server.cert.pem'),
-    key: pem(values.key, 'server.key.pem'),
-    users: new Map([[user, password]]),
-    onMail,
-    onError: (error) => console.log(`ended: ${describe(error)}`),
-  });
-}
-
-function send() {
-  return sendHere(port);
-}
-
-function sendHere(there) {
-  return sendMail({ port: there, host, ca: pem(values.ca, 'ca.cert.pem'), user, password, ...MAIL }, console.log);
+function send(where = {}) {
+  return sendMail({ ...forClient(), ...where, ...MAIL }, console.log);
 }
 
 async function demonstrate() {
   const mails = [];
-  const server = await listenHere((mail) => mails.push(mail));
+  const server = await serveSmtp({ ...forServer(), onMail: (mail) => mails.push(mail) });
   try {
-    await sendHere(server.port);
+    await send({ port: server.port });
   } finally {
     await server.close();
   }
   const [{ from, to, text }] = mails;
   console.log(`\nfrom ${from} to ${to.join(' and ')}:\n\n${text.replaceAll('\r\n', '\n')}`);
-}
-
-function pem(file, test) {
-  return readFileSync(file ?? new URL(test, TEST_CERTIFICATES));
-}
-
-function describe({ code, message }) {
-  return code === undefined ? message : `${code}: ${message}`;
 }

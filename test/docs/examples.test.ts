@@ -64,7 +64,7 @@ const TLS_SURROUNDINGS: Record<string, string> = {
 const DOCUMENTS = ['README.md', ...listed('docs', '.md')];
 const LANGUAGES = ['js', 'cjs', 'ts', 'text', 'sh', 'json'];
 /** The demo has a test of its own; servers do not end by themselves, and are spoken to elsewhere; parts of others. */
-const NOT_HERE = /^(demo|echo-server|chat|proxy-server|one-port|(smtp|imap)-starttls\/)/;
+const NOT_HERE = /^(demo|echo-server|chat|proxy-server|one-port|((smtp|imap)-)?starttls\/)/;
 
 /** Where TypeScript is compiled: inside the project, so that 'miniproto' is this package. */
 const FOLDER = join(ROOT, 'dist-test', 'docs');

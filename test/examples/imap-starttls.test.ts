@@ -3,13 +3,20 @@
  * (RFC 9051 §11.1; CVE-2021-22947, and PREAUTH as CVE-2020-12398).
  */
 import assert from 'node:assert/strict';
-import { execPath } from 'node:process';
-import { runNode, runProgram } from '../docs/run.js';
+import { runNode } from '../docs/run.js';
 import { fixture } from '../support/certificates.js';
 import { type Companion, findProgram, skipLoudly } from '../support/installed.js';
-import { CA_OPTIONS, OPENSSL, OpensslPeer } from '../support/openssl.js';
+import { OPENSSL } from '../support/openssl.js';
 import { curl } from '../support/proxied.js';
-import { sayInClear, startExample, startImpostor } from '../support/starttls.js';
+import {
+  deceive,
+  failsWith,
+  INJECTED,
+  sayByOpenssl,
+  sayInClear,
+  startExample,
+  TLS_OPTIONS,
+} from '../support/starttls.js';
 
 const PROGRAM = 'examples/imap-starttls.mjs';
 const CURL = findProgram('curl');
@@ -56,8 +63,7 @@ describe(PROGRAM, function () {
       ['a password', 'a2 LOGIN ann "open sesame"\r\na3 SELECT INBOX\r\na4 FETCH 1 BODY[]\r\n'],
       ['a literal', 'a2 LOGIN {3}\r\nann {11}\r\nopen sesame\r\n'],
       ['half a command', 'a'],
-      ['an empty line', '\r\n'],
-      ['the beginning of TLS', '\x16\x03\x01\x02\x00'],
+      ...INJECTED,
     ] as const) {
       it(`does nothing with ${what} behind STARTTLS, and ends the connection`, async () => {
         const heard = await sayInClear(port, [
@@ -79,14 +85,10 @@ describe(PROGRAM, function () {
     });
 
     it('is left alone by a client that does not trust it, and knows nobody by another password', async () => {
-      const there = ['fetch', '--port', `${port}`];
-      const strange = await runProgram(execPath, [PROGRAM, ...there, '--ca', fixture('other-ca.cert.pem')]);
-      assert.equal(strange.end, 1);
-      assert.match(strange.complaint, /ERR_TLS_CERTIFICATE/);
-      assert.doesNotMatch(strange.text, /LOGIN …/);
-      const guessed = await runProgram(execPath, [PROGRAM, ...there, '--password', 'guessed']);
-      assert.equal(guessed.end, 1);
-      assert.match(guessed.complaint, /A4 NO \[AUTHENTICATIONFAILED\]/);
+      const there = [PROGRAM, 'fetch', '--port', `${port}`];
+      const strange = [...there, '--ca', fixture('other-ca.cert.pem')];
+      assert.doesNotMatch(await failsWith(strange, /ERR_TLS_CERTIFICATE/), /LOGIN …/);
+      await failsWith([...there, '--password', 'guessed'], /A4 NO \[AUTHENTICATIONFAILED\]/);
     });
 
     describe('with openssl', () => {
@@ -94,23 +96,17 @@ describe(PROGRAM, function () {
         if (OPENSSL === undefined) skipLoudly(this, 'openssl', 'openssl');
       });
 
-      for (const version of ['-tls1_2', '-tls1_3']) {
+      for (const version of TLS_OPTIONS) {
         it(`goes through a conversation of s_client -starttls imap ${version}`, async () => {
-          const where = ['-starttls', 'imap', '-connect', `127.0.0.1:${port}`, '-verify_ip', '127.0.0.1'];
-          const options = [...where, ...CA_OPTIONS, '-verify_return_error', '-quiet', '-crlf', version];
-          const peer = new OpensslPeer('s_client', options);
-          const said = async (line: string, answer: RegExp) => {
-            await peer.tell(line);
-            await peer.prints(answer);
-          };
-          await said('a CAPABILITY', /\* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\na OK\r\n/);
-          await said('b STARTTLS', /b BAD /);
-          await said('c LOGIN "ann" "open sesame"', /c OK hello ann/);
-          await said('d SELECT inbox', /\* 3 EXISTS\r\n(?:\*.*\r\n)*d OK \[READ-ONLY\]/);
-          await said('e FETCH 1 BODY[]', /e OK/);
-          assert.ok(peer.printed.includes(`* 1 FETCH (BODY[] {${MAIL.length}}\r\n${MAIL})\r\ne OK`));
-          await said('f LOGOUT', /\* BYE\r\nf OK bye/);
-          await peer.ended();
+          const printed = await sayByOpenssl({ protocol: 'imap', port, version }, [
+            ['a CAPABILITY', /\* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\na OK\r\n/],
+            ['b STARTTLS', /b BAD /],
+            ['c LOGIN "ann" "open sesame"', /c OK hello ann/],
+            ['d SELECT inbox', /\* 3 EXISTS\r\n(?:\*.*\r\n)*d OK \[READ-ONLY\]/],
+            ['e FETCH 1 BODY[]', /e OK/],
+            ['f LOGOUT', /\* BYE\r\nf OK bye/],
+          ]);
+          assert.ok(printed.includes(`* 1 FETCH (BODY[] {${MAIL.length}}\r\n${MAIL})\r\ne OK`));
         });
       }
     });
@@ -135,15 +131,14 @@ describe(PROGRAM, function () {
   });
 
   describe('its client', () => {
-    /** A server that greets, offers and answers STARTTLS like this. @returns how the client ended, and what it said. */
-    async function meet({ greeting = '* OK a', offer = 'STARTTLS', answer = 'A2 OK begin\r\n' }) {
+    /** A server that greets, offers and answers STARTTLS like this. @returns what the client has said. */
+    function meet(expected: RegExp, { greeting = '* OK a', offer = 'STARTTLS', answer = 'A2 OK begin\r\n' }) {
       const told: Record<string, string> = {
         CAPABILITY: `* CAPABILITY IMAP4rev1 ${offer}\r\nA1 OK\r\n`,
         STARTTLS: answer,
       };
-      await using server = await startImpostor(`${greeting}\r\n`, (line) => told[line.split(' ')[1]!] ?? '');
-      const outcome = await runProgram(execPath, [PROGRAM, 'fetch', '--port', `${server.port}`]);
-      return { ...outcome, heard: server.heard() };
+      const answers = (line: string) => told[line.split(' ')[1]!] ?? '';
+      return deceive([PROGRAM, 'fetch'], { greeting: `${greeting}\r\n`, answer: answers, expected });
     }
 
     for (const [what, injected] of [
@@ -152,25 +147,16 @@ describe(PROGRAM, function () {
       ['half an answer', '*'],
     ] as const) {
       it(`believes nothing of ${what} behind the one to STARTTLS`, async () => {
-        const { end, complaint, heard } = await meet({ answer: `A2 OK begin\r\n${injected}` });
-        assert.equal(end, 1);
-        assert.match(complaint, /^imap-starttls: ERR_UNREAD_INPUT: /m);
+        const heard = await meet(/^imap-starttls: ERR_UNREAD_INPUT: /m, { answer: `A2 OK begin\r\n${injected}` });
         assert.equal(heard, 'A1 CAPABILITY\r\nA2 STARTTLS\r\n');
       });
     }
 
     it('goes on in the clear for nobody', async () => {
-      const silent = await meet({ offer: 'AUTH=PLAIN' });
-      assert.equal(silent.end, 1);
-      assert.match(silent.complaint, /does not offer STARTTLS/);
-      assert.equal(silent.heard, 'A1 CAPABILITY\r\n');
-      const refused = await meet({ answer: 'A2 NO not now\r\n' });
-      assert.equal(refused.end, 1);
-      assert.match(refused.complaint, /the server says A2 NO not now/);
+      assert.equal(await meet(/does not offer STARTTLS/, { offer: 'AUTH=PLAIN' }), 'A1 CAPABILITY\r\n');
+      await meet(/the server says A2 NO not now/, { answer: 'A2 NO not now\r\n' });
       // After PREAUTH there is no STARTTLS, so who is greeted so must not go on.
-      const known = await meet({ greeting: '* PREAUTH hello' });
-      assert.equal(known.end, 1);
-      assert.equal(known.heard, '');
+      assert.equal(await meet(/greets with/, { greeting: '* PREAUTH hello' }), '');
     });
   });
 });

@@ -6,15 +6,22 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execPath } from 'node:process';
 import { connect, framed, lines } from 'miniproto';
 import { startTls } from 'miniproto/tls';
-import { runNode, runProgram } from '../docs/run.js';
+import { runNode } from '../docs/run.js';
 import { certificate, fixture } from '../support/certificates.js';
 import { type Companion, findProgram, skipLoudly } from '../support/installed.js';
-import { CA_OPTIONS, OPENSSL, OpensslPeer } from '../support/openssl.js';
+import { OPENSSL } from '../support/openssl.js';
 import { curl } from '../support/proxied.js';
-import { sayInClear, startExample, startImpostor } from '../support/starttls.js';
+import {
+  deceive,
+  failsWith,
+  INJECTED,
+  sayByOpenssl,
+  sayInClear,
+  startExample,
+  TLS_OPTIONS,
+} from '../support/starttls.js';
 
 const PROGRAM = 'examples/smtp-starttls.mjs';
 const CURL = findProgram('curl');
@@ -31,9 +38,7 @@ describe(PROGRAM, function () {
   });
 
   it('says that it knows no such command', async () => {
-    const { end, complaint } = await runProgram(execPath, [PROGRAM, 'sing']);
-    assert.equal(end, 1);
-    assert.match(complaint, /^smtp-starttls: there is no 'sing'/m);
+    await failsWith([PROGRAM, 'sing'], /^smtp-starttls: there is no 'sing'; there are serve and send$/m);
   });
 
   describe('its server', () => {
@@ -59,8 +64,7 @@ describe(PROGRAM, function () {
       ['a mail', 'EHLO a\r\nMAIL FROM:<mallory@a>\r\nRCPT TO:<a@a>\r\nDATA\r\nhello\r\n.\r\n'],
       ['a password', `AUTH PLAIN ${CREDENTIALS}\r\n`],
       ['half a command', 'M'],
-      ['an empty line', '\r\n'],
-      ['the beginning of TLS', '\x16\x03\x01\x02\x00'],
+      ...INJECTED,
     ] as const) {
       it(`does nothing with ${what} behind STARTTLS, and ends the connection`, async () => {
         const heard = await sayInClear(port, [
@@ -84,11 +88,8 @@ describe(PROGRAM, function () {
     });
 
     it('knows nobody by another password', async () => {
-      const words = ['send', '--port', `${port}`, '--password', 'guessed'];
-      const { end, complaint, text } = await runProgram(execPath, [PROGRAM, ...words]);
-      assert.equal(end, 1);
-      assert.match(complaint, /the server says 535 /);
-      assert.doesNotMatch(text, /MAIL/);
+      const words = [PROGRAM, 'send', '--port', `${port}`, '--password', 'guessed'];
+      assert.doesNotMatch(await failsWith(words, /the server says 535 /), /MAIL/);
     });
 
     it('takes no half of a mail', async () => {
@@ -107,11 +108,8 @@ describe(PROGRAM, function () {
     });
 
     it('is left alone by a client that does not trust it', async () => {
-      const words = ['send', '--port', `${port}`, '--ca', fixture('other-ca.cert.pem')];
-      const { end, complaint, text } = await runProgram(execPath, [PROGRAM, ...words]);
-      assert.equal(end, 1);
-      assert.match(complaint, /ERR_TLS_CERTIFICATE/);
-      assert.doesNotMatch(text, /secure/);
+      const words = [PROGRAM, 'send', '--port', `${port}`, '--ca', fixture('other-ca.cert.pem')];
+      assert.doesNotMatch(await failsWith(words, /ERR_TLS_CERTIFICATE/), /secure/);
     });
 
     describe('with openssl', () => {
@@ -119,25 +117,19 @@ describe(PROGRAM, function () {
         if (OPENSSL === undefined) skipLoudly(this, 'openssl', 'openssl');
       });
 
-      for (const version of ['-tls1_2', '-tls1_3']) {
+      for (const version of TLS_OPTIONS) {
         it(`goes through a conversation of s_client -starttls smtp ${version}`, async () => {
-          const where = ['-starttls', 'smtp', '-connect', `127.0.0.1:${port}`, '-verify_ip', '127.0.0.1'];
-          const options = [...where, ...CA_OPTIONS, '-verify_return_error', '-quiet', '-crlf', version];
-          const peer = new OpensslPeer('s_client', options);
-          const said = async (line: string, answer: RegExp) => {
-            await peer.tell(line);
-            await peer.prints(answer);
-          };
-          await said('EHLO openssl', /250 AUTH PLAIN\r\n/);
-          await said('STARTTLS', /503 it is secure already/);
-          await said('AUTH PLAIN', /334 \r\n/);
-          await said(CREDENTIALS, /235 2\.7\.0 hello ann/);
-          await said('MAIL FROM:<a@a>', /250 2\.1\.0 from a@a/);
-          await said('RCPT TO:<b@b>', /250 2\.1\.5 to b@b/);
-          await said('DATA', /354 /);
-          await said('..dots\n..\n.', /250 2\.0\.0 done/);
-          await said('QUIT', /221 bye/);
-          await peer.ended();
+          await sayByOpenssl({ protocol: 'smtp', port, version }, [
+            ['EHLO openssl', /250 AUTH PLAIN\r\n/],
+            ['STARTTLS', /503 it is secure already/],
+            ['AUTH PLAIN', /334 \r\n/],
+            [CREDENTIALS, /235 2\.7\.0 hello ann/],
+            ['MAIL FROM:<a@a>', /250 2\.1\.0 from a@a/],
+            ['RCPT TO:<b@b>', /250 2\.1\.5 to b@b/],
+            ['DATA', /354 /],
+            ['..dots\n..\n.', /250 2\.0\.0 done/],
+            ['QUIT', /221 bye/],
+          ]);
           const mail = { user: 'ann', from: 'a@a', to: ['b@b'], text: '.dots\r\n.\r\n' };
           assert.deepEqual(JSON.parse(await program.lineLike(/^mail (.*)/)), mail);
         });
@@ -170,12 +162,11 @@ describe(PROGRAM, function () {
   });
 
   describe('its client', () => {
-    /** A server that offers STARTTLS and answers it like this. @returns how the client ended, and what it has said. */
-    async function meet({ offer = '250 STARTTLS\r\n', answer = '220 go ahead\r\n' }) {
+    /** A server that offers STARTTLS and answers it like this. @returns what the client has said. */
+    function meet(expected: RegExp, { offer = '250 STARTTLS\r\n', answer = '220 go ahead\r\n' }) {
       const told: Record<string, string> = { EHLO: `250-a\r\n${offer}`, STARTTLS: answer };
-      await using server = await startImpostor('220 a\r\n', (line) => told[line.split(' ')[0]!] ?? '250 done\r\n');
-      const outcome = await runProgram(execPath, [PROGRAM, 'send', '--port', `${server.port}`]);
-      return { ...outcome, heard: server.heard() };
+      const answers = (line: string) => told[line.split(' ')[0]!] ?? '250 done\r\n';
+      return deceive([PROGRAM, 'send'], { greeting: '220 a\r\n', answer: answers, expected });
     }
 
     for (const [what, injected] of [
@@ -184,22 +175,16 @@ describe(PROGRAM, function () {
       ['half an answer', '2'],
     ] as const) {
       it(`believes nothing of ${what} behind the one to STARTTLS`, async () => {
-        const { end, complaint, heard } = await meet({ answer: `220 go ahead\r\n${injected}` });
-        assert.equal(end, 1);
-        assert.match(complaint, /^smtp-starttls: ERR_UNREAD_INPUT: /m);
+        const heard = await meet(/^smtp-starttls: ERR_UNREAD_INPUT: /m, { answer: `220 go ahead\r\n${injected}` });
         assert.equal(heard, 'EHLO client.example\r\nSTARTTLS\r\n');
       });
     }
 
     it('goes on in the clear for nobody', async () => {
-      const { end, complaint, heard } = await meet({ offer: '250 AUTH PLAIN\r\n' });
-      assert.equal(end, 1);
-      assert.match(complaint, /does not offer STARTTLS/);
-      assert.equal(heard, 'EHLO client.example\r\n');
-      const refused = await meet({ answer: '454 not now\r\n' });
-      assert.equal(refused.end, 1);
-      assert.match(refused.complaint, /the server says 454 not now/);
-      assert.equal(refused.heard, 'EHLO client.example\r\nSTARTTLS\r\n');
+      const silent = await meet(/does not offer STARTTLS/, { offer: '250 AUTH PLAIN\r\n' });
+      assert.equal(silent, 'EHLO client.example\r\n');
+      const refused = await meet(/the server says 454 not now/, { answer: '454 not now\r\n' });
+      assert.equal(refused, 'EHLO client.example\r\nSTARTTLS\r\n');
     });
   });
 });
