@@ -215,10 +215,11 @@ void eachStage(const std::function<void(Toy&, bool secured)>& body) {
   eachRole([&](const ToySettings& ours) {
     for (const bool secured : {false, true}) {
       LoneToy toy(ours);
-      if (secured)
+      if (secured) {
         toy.secure();
-      else
+      } else {
         toy.want(kWantFlow);
+      }
       body(toy, secured);
     }
   });
