@@ -17,7 +17,6 @@ import { createServer } from 'node:net';
 import { exit } from 'node:process';
 import { parseArgs } from 'node:util';
 import { framed, lengthPrefixed, lines, listen } from 'miniproto';
-import { listenTls, TlsContext, tlsServer } from 'miniproto/tls';
 
 const { values } = parseArgs({
   options: {
@@ -49,6 +48,8 @@ if (values.tls && (values.cert === undefined || values.key === undefined)) {
   refuse('--tls needs a certificate and its key: --cert FILE --key FILE');
 }
 const identity = values.tls ? { cert: readFileSync(values.cert), key: readFileSync(values.key) } : undefined;
+// Who does not use it need not load it.
+const tls = values.tls ? await import('miniproto/tls') : undefined;
 
 /** Serves one connection, to its end. */
 async function echo(source) {
@@ -65,8 +66,8 @@ async function echo(source) {
 /** Each listens, and answers with the port. */
 const transports = {
   async duplex() {
-    const context = identity && new TlsContext(identity);
-    const serve = context === undefined ? echo : (socket) => echo(tlsServer(socket, { context }));
+    const context = tls && new tls.TlsContext(identity);
+    const serve = tls === undefined ? echo : (socket) => echo(tls.tlsServer(socket, { context }));
     // Half-open, so that a peer that has ended still gets its answers.
     const server = createServer({ noDelay: true, allowHalfOpen: true }, serve);
     server.listen(address);
@@ -74,10 +75,8 @@ const transports = {
     return server.address().port;
   },
   async native() {
-    const { port } = await (identity === undefined
-      ? listen(address, echo)
-      : listenTls({ ...address, ...identity }, echo));
-    return port;
+    const listening = tls === undefined ? listen(address, echo) : tls.listenTls({ ...address, ...identity }, echo);
+    return (await listening).port;
   },
 };
 const transport = transports[values.transport];

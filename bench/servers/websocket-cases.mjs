@@ -1,7 +1,8 @@
 /**
  * Who takes part in the WebSocket bench, and how each is started: as an echo server, as one that publishes, as a client.
  *
- * Ours are examples/echo-server.mjs, and servers/ and clients/ for what it does not do. "C++, by hand" is no rival that
+ * Ours are examples/echo-server.mjs, the program of `ws` with another import for its face, and servers/ and clients/ for
+ * what these do not do. "C++, by hand" is no rival that
  * anybody could use: it keeps none of the rules, and shows where the kernel begins.
  */
 import { existsSync } from 'node:fs';
@@ -69,11 +70,14 @@ function isThere(module) {
  * @returns {{ program: string, words: string[], env: Record<string, string> }}
  */
 export function echoServer(one, { deflate }) {
-  if (one.ours) {
-    const words = ['--protocol', 'ws', '--face', one.ours, '--transport', one.transport, ...deflateWords(deflate)];
-    return { program: execPath, words: [path('../../examples/echo-server.mjs'), ...words], env: wishOf(one) };
-  }
-  return rival(one, 'echo', deflateWords(deflate));
+  const agreed = deflateWords(deflate);
+  if (one.ours === undefined) return rival(one, 'echo', agreed);
+  const words =
+    one.ours === 'own'
+      ? [path('../../examples/echo-server.mjs'), '--protocol', 'ws', '--transport', one.transport]
+      : [path('ws-echo.mjs'), '--module', 'miniproto/ws'];
+  const sockets = one.transport === 'duplex' ? { MINIPROTO_SOCKETS: 'node' } : {};
+  return { program: execPath, words: [...words, ...agreed], env: { ...wishOf(one), ...sockets } };
 }
 
 export function publishServer(one, { deflate }) {

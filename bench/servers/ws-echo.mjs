@@ -1,8 +1,12 @@
-/** Rival: ws, as its documentation shows an echo server, with bufferutil beside it, and deflate where that is asked for. */
-import { WebSocketServer } from 'ws';
-import { announce, deflate, HOST, port } from './arguments.mjs';
+/**
+ * Rival: ws, as its documentation shows an echo server, with bufferutil beside it, and deflate where that is asked for.
+ * `--module miniproto/ws` is the same program on our face: the import is all that changes. What else a process has
+ * loaded counts as well, since V8 collects large messages the later the larger its heap has grown.
+ */
+import { announce, deflate, HOST, module, port } from './arguments.mjs';
 import { LEVEL, MAX_PAYLOAD } from './web-socket.mjs';
 
+const { WebSocketServer } = await import(module);
 const server = new WebSocketServer({
   host: HOST,
   port: port(),

@@ -5,7 +5,6 @@
  * program that one writes with the `ws` package, with another import. Both agree to permessage-deflate when asked to.
  */
 import { once } from 'node:events';
-import { createServer } from 'node:https';
 import { env } from 'node:process';
 
 /** Messages may be larger than a default allows. */
@@ -31,7 +30,7 @@ const faces = {
     const { WebSocketServer } = await import('miniproto/ws');
     // Whether there is takeover is what the client asks for.
     const perMessageDeflate = deflate !== undefined && { zlibDeflateOptions: { level: LEVEL } };
-    const https = identity && createServer(identity).listen(address);
+    const https = identity && (await import('node:https')).createServer(identity).listen(address);
     const where = https === undefined ? address : { server: https };
     const server = new WebSocketServer({ ...where, maxPayload: MAX_LENGTH, perMessageDeflate });
     server.on('connection', (socket) => {
