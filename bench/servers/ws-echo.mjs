@@ -1,7 +1,7 @@
 /**
  * Rival: ws, as its documentation shows an echo server, with bufferutil beside it, and deflate where that is asked for.
  * `--module miniproto/ws` is the same program on our face: the import is all that changes. What else a process has
- * loaded counts as well, since V8 collects large messages the later the larger its heap has grown.
+ * loaded may count as well: `node --trace-gc` shows by which collections V8 gets rid of large messages.
  */
 import { announce, deflate, HOST, module, port } from './arguments.mjs';
 import { LEVEL, MAX_PAYLOAD } from './web-socket.mjs';

@@ -47,8 +47,8 @@ export class TlsSession {
   /** What was agreed on, as the engine has told it. */
   #told: string | undefined;
   #details: TlsDetails | undefined;
-  /** The peer's certificates, DER; null: it has shown none. */
-  #shown: readonly Uint8Array[] | null | undefined;
+  /** The peer's certificates, DER; undefined: it has shown none, or nobody has asked yet. */
+  #shown: readonly Uint8Array[] | undefined;
   #certificates: readonly X509Certificate[] | undefined;
   readonly #handshakers = new Waiters();
 
@@ -239,7 +239,7 @@ export class TlsSession {
   #note(): void {
     if (this.#told !== undefined || !this.secured || this.id < 0) return;
     this.#told = this.tls.info(this.id);
-    this.#shown = this.tls.peerCertificates(this.id) ?? null;
+    this.#shown = this.tls.peerCertificates(this.id);
   }
 
   get details(): TlsDetails | undefined {
@@ -250,7 +250,7 @@ export class TlsSession {
 
   get peerCertificates(): readonly X509Certificate[] {
     this.#note();
-    if (this.#shown == null) return [];
+    if (this.#shown === undefined) return [];
     this.#certificates ??= this.#shown.map((der) => new X509Certificate(der));
     return this.#certificates;
   }

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { type ChannelListener, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import tls from 'node:tls';
@@ -19,7 +20,7 @@ import {
   socketCounters,
   TransportError,
 } from 'miniproto';
-import { connectTls, listenTls, tlsServer } from 'miniproto/tls';
+import { connectTls, listenTls, type SecureStream, tlsServer } from 'miniproto/tls';
 import { nativeTls } from '#lib/native';
 import { SecureSocketStream } from '#lib/tls/secure-socket-stream';
 import { fillUp, pattern, readToEnd } from '../support/byte-stream-contract.js';
@@ -39,6 +40,37 @@ const LIBRARY = JSON.stringify(new URL('../../dist/index.js', import.meta.url).h
 const TLS_LIBRARY = JSON.stringify(new URL('../../dist/tls/index.js', import.meta.url).href);
 
 const code = (expected: string) => (error: MiniprotoError) => error.code === expected;
+
+describeSecure('A server of TLS on native sockets', () => {
+  it('opens each connection once, as a secure one, and closes those that are too many', async () => {
+    const seen: [string, unknown][] = [];
+    const told = ['open', 'close'].map((name) => {
+      const listener: ChannelListener = (message) => void seen.push([name, (message as { stream: unknown }).stream]);
+      subscribe(`miniproto:${name}`, listener);
+      return [name, listener] as const;
+    });
+    try {
+      const accepted: SecureStream[] = [];
+      const server = await listenTls({ ...HERE, ...SERVER, maxConnections: 1 }, (stream) => void accepted.push(stream));
+      const client = tls.connect({ port: server.port, ...TRUST });
+      await once(client, 'secureConnect');
+      await until(() => accepted.length === 1);
+      const more = tls.connect({ port: server.port, ...TRUST });
+      await assert.rejects(once(more, 'secureConnect'));
+      assert.equal(server.connections.size, 1);
+      accepted[0]!.destroy();
+      assert.equal(server.connections.size, 0);
+      await server.close();
+      client.destroy();
+      assert.deepEqual(seen, [
+        ['open', accepted[0]],
+        ['close', accepted[0]],
+      ]);
+    } finally {
+      for (const [name, listener] of told) unsubscribe(`miniproto:${name}`, listener);
+    }
+  });
+});
 
 describeSecure("SecureSocketStream, with Node's tls at the other end,", () => {
   for (const version of VERSIONS) {
