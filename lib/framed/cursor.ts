@@ -5,9 +5,9 @@
  * viewed only on request. After its batch or turn every access throws ERR_RECORD_EXPIRED.
  */
 import { blockOf } from '../bytes/blocks.js';
-import { viewOf } from '../bytes/view.js';
+import { viewOfMemory } from '../bytes/view.js';
 import type { Framing } from '../codecs/codec.js';
-import { ownedBytes, VIEW_FROM } from '../codecs/record-forms.js';
+import { VIEW_FROM } from '../codecs/record-forms.js';
 import { pieceOf } from '../codecs/separated.js';
 import { UsageError } from '../errors.js';
 import {
@@ -61,6 +61,9 @@ export class SpanCursor<R> implements RecordCursor<R> {
   /** The batch's bytes; undefined once it has ended. */
   #bytes: Buffer | undefined;
   #table: Int32Array;
+  /** The memory of `bytes` and where they begin there, once a view was asked for: each asking is a call into V8. */
+  #memory: ArrayBufferLike | undefined;
+  #memoryStart = 0;
   /** Index in the table of the row's words. */
   #row = HEADER_WORDS;
   /** Where the row's payload starts in `bytes`. */
@@ -105,6 +108,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
   /** Ends the cursor's life. Internal. */
   expire(): void {
     this.#bytes = undefined;
+    this.#memory = undefined;
     this.#length = -1;
   }
 
@@ -150,8 +154,9 @@ export class SpanCursor<R> implements RecordCursor<R> {
     const from = this.#from;
     const to = from + this.#length;
     const flags = this.#table[this.#row + R_FLAGS]!;
-    const { fromText } = this.#framing;
+    const { fromText, bytesThemselves } = this.#framing;
     if (to - from >= VIEW_FROM) this.taken = true;
+    else if (bytesThemselves) return this.bytes() as unknown as R;
     try {
       const text = fromText && this.texts.row(this.#rowIndex());
       if (text !== undefined) return fromText!(text, this.#recordOffset());
@@ -177,13 +182,21 @@ export class SpanCursor<R> implements RecordCursor<R> {
   }
 
   bytes(): Buffer {
-    const bytes = this.#live();
-    return ownedBytes(bytes, this.#from, this.#from + this.#length, 'reused');
+    const view = this.borrow();
+    const { length } = view;
+    const copy = length < VIEW_FROM ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
+    // Cheaper than `copy`, which makes the view once more.
+    copy.set(view);
+    return copy;
   }
 
   borrow(): Buffer {
     const bytes = this.#live();
-    return viewOf(bytes, this.#from, this.#from + this.#length);
+    if (this.#memory === undefined) {
+      this.#memory = bytes.buffer;
+      this.#memoryStart = bytes.byteOffset;
+    }
+    return viewOfMemory(this.#memory, this.#memoryStart + this.#from, this.#length);
   }
 
   /**

@@ -5,7 +5,7 @@
  * and a call; instead a stretch of the span is copied once and the records are views of that: what Node's own Buffer
  * pool does, with slabs of the same size. A record of some size, and one that is alone, is made as it is.
  */
-import { viewOf } from '../bytes/view.js';
+import { viewOf, viewOfMemory } from '../bytes/view.js';
 import type { Framing } from '../codecs/codec.js';
 import { ownedBytes, VIEW_FROM } from '../codecs/record-forms.js';
 import { HEADER_WORDS, R_END, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
@@ -16,8 +16,8 @@ const SLAB_BYTES = 8 * 1024;
 
 export class SpanSlabs {
   readonly #span: Span;
-  /** The copy of the rows [#first, #end), which begins at #origin of the span. */
-  #slab: Buffer | undefined;
+  /** The memory that the rows [#first, #end) were copied to, which begins at #origin of the span. */
+  #slab: ArrayBufferLike | undefined;
   #origin = 0;
   #first = 0;
   #end = 0;
@@ -39,7 +39,9 @@ export class SpanSlabs {
     if (row < this.#first || row >= this.#end) this.#copy(row, from, to);
     const slab = this.#slab;
     if (slab === undefined) return framing.record(bytes, from, to, flags, memory, offset);
-    return framing.record(slab, from - this.#origin, to - this.#origin, flags, 'owned', offset);
+    const record = viewOfMemory(slab, from - this.#origin, to - from);
+    if (framing.bytesThemselves) return record as unknown as R;
+    return framing.record(record, 0, to - from, flags, 'owned', offset);
   }
 
   /** The bytes of the rows from `first` on. */
@@ -59,9 +61,9 @@ export class SpanSlabs {
         words += ROW_WORDS;
         continue;
       }
-      for (; row < this.#end; row++, words += ROW_WORDS) {
-        const at = table[words + R_OFFSET]! - from;
-        records[row - first] = viewOf(slab, at, at + table[words + R_LENGTH]!);
+      const end = this.#end;
+      for (; row < end; row++, words += ROW_WORDS) {
+        records[row - first] = viewOfMemory(slab, table[words + R_OFFSET]! - from, table[words + R_LENGTH]!);
       }
     }
     // Given out whole: nothing here may be given out again.
@@ -84,7 +86,6 @@ export class SpanSlabs {
     this.#origin = from;
     this.#slab = undefined;
     if (end === row + 1) return;
-    this.#slab = Buffer.allocUnsafeSlow(last - from);
-    bytes.copy(this.#slab, 0, from, last);
+    this.#slab = new Uint8Array(viewOf(bytes, from, last)).buffer;
   }
 }
