@@ -74,8 +74,6 @@ export class SpanCursor<R> implements RecordCursor<R> {
   /** Once somebody has asked for text. */
   #texts: SpanText | undefined;
   #watcher: FaultWatcher | undefined;
-  /** Somebody keeps a large record: it was given out as memory of its own, or its memory with it. Internal. */
-  taken = false;
 
   constructor(framing: Framing<R>, span: Span) {
     this.#framing = framing;
@@ -155,7 +153,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
     const to = from + this.#length;
     const flags = this.#table[this.#row + R_FLAGS]!;
     const { fromText, bytesThemselves } = this.#framing;
-    if (to - from >= VIEW_FROM) this.taken = true;
+    if (to - from >= VIEW_FROM) this.#span.taken = true;
     else if (bytesThemselves) return this.bytes() as unknown as R;
     try {
       const text = fromText && this.texts.row(this.#rowIndex());
@@ -215,7 +213,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
     const reused = this.#span.memory === 'reused';
     if (reused && !lends) {
       if (!giveAway(bytes)) return false;
-      this.taken = true;
+      this.#span.taken = true;
     }
     output.writeInPlace(bytes, from - verbatim.before, to, reused && lends ? LENT : KEPT);
     return true;

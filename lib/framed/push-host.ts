@@ -52,8 +52,6 @@ export class PushHost<R, W> {
     this.#attempts = parts.attempts;
     this.#writer = parts.writer;
     this.#face = parts.face;
-    // A codec without a framer may give out what it sees; a cursor copies where it has to.
-    this.#channel.stream.input.handsOn = this.framer !== undefined;
   }
 
   /** What the stream may frame with before it tells of an arrival. */

@@ -45,6 +45,8 @@ export class RecordReader<R, W> {
   #batch: LiveBatch<R> | undefined;
   /** Its cursor, where it is one over rows. */
   #cursor: SpanCursor<R> | undefined;
+  /** A large record of a batch was kept: those that follow will be too. */
+  #keepsLarge = false;
   /** Records of the batch that were decoded and not given; only without a framer. */
   #values: R[] = NONE;
   /** Offset in the stream where the oldest decoded record began. */
@@ -93,9 +95,17 @@ export class RecordReader<R, W> {
     if (this.#failed) throw this.#failure;
   }
 
-  /** Ends the reading with an error that was met elsewhere. The first one sticks. */
-  fail(error: unknown): void {
-    this.#fail(error);
+  /** Ends the reading with an error. @returns the first one, which sticks. */
+  fail(error: unknown): unknown {
+    if (!this.#failed) {
+      this.#failed = true;
+      this.#failure = error;
+      this.#dropSpan();
+      if (error instanceof LimitError && channels.limit.hasSubscribers) {
+        channels.limit.publish({ stream: this.#stream, error });
+      }
+    }
+    return this.#failure;
   }
 
   /** True when a record can be given without looking at the input. */
@@ -113,6 +123,7 @@ export class RecordReader<R, W> {
     if (this.#values.length > 0) return this.#values.shift()!;
     const framing = this.#codec.framing;
     if (framing === undefined) return this.#decode(ended);
+    this.#input.handsOn = false;
     if (!this.#lookAhead(framing, ended, this.#ahead)) return ended ? EOF : NOT_READY;
     return this.#takeRow(framing);
   }
@@ -130,6 +141,8 @@ export class RecordReader<R, W> {
     if (this.#batch !== undefined) this.settle('all');
     const framing = this.#codec.framing;
     if (framing !== undefined && this.#values.length === 0) {
+      // A cursor copies where it has to. A codec without a framer may give out what it sees.
+      this.#input.handsOn = !this.#keepsLarge;
       if (!this.#lookAhead(framing, ended, BATCH_ROWS)) return ended ? EOF : NOT_READY;
       const batch = new SpanBatch(framing, this.#span!);
       this.#batch = batch;
@@ -159,7 +172,7 @@ export class RecordReader<R, W> {
     try {
       rows = frameFront(this.#input, framing, table, this.#exact ? 1 : most, ended);
     } catch (error) {
-      throw this.#fail(error);
+      throw this.fail(error);
     } finally {
       if (rows === 0) returnTable(table);
     }
@@ -184,7 +197,6 @@ export class RecordReader<R, W> {
     const input = this.#input;
     const { bytes, start } = input.front()!;
     const row = base / ROW_WORDS;
-    const memory = memoryOf(input);
     input.pin();
     return {
       bytes,
@@ -195,7 +207,8 @@ export class RecordReader<R, W> {
       rows: row + rows,
       row,
       position: start,
-      memory,
+      memory: memoryOf(input),
+      taken: false,
       leased,
       texts: undefined,
       slabs: undefined,
@@ -213,7 +226,7 @@ export class RecordReader<R, W> {
     try {
       record = this.#makeRecord(framing, span);
     } catch (error) {
-      throw this.#fail(error);
+      throw this.fail(error);
     }
     this.#consumeThrough(span, span.row);
     this.#finishIfRead(span);
@@ -275,7 +288,7 @@ export class RecordReader<R, W> {
     if (batch === undefined) return;
     this.#batch = undefined;
     // What is kept after all had better be gathered in memory that can be.
-    if (this.#cursor?.taken) this.#input.handsOn = false;
+    if (this.#span?.taken) this.#keepsLarge = true;
     this.#cursor = undefined;
     // Answers may lie in the records' own memory, which goes back with them: a handler may switch or close in between.
     this.#output.keepLent();
@@ -284,7 +297,7 @@ export class RecordReader<R, W> {
     if (this.#span !== undefined && !this.#isCurrent(this.#span)) this.#dropSpan();
     if (batch instanceof ValueBatch) this.#values = this.#values.slice(count);
     else if (count > 0 && this.#span !== undefined) this.#consumeThrough(this.#span, this.#span.row + count - 1);
-    if (batch.fault !== undefined) this.#fail(batch.fault);
+    if (batch.fault !== undefined) this.fail(batch.fault);
     if (this.#span !== undefined) this.#finishIfRead(this.#span);
   }
 
@@ -348,7 +361,7 @@ export class RecordReader<R, W> {
         if (switched && this.#codec.framing !== undefined) return this.next(ended);
       }
     } catch (error) {
-      throw this.#fail(error);
+      throw this.fail(error);
     }
   }
 
@@ -380,17 +393,5 @@ export class RecordReader<R, W> {
     if (input.length === 0) return EOF;
     const message = `the stream ended inside a record, after ${input.length} of its bytes`;
     throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: this.#codec.name, offset, message });
-  }
-
-  #fail(error: unknown): unknown {
-    if (!this.#failed) {
-      this.#failed = true;
-      this.#failure = error;
-      this.#dropSpan();
-      if (error instanceof LimitError && channels.limit.hasSubscribers) {
-        channels.limit.publish({ stream: this.#stream, error });
-      }
-    }
-    return this.#failure;
   }
 }

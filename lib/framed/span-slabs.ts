@@ -56,6 +56,7 @@ export class SpanSlabs {
       else this.#slab = undefined;
       const slab = this.#slab;
       if (slab === undefined) {
+        if (to - from >= VIEW_FROM) this.#span.taken = true;
         records[row - first] = ownedBytes(bytes, from, to, memory);
         row++;
         words += ROW_WORDS;

@@ -23,6 +23,8 @@ export interface Span {
   position: number;
   /** What may be done with the bytes. */
   readonly memory: Memory;
+  /** Somebody keeps a large record: it was given out as memory of its own, or its memory with it. */
+  taken: boolean;
   /** Whether `table` goes back to the spare ones. */
   readonly leased: boolean;
   /** The rows' text, once one of them was asked for. */

@@ -1,10 +1,10 @@
 /**
- * What the large records of a push lie in: memory that is used again when a record was handed on, so nothing that somebody
- * still reads may lie in it. And what stops a push in the middle of a batch.
+ * What the large records of a push and of batches lie in: memory that is used again when a record was handed on, so nothing
+ * that somebody still reads may lie in it. And what stops a push in the middle of a batch.
  */
 import assert from 'node:assert/strict';
 import { Readable, Writable } from 'node:stream';
-import { framed, lengthPrefixed, lines } from 'miniproto';
+import { type Batch, EOF, framed, lengthPrefixed, lines } from 'miniproto';
 
 const KIB = 1024;
 const RECORD = 256 * KIB;
@@ -106,6 +106,54 @@ describe('the large records of a push', () => {
     });
     while (kept.length < COUNT / 2) await new Promise((resolve) => setImmediate(resolve));
     for (const [index, record] of kept.entries()) assert.equal(record[RECORD], COUNT / 2 + index + 1);
+  });
+});
+
+describe('the large records of batches', () => {
+  it('lie in the same memory one after the other, and once one was kept in memory of their own', async () => {
+    const memories: ArrayBufferLike[] = [];
+    let kept: Buffer | undefined;
+    for await (const batch of open().batches()) {
+      for (const record of batch) {
+        memories.push(record.borrow().buffer);
+        if (memories.length === COUNT / 2) kept = record.value();
+      }
+    }
+    assert.equal(memories.length, COUNT);
+    assert.equal(new Set(memories.slice(0, COUNT / 2)).size, 1);
+    assert.equal(new Set(memories.slice(COUNT / 2 - 1)).size, COUNT / 2 + 1);
+    assert.deepEqual(kept, Buffer.alloc(RECORD, COUNT / 2));
+  });
+
+  const ways: Record<string, (batch: Batch<Buffer>, index: number) => Buffer[]> = {
+    'values()': (batch) => batch.values(),
+    'value() and bytes()': (batch, index) =>
+      Array.from(batch, (record) => (index % 2 === 0 ? record.value() : record.bytes())),
+  };
+  for (const [way, take] of Object.entries(ways)) {
+    it(`keep what ${way} gave, also between single reads`, async () => {
+      const stream = open();
+      const given: Buffer[] = [];
+      for (let single = await stream.read(); single !== EOF; single = await stream.read()) {
+        given.push(single);
+        for await (const batch of stream.batches()) {
+          given.push(...take(batch, given.length));
+          break;
+        }
+      }
+      assert.equal(given.length, COUNT);
+      for (const [index, record] of given.entries()) assert.deepEqual(record, Buffer.alloc(RECORD, index + 1));
+    });
+  }
+
+  it('arrive as they were where a Node stream reads their echo late', async () => {
+    const { sink, written } = lateSink(8);
+    const stream = open(sink);
+    for await (const batch of stream.batches()) {
+      for (const record of batch) if (stream.tryWrite(record) !== true) await stream.write(record);
+    }
+    await stream.flush();
+    assert.deepEqual(Buffer.concat(written), wire());
   });
 });
 
