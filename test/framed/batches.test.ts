@@ -166,6 +166,25 @@ describe('Batch', () => {
     }
   });
 
+  it('a small record that is kept keeps no more than a slab, whichever way it was taken', async () => {
+    const most = Math.max(8192, Buffer.poolSize);
+    const chunk = Buffer.alloc(64 * 1024, Buffer.concat([Buffer.of(0, 0, 0, 60), Buffer.alloc(60, 'x')]));
+    const ways: ((stream: FramedStream<Buffer, unknown>) => Buffer[])[] = [
+      (stream) => batchOf(stream).values(),
+      (stream) => Array.from(batchOf(stream), (record) => record.value()),
+      (stream) => Array.from(batchOf(stream), (record) => record.bytes()),
+      (stream) => Array.from({ length: 1024 }, () => stream.tryRead() as Buffer),
+    ];
+    for (const take of ways) {
+      const stream = framed(Readable.from([chunk], { objectMode: false }), lengthPrefixed());
+      await stream.ready('read');
+      const records = take(stream);
+      assert.equal(records.length, 1024);
+      assert.ok(records.every((record) => record.length === 60 && record[59] === 0x78));
+      assert.ok(records.every(({ buffer }) => buffer !== chunk.buffer && buffer.byteLength <= most));
+    }
+  });
+
   it('a cursor out of its batch throws from every field, also where the record was empty', () => {
     for (const text of ['a\n', '\n']) {
       const { stream } = fed(lines({ encoding: 'buffer' }), text);
