@@ -63,6 +63,8 @@ export class InputBuffer {
   #deferred: (() => void)[] | undefined;
   /** Chunks are not kept where they are, see `copyChunks`. */
   #copies = false;
+  /** Offset in the stream up to which somebody may hold a view, see `peek`. */
+  #shownTo = 0;
 
   /** Bytes at the front that the codec in charge has examined without finding an end. Consuming sets it to 0. */
   searched = 0;
@@ -123,6 +125,7 @@ export class InputBuffer {
     checkInteger('from', from, 0, to);
     if (to === 0) return EMPTY;
     const head = this.#gathered(to);
+    this.#shownTo = Math.max(this.#shownTo, this.#offset + to);
     return head.bytes.subarray(head.start + from, head.start + to);
   }
 
@@ -232,6 +235,35 @@ export class InputBuffer {
     const own = this.#copies && recycle === undefined;
     const bytes = own ? Buffer.from(asBuffer(chunk)) : asBuffer(chunk);
     this.#push({ bytes, start: 0, end: size, mirrored: 0, own, recycle, next: undefined });
+  }
+
+  /**
+   * Adds page[start, end), as `append` does. A rest that fits in front of it moves there, so that the record it begins lies
+   * in one piece and is framed with those behind it. Internal.
+   * Pre: start < end; the bytes before `start` are free.
+   */
+  appendPage(page: Buffer, start: number, end: number, recycle: () => void): void {
+    const size = end - start;
+    const rest = this.#head;
+    // No byte moves more often than another one comes.
+    if (size < COALESCE_BELOW || this.#length > Math.min(start, size) || !this.#mayMove(rest)) {
+      this.append(page.subarray(start, end), recycle);
+      return;
+    }
+    const from = start - this.#length;
+    if (rest !== undefined) {
+      rest.bytes.copy(page, from, rest.start, rest.end);
+      countCopy(this.#length);
+      this.#recycle(rest);
+    }
+    this.#length += size;
+    this.#head = { bytes: page, start: from, end, mirrored: 0, own: false, recycle, next: undefined };
+    this.#tail = this.#head;
+  }
+
+  /** True where all that is here may be put elsewhere. */
+  #mayMove(head: Segment | undefined): boolean {
+    return head === undefined || (head.next === undefined && !this.#pinned && this.#shownTo <= this.#offset);
   }
 
   /**

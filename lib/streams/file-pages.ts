@@ -15,6 +15,8 @@ import { FILE_CANNOT_TRY } from '../native-interface.js';
 /** Bytes of a page: a read's fixed cost is small, and page, table and text stay in the second-level cache. */
 export const FILE_PAGE_SIZE = 64 * 1024;
 const PAGE_COUNT = 2;
+/** Bytes of room in front of a page, for the record that the page before it has begun; less where pages are small. */
+const ROOM = 4096;
 /** Pages read without waiting before others get their turn: a megabyte, a fraction of a millisecond. */
 const PAGES_AT_ONCE = 16;
 
@@ -44,6 +46,8 @@ export interface FileReader {
 export class FilePages {
   readonly #part: FilePart;
   readonly #reader: FileReader;
+  /** Where in a page's memory the page begins. */
+  readonly #room: number;
   #free: Buffer[] = [];
   /** A page that the thread pool has read and that waits for the reader, and its size. */
   #full: Buffer | undefined;
@@ -66,6 +70,7 @@ export class FilePages {
   constructor(part: FilePart, reader: FileReader) {
     this.#part = part;
     this.#reader = reader;
+    this.#room = Math.min(ROOM, part.pageSize >> 4);
     this.#position = part.position;
     this.#left = Math.max(0, part.length);
   }
@@ -108,7 +113,7 @@ export class FilePages {
 
   #take(page: Buffer, size: number): void {
     if (size > 0) {
-      this.#part.input.append(page.subarray(0, size), () => this.#recycle(page));
+      this.#part.input.appendPage(page, this.#room, this.#room + size, () => this.#recycle(page));
       return;
     }
     this.#stopped = true;
@@ -124,7 +129,8 @@ export class FilePages {
     }
     if (!this.#cannotTry) {
       const page = this.#page();
-      const count = native().tryReadFile(this.#part.descriptor, page, 0, this.#size(), this.#position ?? -1);
+      const from = this.#room;
+      const count = native().tryReadFile(this.#part.descriptor, page, from, from + this.#size(), this.#position ?? -1);
       if (count >= 0) {
         this.#atOnce++;
         this.#advance(count);
@@ -150,7 +156,7 @@ export class FilePages {
   }
 
   #page(): Buffer {
-    return this.#free.pop() ?? allocatePage(this.#part.pageSize);
+    return this.#free.pop() ?? allocatePage(this.#room + this.#part.pageSize);
   }
 
   #size(): number {
@@ -172,16 +178,20 @@ export class FilePages {
     if (this.#reading || this.#full !== undefined || this.#stopped) return;
     const page = this.#page();
     this.#reading = true;
-    readFile(this.#part.descriptor, page, 0, this.#size(), this.#position ?? null, (error, count) => {
+    readFile(this.#part.descriptor, page, this.#room, this.#size(), this.#position ?? null, (error, count) => {
       this.#reading = false;
       this.#atOnce = 0;
       if (error === null) this.#advance(count);
-      if (this.#stopped) return this.#idle(error === null && count > 0 ? page.subarray(0, count) : undefined);
+      if (this.#stopped) return this.#idle(error === null && count > 0 ? this.#read(page, count) : undefined);
       if (error !== null) return this.#fail(error);
       this.#full = page;
       this.#fullSize = count;
       this.#reader.wake();
     });
+  }
+
+  #read(page: Buffer, size: number): Buffer {
+    return page.subarray(this.#room, this.#room + size);
   }
 
   #idle(bytes: Buffer | undefined): void {

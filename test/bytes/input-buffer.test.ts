@@ -14,6 +14,10 @@ import { type Random, seeded } from '../support/random.js';
 /** Chunk sizes on both sides of where chunks are copied together, and of the pages they are copied to. */
 const SIZES = [0, 1, 2, 5, 64, 511, 512, 513, 4095, 4096, 4097, 9000];
 
+const KINDS = ['kept', 'recycled', 'page'] as const;
+/** Bytes that a page has in front of it. */
+const ROOM = 1000;
+
 class Model {
   readonly buffer = new InputBuffer();
   /** Everything that was appended. */
@@ -26,15 +30,19 @@ class Model {
     return Uint8Array.from(this.bytes.slice(this.consumed));
   }
 
-  append(chunk: Uint8Array, kind: 'kept' | 'recycled'): void {
+  append(chunk: Uint8Array, kind: 'kept' | 'recycled' | 'page'): void {
     this.bytes.push(...chunk);
     if (kind === 'kept') return this.buffer.append(chunk);
     const entry = { end: this.bytes.length, recycled: 0 };
     this.chunks.push(entry);
-    this.buffer.append(chunk, () => {
+    const page = Buffer.concat([Buffer.alloc(kind === 'page' ? ROOM : 0), chunk]);
+    const recycle = () => {
       entry.recycled++;
-      chunk.fill(0xee);
-    });
+      page.fill(0xee);
+    };
+    if (kind === 'recycled' || chunk.length === 0)
+      this.buffer.append(page.subarray(page.length - chunk.length), recycle);
+    else this.buffer.appendPage(page, ROOM, page.length, recycle);
   }
 
   consume(count: number): void {
@@ -61,7 +69,7 @@ function randomStep(random: Random, model: Model): void {
   switch (random.below(8)) {
     case 0:
     case 1:
-      return model.append(random.bytes(random.pick(SIZES), Uint8Array.of(1, 2, 3)), random.pick(['kept', 'recycled']));
+      return model.append(random.bytes(random.pick(SIZES), Uint8Array.of(1, 2, 3)), random.pick(KINDS));
     case 2:
       return model.consume(random.below(size + 1));
     case 3: {
@@ -117,7 +125,9 @@ describe('InputBuffer', () => {
   seeded('gathers records over seams while it is consumed, byte for byte', (random) => {
     for (let round = 0; round < 200; round++) {
       const model = new Model();
-      for (let i = random.between(1, 8); i > 0; i--) model.append(random.bytes(random.pick(SIZES)), 'recycled');
+      for (let i = random.between(1, 8); i > 0; i--) {
+        model.append(random.bytes(random.pick(SIZES)), random.pick(['recycled', 'page']));
+      }
       while (model.buffer.length > 0) {
         const count = random.between(1, Math.min(model.buffer.length, 6000));
         model.buffer.gather(count);
@@ -142,6 +152,47 @@ describe('InputBuffer', () => {
     assert.equal(buffer.length, 4999);
     buffer.consume(4999);
     assert.equal(buffer.front(), undefined);
+  });
+
+  describe('appendPage', () => {
+    const page = (letter: string) => Buffer.alloc(ROOM + 5000, letter);
+
+    /** A buffer with `rest` bytes of a page, and one that has learned which pages came back. */
+    function bufferWith(rest: number): { buffer: InputBuffer; back: string[]; append: (letter: string) => void } {
+      const [buffer, back] = [new InputBuffer(), [] as string[]];
+      const append = (letter: string) => buffer.appendPage(page(letter), ROOM, ROOM + 5000, () => back.push(letter));
+      append('a');
+      buffer.consume(5000 - rest);
+      return { buffer, back, append };
+    }
+
+    it('moves the rest in front of the page, and gives back where it lay', () => {
+      const { buffer, back, append } = bufferWith(ROOM);
+      buffer.searched = ROOM;
+      append('b');
+      assert.deepEqual(back, ['a']);
+      assert.equal(buffer.frontLength, ROOM + 5000);
+      assert.deepEqual([buffer.offset, buffer.searched], [5000 - ROOM, ROOM]);
+      assert.equal(buffer.peek(ROOM + 5000).toString(), 'a'.repeat(ROOM) + 'b'.repeat(5000));
+    });
+
+    it('leaves the rest where it is when it does not fit, or somebody looks at it', () => {
+      const long = bufferWith(ROOM + 1);
+      const pinned = bufferWith(ROOM);
+      pinned.buffer.pin();
+      const shown = bufferWith(ROOM);
+      shown.buffer.peek(2);
+      shown.buffer.consume(1);
+      for (const { buffer, back, append } of [long, pinned, shown]) {
+        const { frontLength } = buffer;
+        append('b');
+        assert.deepEqual(back, []);
+        assert.equal(buffer.frontLength, frontLength);
+      }
+      shown.buffer.consume(5000);
+      shown.append('c');
+      assert.deepEqual(shown.back, ['a', 'b']);
+    });
   });
 
   it('finds a sequence that lies over three chunks', () => {
