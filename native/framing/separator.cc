@@ -37,7 +37,9 @@ struct SeparatorFramer::Run {
   size_t skipped;
   FrameFault fault;
   uint64_t detail;
-  /** The line kernel has seen all of [from, start), and seen no byte over 0x7f. */
+  /** What the line kernel has not seen of [from, start) lies before it: places that an earlier call has searched. */
+  size_t seenFrom;
+  /** The line kernel has seen all of [seenFrom, start), and seen no byte over 0x7f. */
   bool kernelAscii;
 
   const uint8_t* bytes() const { return call.bytes; }
@@ -95,7 +97,8 @@ size_t SeparatorFramer::frame(const FrameCall& call) const noexcept {
           0,
           FrameFault::kNone,
           0,
-          position == call.from};
+          position,
+          true};
   for (;;) {
     if (run.rows == run.maxRows) break;
     if (hasKernel_ && run.overflow == kOverflowNone) {
@@ -238,8 +241,8 @@ bool SeparatorFramer::findStrict(Run& run, SeparatorMatch& match) const noexcept
 
 /** Exact for [from, start). The kernel's own verdict covers more than that, so its "no" is looked at again. */
 bool SeparatorFramer::verdict(const Run& run) noexcept {
-  if (run.start == run.call.from || run.kernelAscii) return true;
-  return isAscii(run.bytes() + run.call.from, run.start - run.call.from);
+  const size_t unseenTo = run.kernelAscii ? std::min(run.seenFrom, run.start) : run.start;
+  return isAscii(run.bytes() + run.call.from, unseenTo - run.call.from);
 }
 
 }  // namespace miniproto
