@@ -76,16 +76,31 @@ export class ServerConnections {
   }
 
   #handle(connection: WebSocketConnection, request: WebSocketRequest): void {
-    const failed = (error: unknown) => {
-      void connection.close(CLOSE_INTERNAL_ERROR);
-      this.#report(error, request);
-    };
+    // A head is larger than its connection: it is kept for as long only where somebody will be told of it.
+    const asked = this.options.onError === undefined ? undefined : request;
     try {
       const answer = this.#onConnection(connection, request) as { then?: unknown } | undefined;
-      if (typeof answer?.then === 'function') answer.then(() => connection.close(CLOSE_NORMAL), failed);
+      if (typeof answer?.then === 'function') this.#closeAfter(answer as PromiseLike<unknown>, connection, asked);
     } catch (error) {
-      failed(error);
+      this.#failed(error, connection, asked);
     }
+  }
+
+  /** Apart from `#handle`, whose variables would live as long. */
+  #closeAfter(
+    handled: PromiseLike<unknown>,
+    connection: WebSocketConnection,
+    asked: WebSocketRequest | undefined,
+  ): void {
+    handled.then(
+      () => connection.close(CLOSE_NORMAL),
+      (error: unknown) => this.#failed(error, connection, asked),
+    );
+  }
+
+  #failed(error: unknown, connection: WebSocketConnection, request: WebSocketRequest | undefined): void {
+    void connection.close(CLOSE_INTERNAL_ERROR);
+    this.#report(error, request);
   }
 
   #report(error: unknown, request: WebSocketRequest | undefined): void {
