@@ -50,6 +50,12 @@ export function webSocketFramer(framing: WebSocketFraming): Framer {
   return kept.get(key) ?? keepFramer(key, native().createWebSocketFramer(framing), { kind: 'websocket', framing });
 }
 
+/** What a framer of `webSocketFramer` was made of: one object for all that have the framer. */
+export function webSocketFramingOf(framer: Framer): WebSocketFraming {
+  const made = settings.get(framer) as FramerSettings & { readonly kind: 'websocket' };
+  return made.framing;
+}
+
 function keepFramer(key: string, framer: Framer, made: FramerSettings): Framer {
   settings.set(framer, made);
   if (kept.size >= MOST_KEPT) kept.clear();

@@ -46,7 +46,6 @@ export interface ConnectionObserver {
 }
 
 export abstract class ConnectionLife implements InboundHost {
-  readonly stream: ByteStream;
   readonly role: WebSocketRole;
   /** The subprotocol that was agreed on; '' for none. */
   readonly protocol: string;
@@ -55,11 +54,9 @@ export abstract class ConnectionLife implements InboundHost {
   protected readonly options: CheckedOptions;
   /** Internal. */
   readonly channel: Channel;
-  protected readonly source: FrameSource;
   protected readonly inbound: Inbound;
   /** Internal. */
   readonly outbound: Outbound;
-  protected readonly deflater: Compressor | undefined;
   #state: 'open' | 'closing' | 'closed' = 'open';
   /** The peer's close frame. */
   protected received: { readonly code: number; readonly reason: string } | undefined;
@@ -67,46 +64,54 @@ export abstract class ConnectionLife implements InboundHost {
   protected failure: Error | undefined;
   protected info: CloseInfo | undefined;
   #finishing = false;
-  #closedPromise: Promise<CloseInfo> | undefined;
-  #resolveClosed: ((info: CloseInfo) => void) | undefined;
+  /** Who waits for the end, once somebody does. */
+  #closed: { readonly promise: Promise<CloseInfo>; readonly resolve: (info: CloseInfo) => void } | undefined;
   /** Until the connection is destroyed although the peer has not closed. */
   #closeTimer: NodeJS.Timeout | undefined;
   #observer: ConnectionObserver | undefined;
   #heartbeat: Heartbeat | undefined;
-  #trips: Trip[] | undefined;
-  #tripBegan = 0;
+  #trips: RoundTrips | undefined;
   #closeListeners: ((connection: this) => void)[] | undefined;
-  /** The promise of `onMessage`. */
-  protected handling: { resolve(info: CloseInfo): void; reject(error: unknown): void } | undefined;
+  /** Settles the promise of `onMessage`. Rejecting it goes by a rejected one: one function is kept, and not two. */
+  protected settleHandling: ((end: CloseInfo | Promise<never>) => void) | undefined;
 
   /** Begins on an established stream. Internal: `acceptWebSocket`, `listenWebSocket` and `connectWebSocket` make it. */
   constructor(established: Established, options?: WebSocketOptions) {
     const { stream, role, protocol, extensions, deflate } = established;
     this.options = checkWebSocketOptions(options);
     const { maxMessageLength, checkUtf8, writeHighWaterMark, writeLowWaterMark } = this.options;
-    this.stream = stream;
     this.role = role;
     this.protocol = protocol;
     this.extensions = extensions;
     this.channel = new Channel(stream, writeHighWaterMark, writeLowWaterMark);
-    this.deflater = deflate === undefined ? undefined : new MessageDeflate(deflate);
     const compression = deflate !== undefined;
     const largest = compression ? mostCompressed(maxMessageLength) : maxMessageLength;
-    this.source = new FrameSource(stream, {
+    const source = new FrameSource(stream, {
       role,
       maxLength: Math.min(LARGEST_MAX_LENGTH, largest),
       compression,
       utf8: checkUtf8,
     });
-    this.inbound = new Inbound(this.source, this.channel, this, this.options.readHighWaterMark);
+    this.inbound = new Inbound(source, this.channel, this, this.options.readHighWaterMark);
     this.outbound = new Outbound(this.channel, {
       keys: role === 'client' ? this.options.maskKeys : undefined,
-      deflate: this.deflater,
-      threshold: this.deflater?.threshold ?? 0,
+      deflate: deflate === undefined ? undefined : new MessageDeflate(deflate),
     });
     this.#heartbeat = Heartbeat.of(this, this.options);
     // Not within the constructor: whoever made the connection has not got it yet.
     process.nextTick(beginLater, this.inbound);
+  }
+
+  get stream(): ByteStream {
+    return this.channel.stream;
+  }
+
+  protected get source(): FrameSource {
+    return this.inbound.source;
+  }
+
+  protected get deflater(): Compressor | undefined {
+    return this.outbound.deflater;
   }
 
   get state(): 'open' | 'closing' | 'closed' {
@@ -129,10 +134,10 @@ export abstract class ConnectionLife implements InboundHost {
   }
 
   #tripEnded(): void {
-    const ms = performance.now() - this.#tripBegan;
-    const trips = this.#trips!;
+    const { begunAt, waiting } = this.#trips!;
+    const ms = performance.now() - begunAt;
     this.#trips = undefined;
-    for (const trip of trips) trip.resolve(ms);
+    for (const trip of waiting) trip.resolve(ms);
   }
 
   #closeReceived(bytes: Buffer, from: number, to: number): void {
@@ -166,11 +171,10 @@ export abstract class ConnectionLife implements InboundHost {
     if (this.#state !== 'open') return Promise.reject(this.#endedError());
     return new Promise((resolve, reject) => {
       if (this.#trips === undefined) {
-        this.#trips = [];
-        this.#tripBegan = performance.now();
+        this.#trips = { begunAt: performance.now(), waiting: [] };
         this.ping(ROUND_TRIP);
       }
-      this.#trips.push({ resolve, reject });
+      this.#trips.waiting.push({ resolve, reject });
     });
   }
 
@@ -183,10 +187,8 @@ export abstract class ConnectionLife implements InboundHost {
   /** How the connection ended, once it has. Never rejects. */
   get closed(): Promise<CloseInfo> {
     if (this.info !== undefined) return Promise.resolve(this.info);
-    this.#closedPromise ??= new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-    });
-    return this.#closedPromise;
+    this.#closed ??= waitForClose();
+    return this.#closed.promise;
   }
 
   /**
@@ -251,12 +253,12 @@ export abstract class ConnectionLife implements InboundHost {
     this.outbound.stop();
     const error = this.failure;
     this.info = error === undefined ? { code, reason, clean } : { code, reason, clean, error };
-    this.#resolveClosed?.(this.info);
+    this.#closed?.resolve(this.info);
     // Later: what the handler that has ended it throws comes first.
-    if (this.handling !== undefined) process.nextTick(this.handling.resolve, this.info);
+    if (this.settleHandling !== undefined) process.nextTick(this.settleHandling, this.info);
     const trips = this.#trips;
     this.#trips = undefined;
-    if (trips !== undefined) for (const trip of trips) trip.reject(this.#endedError());
+    if (trips !== undefined) for (const trip of trips.waiting) trip.reject(this.#endedError());
     this.#observer?.closed?.(this.info);
     const listeners = this.#closeListeners;
     this.#closeListeners = undefined;
@@ -285,7 +287,7 @@ export abstract class ConnectionLife implements InboundHost {
 
   /** Internal, see InboundHost. */
   handlerFailed(error: unknown): void {
-    this.handling?.reject(error);
+    this.settleHandling?.(Promise.reject(error));
     this.inbound.drop();
     this.#fail(asError(error), CLOSE_INTERNAL_ERROR);
   }
@@ -367,15 +369,24 @@ export abstract class ConnectionLife implements InboundHost {
   }
 }
 
-/** Somebody who waits for a pong. */
-interface Trip {
-  resolve(ms: number): void;
-  reject(error: Error): void;
+/** A ping of `roundTrip`, and those who wait for its pong. */
+interface RoundTrips {
+  /** Of `performance.now`. */
+  readonly begunAt: number;
+  readonly waiting: { resolve(ms: number): void; reject(error: Error): void }[];
 }
 
 const ABNORMAL = { code: CLOSE_ABNORMAL, reason: '' };
 /** What pings of `roundTrip` carry. */
 const ROUND_TRIP = Buffer.from('miniproto:rtt');
+
+function waitForClose(): { promise: Promise<CloseInfo>; resolve: (info: CloseInfo) => void } {
+  let resolve!: (info: CloseInfo) => void;
+  const promise = new Promise<CloseInfo>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
 
 function beginLater(inbound: Inbound): void {
   inbound.start();

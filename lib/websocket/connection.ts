@@ -12,7 +12,7 @@ import type { ReadyOptions } from '../streams/byte-stream.js';
 import { CLOSE_GOING_AWAY } from './close-codes.js';
 import type { CloseInfo } from './close-info.js';
 import { ConnectionLife } from './connection-life.js';
-import type { Inbound } from './inbound.js';
+import type { Inbound, MessageReceiver } from './inbound.js';
 import { MessageBatches } from './message-batches.js';
 import { type MessageCursor, PlacedMessage } from './message-cursor.js';
 import { IncomingPieces, type MessagePieces } from './message-pieces.js';
@@ -25,10 +25,10 @@ export type { ConnectionObserver } from './connection-life.js';
 /** Is given each message, valid during the call. */
 export type MessageHandler = (message: MessageCursor, socket: WebSocketConnection) => void;
 
-export class WebSocketConnection extends ConnectionLife implements AsyncDisposable {
-  #waitsForMessage = false;
-  /** Somebody reads messages in pieces. */
-  #inPieces = false;
+export class WebSocketConnection extends ConnectionLife implements MessageReceiver, AsyncDisposable {
+  /** Who reads: somebody waits for a message, or takes them in pieces. */
+  #reader: 'message' | 'pieces' | undefined;
+  #handler: MessageHandler | undefined;
   /** Messages that `whenFull: 'drop'` has dropped. */
   dropped = 0;
 
@@ -117,17 +117,23 @@ export class WebSocketConnection extends ConnectionLife implements AsyncDisposab
   onMessage(handler: MessageHandler): Promise<CloseInfo> {
     if (typeof handler !== 'function') throw invalidArgType('handler', 'of type function', handler);
     this.#checkFree();
-    this.inbound.deliverTo({ deliver: (message) => handler(message, this) }, { inOrder: false });
+    this.#handler = handler;
+    this.inbound.deliverTo(this, { inOrder: false });
     process.nextTick(beginLater, this.inbound);
-    return new Promise((resolve, reject) => {
-      this.handling = { resolve, reject };
+    return new Promise((resolve) => {
+      this.settleHandling = resolve;
       // Behind what was kept, which is handed out first.
       if (this.info !== undefined) process.nextTick(resolve, this.info);
     });
   }
 
+  /** Internal, see MessageReceiver. */
+  deliver(message: PlacedMessage): void {
+    this.#handler!(message, this);
+  }
+
   #checkFree(): void {
-    if (!this.#waitsForMessage && !this.#inPieces && !this.inbound.delivering) return;
+    if (this.#reader === undefined && !this.inbound.delivering) return;
     throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: 'websocket' });
   }
 
@@ -185,11 +191,11 @@ export class WebSocketConnection extends ConnectionLife implements AsyncDisposab
   }
 
   async #moved(signal: AbortSignal | undefined): Promise<void> {
-    this.#waitsForMessage = true;
+    this.#reader = 'message';
     try {
       await this.inbound.ready(signal);
     } finally {
-      this.#waitsForMessage = false;
+      this.#reader = undefined;
     }
   }
 
@@ -217,7 +223,7 @@ export class WebSocketConnection extends ConnectionLife implements AsyncDisposab
    */
   pieces(): AsyncIterableIterator<MessagePieces> {
     this.#checkFree();
-    this.#inPieces = true;
+    this.#reader = 'pieces';
     return new IncomingPieces({
       source: this.source,
       inbound: this.inbound,
@@ -228,7 +234,7 @@ export class WebSocketConnection extends ConnectionLife implements AsyncDisposab
       inputFailed: (error) => this.inputFailed(error),
       checkEnd: () => this.#checkEnd(),
       over: () => {
-        this.#inPieces = false;
+        this.#reader = undefined;
       },
     });
   }

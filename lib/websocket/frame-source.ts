@@ -8,7 +8,7 @@
  * A run's memory is good until `done`, or, where it was lent, until the turn ends.
  */
 import type { InputBuffer, Segment } from '../bytes/input-buffer.js';
-import { webSocketFramer } from '../codecs/framers.js';
+import { webSocketFramer, webSocketFramingOf } from '../codecs/framers.js';
 import {
   createFrameTable,
   FRAME_ERROR,
@@ -78,8 +78,9 @@ export class FrameSource {
     this.#mostRows = mostRows;
     // What came before, the head of a handshake, is somebody else's.
     this.#examined = stream.input.offset;
-    this.framing = framing;
     this.#framer = webSocketFramer(framing);
+    // Connections share it as they share the framer.
+    this.framing = webSocketFramingOf(this.#framer);
     // A server's framer unmasks in place.
     if (framing.role === 'server' && stream.sharesInput === true) stream.input.copyChunks();
   }

@@ -51,7 +51,8 @@ export interface InboundHost {
 }
 
 export class Inbound implements Watcher {
-  readonly #source: FrameSource;
+  /** Where frames come from; for those who take messages in pieces. */
+  readonly source: FrameSource;
   readonly #channel: Channel;
   readonly #host: InboundHost;
   /** Bytes of frames kept for a reader before reading stops. */
@@ -97,7 +98,7 @@ export class Inbound implements Watcher {
   #inflater: { destroy(): void } | undefined;
 
   constructor(source: FrameSource, channel: Channel, host: InboundHost, mark: number) {
-    this.#source = source;
+    this.source = source;
     this.#channel = channel;
     this.#host = host;
     this.#mark = mark;
@@ -106,7 +107,7 @@ export class Inbound implements Watcher {
   }
 
   get framer(): Framer | undefined {
-    return this.#source.framer;
+    return this.source.framer;
   }
 
   /** Whoever takes messages keeps them: memory of their own is not taken back. See Watcher. */
@@ -206,7 +207,7 @@ export class Inbound implements Watcher {
 
   arrived(table: Int32Array, base: number, rows: number): void {
     if (this.#over) return;
-    this.#run(rows < 0 || table.length === 0 ? undefined : this.#source.adopt(table, base, rows), true);
+    this.#run(rows < 0 || table.length === 0 ? undefined : this.source.adopt(table, base, rows), true);
   }
 
   #run(first: FrameRun | undefined, inTurn: boolean): void {
@@ -255,7 +256,7 @@ export class Inbound implements Watcher {
           return false;
         }
         if (runs >= RUNS_PER_TURN || this.#givesTime()) return true;
-        const answer = this.#source.tryNext();
+        const answer = this.source.tryNext();
         if (!isRun(answer)) {
           if (answer === EOF && !this.#over) this.#host.inputEnded();
           return false;
@@ -274,7 +275,7 @@ export class Inbound implements Watcher {
       if (run.row < run.rows && !this.#over) this.#keep(run);
     } finally {
       this.#channel.returnLent();
-      this.#source.done(run);
+      this.source.done(run);
     }
   }
 
@@ -441,14 +442,15 @@ export class Inbound implements Watcher {
       stream.watch(this);
     } else if (!this.#watching) {
       this.#watching = true;
-      stream.ready('read').then(this.#moved, this.#moved);
+      const moved = () => this.#moved();
+      stream.ready('read').then(moved, moved);
     }
   }
 
-  readonly #moved = (): void => {
+  #moved(): void {
     this.#watching = false;
     this.start();
-  };
+  }
 
   #unwatch(): void {
     const { stream } = this.#channel;
@@ -492,7 +494,7 @@ export class Inbound implements Watcher {
       }
       if (!this.#over) this.#keep(run);
     }
-    this.#source.done(run);
+    this.source.done(run);
   }
 
   /** Nothing is handed out any more. */

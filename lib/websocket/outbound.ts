@@ -42,15 +42,13 @@ export type FullPolicy = 'wait' | 'drop' | 'close';
 export interface OutboundOptions {
   readonly keys: MaskKeySource | undefined;
   readonly deflate: Compressor | undefined;
-  /** Bytes from which messages are deflated. */
-  readonly threshold: number;
 }
 
 export class Outbound {
   readonly #channel: Channel;
   readonly #frames: FrameWriter;
-  readonly #deflate: Compressor | undefined;
-  readonly #threshold: number;
+  /** What messages are deflated with, and inflated, where that was agreed on. */
+  readonly deflater: Compressor | undefined;
   /** The last pong that found the queue over its mark. */
   #latePong: Buffer | undefined;
   /** A close frame has been queued: nothing may follow it. RFC 6455 §5.5.1. Or the peer is gone. */
@@ -70,11 +68,10 @@ export class Outbound {
     return this.#channel.stream.freesWritten === true ? 4 * BY_REFERENCE_FROM : BY_REFERENCE_FROM;
   }
 
-  constructor(channel: Channel, { keys, deflate, threshold }: OutboundOptions) {
+  constructor(channel: Channel, { keys, deflate }: OutboundOptions) {
     this.#channel = channel;
     this.#frames = new FrameWriter(channel.output, keys, channel);
-    this.#deflate = deflate;
-    this.#threshold = threshold;
+    this.deflater = deflate;
   }
 
   /** Nothing can be sent any more. */
@@ -120,7 +117,7 @@ export class Outbound {
   #encode(data: MessageData, options: SendOptions | undefined): void {
     if (typeof data === 'string') {
       const first = FIN | (options?.type === 'binary' ? OP_BINARY : OP_TEXT);
-      if (this.#deflate === undefined || !this.#compresses(3 * data.length, options)) {
+      if (this.deflater === undefined || !this.#compresses(3 * data.length, options)) {
         this.#frames.writeText(first, data);
         return;
       }
@@ -151,11 +148,11 @@ export class Outbound {
   }
 
   #frameOf(message: PreparedMessage): Buffer {
-    if (this.#deflate === undefined) return message.frame;
-    const deflated = message.deflatedFor(this.#deflate, this.#threshold);
+    if (this.deflater === undefined) return message.frame;
+    const deflated = message.deflatedFor(this.deflater, this.deflater.threshold);
     if (deflated === undefined) return message.frame;
     // What was deflated without us is in the peer's window and not in ours.
-    this.#deflate.forget();
+    this.deflater.forget();
     return deflated;
   }
 
@@ -180,8 +177,8 @@ export class Outbound {
   }
 
   #compresses(length: number, options: SendOptions | undefined): boolean {
-    if (this.#deflate === undefined) return false;
-    return length >= this.#threshold && (options?.compress ?? true);
+    if (this.deflater === undefined) return false;
+    return length >= this.deflater.threshold && (options?.compress ?? true);
   }
 
   #writeBytes(
@@ -193,7 +190,7 @@ export class Outbound {
     options: SendOptions | undefined,
   ): void {
     if (this.#compresses(to - from, options)) {
-      const deflated = this.#deflate!.deflate(bytes, from, to);
+      const deflated = this.deflater!.deflate(bytes, from, to);
       this.#frames.write(first | RSV1, deflated, 0, deflated.length, UNSTABLE);
     } else this.#frames.write(first, bytes, from, to, stable ? STABLE : UNSTABLE);
   }
@@ -229,8 +226,8 @@ export class Outbound {
     if (this.#closed || channel.failed || channel.ended) return false;
     const isFirst = !this.#inPieces;
     const isLast = options.final;
-    if (isFirst && this.#deflate !== undefined && (options.compress ?? true)) {
-      this.#deflating = this.#deflate.beginDeflate();
+    if (isFirst && this.deflater !== undefined && (options.compress ?? true)) {
+      this.#deflating = this.deflater.beginDeflate();
     }
     const compressed = this.#deflating !== undefined;
     const piece = this.#deflating?.write(bytes, 0, bytes.length, { final: isLast, flush: true }) ?? bytes;
