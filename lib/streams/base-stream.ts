@@ -27,8 +27,9 @@ export interface StreamOptions {
 export abstract class BaseStream implements ByteStream {
   readonly input = new InputBuffer();
   protected readonly readHighWaterMark: number;
-  #readers = new Waiters();
-  #writers = new Waiters();
+  /** Made for the first who waits, and gone with the last: idle connections are many. */
+  #readers: Waiters | undefined;
+  #writers: Waiters | undefined;
   /** The first error; it sticks. */
   #error: MiniprotoError | undefined;
   /** The first error of the output alone: reading goes on. */
@@ -157,10 +158,16 @@ export abstract class BaseStream implements ByteStream {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (direction === 'write') {
       if (this.#outputFailure !== undefined) return Promise.reject(this.#outputFailure);
-      return this.flushed() && !this.blocked() ? Promise.resolve() : this.#writers.wait(options.signal);
+      return this.flushed() && !this.blocked() ? Promise.resolve() : this.#waitToWrite(options.signal);
     }
     if (this.#inputEnded || this.mayPull()) return Promise.resolve();
+    this.#readers ??= new Waiters();
     return this.#readers.wait(options.signal);
+  }
+
+  #waitToWrite(signal: AbortSignal | undefined): Promise<void> {
+    this.#writers ??= new Waiters();
+    return this.#writers.wait(signal);
   }
 
   end(): Promise<void> {
@@ -231,8 +238,8 @@ export abstract class BaseStream implements ByteStream {
     this.#error ??= reason;
     // A stream that has failed on its own still has a layer below to let go of.
     this.abandon(reason);
-    if (this.#readers.count > 0) this.#readers.fail(reason ?? this.#failure);
-    if (this.#writers.count > 0) this.#writers.fail(reason ?? this.#failure);
+    if (this.awaited) this.#readers!.fail(reason ?? this.#failure);
+    if (this.awaitedWrite) this.#writers!.fail(reason ?? this.#failure);
     this.watcher?.arrived(NO_TABLE, 0, 0);
   }
 
@@ -262,21 +269,25 @@ export abstract class BaseStream implements ByteStream {
 
   /** Wakes those who wait in `ready`, for a stream that tells its watcher itself. */
   protected wakeWaiting(): void {
-    this.#readers.wake();
+    const readers = this.#readers;
+    this.#readers = undefined;
+    readers?.wake();
   }
 
   /** True while somebody waits in `ready('read')`. */
   protected get awaited(): boolean {
-    return this.#readers.count > 0;
+    return this.#readers !== undefined && this.#readers.count > 0;
   }
 
   /** True while somebody waits in `ready('write')`. */
   protected get awaitedWrite(): boolean {
-    return this.#writers.count > 0;
+    return this.#writers !== undefined && this.#writers.count > 0;
   }
 
   protected wakeWriters(): void {
-    this.#writers.wake();
+    const writers = this.#writers;
+    this.#writers = undefined;
+    writers?.wake();
   }
 
   protected inputEnded(): void {
@@ -288,14 +299,14 @@ export abstract class BaseStream implements ByteStream {
   protected fail(error: unknown): void {
     if (this.destroyed) return;
     this.#error = asTransportError(error);
-    this.#writers.fail(this.#error);
+    this.#writers?.fail(this.#error);
     this.wakeReaders();
   }
 
   /** The output failed and the input may go on: a child that closed its stdin still has things to say. */
   protected failOutput(error: unknown): void {
     this.#outputFailure ??= asTransportError(error);
-    this.#writers.fail(this.#outputFailure);
+    this.#writers?.fail(this.#outputFailure);
   }
 }
 
