@@ -87,12 +87,12 @@ export class EncodeTransform<W> extends Transform {
 
   #encode(record: W): void {
     const output = this.#output;
-    output.mark();
+    const { length } = output;
     try {
       if (this.#codec.encode(record, output) !== NEED_READ) return;
       throw new UsageError('ERR_ONE_DIRECTION', { protocol: this.#codec.name });
     } catch (error) {
-      output.rollback();
+      output.rollback(length);
       throw error;
     }
   }

@@ -47,9 +47,6 @@ export class OutputBuffer {
   #first = 0;
   #length = 0;
   #taken = 0;
-  #markPieces = 0;
-  #markEnd = 0;
-  #markLength = 0;
   /** There may be pieces of lent memory. */
   #lent = false;
 
@@ -243,18 +240,17 @@ export class OutputBuffer {
     else this.#pieces.push(piece);
   }
 
-  /** Notes the end of the queue, for `rollback`. One mark at a time. */
-  mark(): void {
-    this.#markPieces = this.#pieces.length;
-    this.#markEnd = this.#markPieces === 0 ? 0 : this.#pieces[this.#markPieces - 1]!.end;
-    this.#markLength = this.#length;
-  }
-
-  /** Takes back what was written since `mark`. Pre: nothing was consumed in between. */
-  rollback(): void {
-    if (this.#pieces !== NO_PIECES) this.#pieces.length = this.#markPieces;
-    if (this.#markPieces > 0) this.#pieces[this.#markPieces - 1]!.end = this.#markEnd;
-    this.#length = this.#markLength;
+  /** Takes back what was written since so many bytes were waiting. Pre: nothing was consumed in between. */
+  rollback(length: number): void {
+    let excess = this.#length - length;
+    this.#length = length;
+    while (excess > 0) {
+      const last = this.#pieces[this.#pieces.length - 1]!;
+      const size = last.end - last.start;
+      if (size > excess) last.end -= excess;
+      else this.#pieces.pop();
+      excess -= size;
+    }
   }
 
   /**

@@ -124,7 +124,7 @@ export class RecordWriter<R, W> implements QueueServer {
   #encode(record: W | RecordCursor<unknown>): true | NeedRead {
     const { codec } = this.#reader;
     const { output } = this.#channel;
-    output.mark();
+    const { length } = output;
     let answer: true | NeedRead = true;
     try {
       if (!isCursor(record)) answer = codec.encode(record as W, output);
@@ -132,7 +132,7 @@ export class RecordWriter<R, W> implements QueueServer {
         record.range((bytes, from, to, stable) => codec.encodeRange!(bytes, from, to, output, { stable }));
       } else answer = codec.encode(record.value() as W, output);
     } catch (error) {
-      output.rollback();
+      output.rollback(length);
       throw error;
     }
     this.#driver.encoded(answer);
@@ -243,7 +243,7 @@ export class RecordWriter<R, W> implements QueueServer {
       if (this.#queue.length > 0 || channel.full) return NOT_READY;
     }
     const { output } = channel;
-    output.mark();
+    const before = output.length;
     try {
       const done = () => {
         this.#parts = undefined;
@@ -251,7 +251,7 @@ export class RecordWriter<R, W> implements QueueServer {
       channel.interrupted = true;
       this.#parts = new RecordParts(pieces.begin(length, output), channel, done);
     } catch (error) {
-      output.rollback();
+      output.rollback(before);
       throw error;
     }
     channel.schedule();

@@ -67,6 +67,8 @@ const TURN_BYTES = 256 * 1024;
 const MOST_PARTS = 64;
 
 const NO_ID = -1;
+/** No bound on what is received. Not Infinity, which costs each connection an object of its own. */
+const ANY = -1;
 /** Errno of Linux, negated: the only system with native sockets so far. */
 const EAGAIN = -11;
 const EBADF = -9;
@@ -80,8 +82,6 @@ export interface SocketStreamOptions extends TimeoutOptions {
 
 /** A native socket. `adopt`, `listen` and `connect` make it. */
 export class SocketStream extends BaseStream implements Connection {
-  readonly native = true;
-  readonly reason: string = 'the socket is native';
   readonly #reactor: Reactor;
   /** Once somebody has asked for them. */
   #addresses: SocketAddresses | undefined;
@@ -94,11 +94,10 @@ export class SocketStream extends BaseStream implements Connection {
   #wants = 0;
   /** Index of the framer that the reactor has for this connection, or -1. */
   #framer = -1;
-  /** Bytes that may still be received in this turn; outside of turns as many as there are. */
-  #mayReceive = Number.POSITIVE_INFINITY;
-  /** Nothing is to be received but what records need. */
-  #wantsExact = false;
-  #exact: ExactReads | undefined;
+  /** Bytes that may still be received in this turn; ANY outside of turns. */
+  #mayReceive = ANY;
+  /** Nothing is to be received but what records need; 'wanted' until there is a connection. */
+  #exact: ExactReads | 'wanted' | undefined;
   /** Small receives still to be made, because what comes is probably the beginning of another large record. */
   #bites = 0;
   /** The system took less than it was given. */
@@ -121,6 +120,14 @@ export class SocketStream extends BaseStream implements Connection {
     super(options.readHighWaterMark === undefined ? {} : { readHighWaterMark: options.readHighWaterMark });
     this.#reactor = reactor;
     this.setTimeouts(options);
+  }
+
+  get native(): boolean {
+    return true;
+  }
+
+  get reason(): string {
+    return 'the socket is native';
   }
 
   /** Internal: whose connection this is. */
@@ -167,9 +174,9 @@ export class SocketStream extends BaseStream implements Connection {
 
   protected pull(wanted: number): void {
     if (this.#id === NO_ID) return;
-    if (this.#exact !== undefined) return void this.#came(this.#exact.receive(), PAGE_BYTES);
+    if (this.#exactly !== undefined) return void this.#came(this.#exactly.receive(), PAGE_BYTES);
     const { input } = this;
-    while (input.length < wanted && this.#mayReceive > 0) {
+    while (input.length < wanted && this.#mayReceive !== 0) {
       const rest = input.needed - input.length;
       if (!(input.length > 0 && rest >= LARGE_REST ? this.#receiveRest(input.needed) : this.#receivePage())) return;
     }
@@ -177,22 +184,25 @@ export class SocketStream extends BaseStream implements Connection {
 
   /** Internal: from now on, or no longer, reads no byte from the system that a record does not need. */
   readExactly(exact: boolean): boolean {
-    this.#exact?.leave();
-    this.#wantsExact = exact;
-    this.#exact = undefined;
+    this.#exactly?.leave();
+    this.#exact = exact ? 'wanted' : undefined;
     this.#beginExact();
     return true;
   }
 
   #beginExact(): void {
-    if (this.#wantsExact && this.#id !== NO_ID) {
+    if (this.#exact === 'wanted' && this.#id !== NO_ID) {
       this.#exact = new ExactReads(this.#reactor.net, this.#id, this.input);
     }
   }
 
+  get #exactly(): ExactReads | undefined {
+    return this.#exact === 'wanted' ? undefined : this.#exact;
+  }
+
   /** Internal: the first `keep` bytes of the input are a record's, and nothing behind them is. */
   settlePeeked(keep: number): void {
-    this.#exact?.settle(keep);
+    this.#exactly?.settle(keep);
   }
 
   /** @returns true when as much came as was asked for: there is probably more. */
@@ -228,7 +238,7 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   #came(count: number, asked: number): boolean {
-    this.#mayReceive -= count;
+    if (this.#mayReceive !== ANY) this.#mayReceive = Math.max(0, this.#mayReceive - count);
     // A stream socket that gives less than it was asked for has no more.
     if (count > 0) return count === asked;
     this.stopped(count);
@@ -291,7 +301,7 @@ export class SocketStream extends BaseStream implements Connection {
     if (this.watcher === undefined || this.ended || this.destroyed || this.#id === NO_ID) return;
     const { input } = this;
     const large =
-      this.#exact !== undefined || this.#bites > 0 || (input.length > 0 && input.needed - input.length >= LARGE_REST);
+      this.#exactly !== undefined || this.#bites > 0 || (input.length > 0 && input.needed - input.length >= LARGE_REST);
     this.want((this.#wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
     // What follows an unfinished record cannot be framed without it.
     const framer = input.length > 0 ? -1 : nativeFramer(this.#reactor.net, this.watcher.framer);
@@ -334,7 +344,7 @@ export class SocketStream extends BaseStream implements Connection {
       this.#wants &= ~WANT_READ;
       this.#mayReceive = TURN_BYTES;
       this.wakeReaders();
-      this.#mayReceive = Number.POSITIVE_INFINITY;
+      this.#mayReceive = ANY;
       this.#watchOn();
     } else if ((flags & EVENT_ENDED) !== 0) {
       this.#wants &= WANT_WRITE;
@@ -355,7 +365,7 @@ export class SocketStream extends BaseStream implements Connection {
       this.wakeWaiting();
       this.watcher?.arrived(table, events[at + E_TABLE]!, framed ? events[at + E_ROWS]! : -1);
     } finally {
-      this.#mayReceive = Number.POSITIVE_INFINITY;
+      this.#mayReceive = ANY;
     }
     if (input.length > 0) {
       if (input.needed - input.length >= LARGE_REST) input.reserve(input.needed, { pooled: this.#handsOn });
@@ -530,7 +540,7 @@ export class SocketStream extends BaseStream implements Connection {
   takeOver(other: SocketStream): Buffer {
     other.hear();
     if (other.#id === NO_ID) throw systemError('take over', EBADF);
-    other.#exact?.leave();
+    other.#exactly?.leave();
     const unread = other.input.take(other.input.length);
     this.#referenced = other.#referenced;
     this.#closeListeners = other.#closeListeners;
@@ -610,7 +620,7 @@ export class SocketStream extends BaseStream implements Connection {
     this.hear();
     this.watcher = watcher;
     if (this.#id === NO_ID) throw systemError('release', EBADF);
-    this.#exact?.leave();
+    this.#exactly?.leave();
     const unread = this.input.take(this.input.length);
     const descriptor = this.#reactor.net.detach(this.#forget());
     this.#closed(undefined);

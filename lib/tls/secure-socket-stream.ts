@@ -45,7 +45,6 @@ const PIECE = PAGE_BYTES - TLS_SLACK;
 const NOTHING = Buffer.alloc(0);
 
 export class SecureSocketStream extends SocketStream implements SecureStream, SessionHost {
-  override readonly reason = 'the socket is native, and decrypted where it is received';
   readonly #tls: TlsInterface;
   readonly #session: TlsSession;
   /** What was received before the connection was ours, until the handshake begins. */
@@ -114,6 +113,10 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
     // Without any, those of the plain stream go on.
     if (idleTimeoutMs > 0 || firstRecordTimeoutMs > 0 || writeStallTimeoutMs > 0) this.setTimeouts(stream);
     if (handshake === 'now') this.#drive();
+  }
+
+  override get reason(): string {
+    return 'the socket is native, and decrypted where it is received';
   }
 
   // ---------------------------------------------------------------- the handshake

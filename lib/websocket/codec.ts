@@ -15,7 +15,7 @@ import { CONTINUE, type Continue, EOF, type Eof, NOT_READY, type NotReady } from
 import { CLOSE_NORMAL, closeCodeOf } from './close-codes.js';
 import { closedAbnormally } from './faults.js';
 import { FrameSource, isRun } from './frame-source.js';
-import { FrameWriter } from './frame-writer.js';
+import { type FrameTarget, writeFrame, writeTextFrame } from './frame-writer.js';
 import { type MaskKeySource, randomMaskKey } from './mask-keys.js';
 import { MessageAssembly } from './message-assembly.js';
 import { FIN, LONGEST_CONTROL, OP_BINARY, OP_CLOSE, OP_PING, OP_PONG, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
@@ -98,8 +98,7 @@ class Frames {
   readonly #options: Checked;
   #input: InputBuffer | undefined;
   #source: FrameSource | undefined;
-  #output: OutputBuffer | undefined;
-  #writer: FrameWriter | undefined;
+  #target: FrameTarget | undefined;
 
   constructor(options: Checked) {
     this.#options = options;
@@ -132,15 +131,14 @@ class Frames {
   }
 
   write(first: number, payload: string | Uint8Array, output: OutputBuffer): void {
-    if (this.#output !== output) this.#writer = new FrameWriter(output, this.#options.keys, { lends: false });
-    this.#output = output;
+    if (this.#target?.output !== output) this.#target = { output, keys: this.#options.keys, lends: false };
     if (typeof payload === 'string') {
-      this.#writer!.writeText(first, payload);
+      writeTextFrame(this.#target, first, payload);
       return;
     }
     if (!(payload instanceof Uint8Array)) throw invalidArgType('record', 'a string or a Uint8Array', payload);
     const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-    this.#writer!.write(first, bytes, 0, bytes.length, { stable: true });
+    writeFrame(this.#target, first, bytes, 0, bytes.length, { stable: true });
   }
 }
 

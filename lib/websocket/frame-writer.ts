@@ -20,104 +20,106 @@ const LEAST_BLOCK = 64 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
 const SHORT_TEXT = 24;
 
-export class FrameWriter {
-  readonly #output: OutputBuffer;
+/** Where frames are written to. One object with these beside its own: idle connections are many. */
+export interface FrameTarget {
+  readonly output: OutputBuffer;
   /** Undefined: a server, which does not mask. */
-  readonly #keys: MaskKeySource | undefined;
+  readonly keys: MaskKeySource | undefined;
   /** The stream below is done with memory that it has taken; else what it has taken must never be written again. */
-  readonly #lends: boolean;
+  readonly lends: boolean;
+}
 
-  constructor(output: OutputBuffer, keys: MaskKeySource | undefined, { lends }: { lends: boolean }) {
-    this.#output = output;
-    this.#keys = keys;
-    this.#lends = lends;
+/**
+ * Queues a frame.
+ * @param first its first byte: FIN, RSV1 and the opcode.
+ * @param stable the payload never changes, so that from 16 KiB up it may be sent from where it lies.
+ */
+export function writeFrame(
+  target: FrameTarget,
+  first: number,
+  bytes: Buffer,
+  from: number,
+  to: number,
+  { stable }: { stable: boolean },
+): void {
+  const size = to - from;
+  const { output, keys } = target;
+  if (keys !== undefined) return writeMasked(target, first, bytes, from, to, keys());
+  if (size >= BY_REFERENCE_FROM) {
+    if (!stable && writeToBlock(target, first, bytes, from, to)) return;
+    const room = output.room(LONGEST_HEADER);
+    output.fill(putHeader(room, output.roomStart, first, size, 0));
+    if (stable) output.write(bytes, from, to);
+    else output.writeCopy(bytes, from, to);
+    return;
   }
+  const room = output.room(size + LONGEST_HEADER);
+  const start = output.roomStart;
+  const header = putHeader(room, start, first, size, 0);
+  copy(bytes, from, to, room, start + header);
+  output.fill(header + size);
+}
 
-  /** Whether payloads are sent as they are. */
-  get masks(): boolean {
-    return this.#keys !== undefined;
-  }
+/** Copies a large payload behind its header, into memory that is used again. @returns false where there is none. */
+function writeToBlock({ output, lends }: FrameTarget, first: number, bytes: Buffer, from: number, to: number): boolean {
+  const size = to - from;
+  const block = lends ? leaseBlock(Math.max(LEAST_BLOCK, size + LONGEST_HEADER)) : undefined;
+  if (block === undefined) return false;
+  const header = putHeader(block.bytes, 0, first, size, 0);
+  copy(bytes, from, to, block.bytes, header);
+  output.writeBlock(block, 0, header + size);
+  return true;
+}
 
-  /**
-   * Queues a frame.
-   * @param first its first byte: FIN, RSV1 and the opcode.
-   * @param stable the payload never changes, so that from 16 KiB up it may be sent from where it lies.
-   */
-  write(first: number, bytes: Buffer, from: number, to: number, { stable }: { stable: boolean }): void {
-    const size = to - from;
-    if (this.#keys !== undefined) return this.#writeMasked(first, bytes, from, to, this.#keys());
-    const output = this.#output;
-    if (size >= BY_REFERENCE_FROM) {
-      if (!stable && this.#writeBlock(first, bytes, from, to)) return;
-      const room = output.room(LONGEST_HEADER);
-      output.fill(putHeader(room, output.roomStart, first, size, 0));
-      if (stable) output.write(bytes, from, to);
-      else output.writeCopy(bytes, from, to);
-      return;
-    }
-    const room = output.room(size + LONGEST_HEADER);
+function writeMasked(
+  { output, lends }: FrameTarget,
+  first: number,
+  bytes: Buffer,
+  from: number,
+  to: number,
+  key: number,
+): void {
+  const size = to - from;
+  const most = size + LONGEST_HEADER;
+  const block = lends && size >= BY_REFERENCE_FROM ? leaseBlock(most) : undefined;
+  if (block === undefined) {
+    const room = output.room(most);
     const start = output.roomStart;
-    const header = putHeader(room, start, first, size, 0);
-    copy(bytes, from, to, room, start + header);
+    const header = putMaskedHeader(room, start, first, size, key);
+    native().maskCopy(bytes, from, to, room, start + header, key, 0);
     output.fill(header + size);
+    return;
   }
+  const header = putMaskedHeader(block.bytes, 0, first, size, key);
+  native().maskCopy(bytes, from, to, block.bytes, header, key, 0);
+  output.writeBlock(block, 0, header + size);
+}
 
-  /** Copies a large payload behind its header, into memory that is used again. @returns false where there is none. */
-  #writeBlock(first: number, bytes: Buffer, from: number, to: number): boolean {
-    const size = to - from;
-    const block = this.#lends ? leaseBlock(Math.max(LEAST_BLOCK, size + LONGEST_HEADER)) : undefined;
-    if (block === undefined) return false;
-    const header = putHeader(block.bytes, 0, first, size, 0);
-    copy(bytes, from, to, block.bytes, header);
-    this.#output.writeBlock(block, 0, header + size);
-    return true;
+/** Queues a frame with a text as its payload. @returns its bytes. */
+export function writeTextFrame(target: FrameTarget, first: number, text: string): number {
+  const most = 3 * text.length;
+  if (most >= BY_REFERENCE_FROM) {
+    const bytes = Buffer.from(text);
+    writeFrame(target, first, bytes, 0, bytes.length, { stable: true });
+    return bytes.length;
   }
-
-  #writeMasked(first: number, bytes: Buffer, from: number, to: number, key: number): void {
-    const output = this.#output;
-    const size = to - from;
-    const most = size + LONGEST_HEADER;
-    const block = this.#lends && size >= BY_REFERENCE_FROM ? leaseBlock(most) : undefined;
-    if (block === undefined) {
-      const room = output.room(most);
-      const start = output.roomStart;
-      const header = putMaskedHeader(room, start, first, size, key);
-      native().maskCopy(bytes, from, to, room, start + header, key, 0);
-      output.fill(header + size);
-      return;
-    }
-    const header = putMaskedHeader(block.bytes, 0, first, size, key);
-    native().maskCopy(bytes, from, to, block.bytes, header, key, 0);
-    output.writeBlock(block, 0, header + size);
+  const { output, keys } = target;
+  // Before there is room: a source of somebody's own may send as well.
+  const key = keys?.() ?? 0;
+  const room = output.room(most + LONGEST_HEADER);
+  const start = output.roomStart;
+  const extra = keys === undefined ? 0 : 4;
+  const guess = headerSize(text.length) + extra;
+  const size = putText(text, room, start + guess, most);
+  const header = headerSize(size) + extra;
+  if (header !== guess) room.copyWithin(start + header, start + guess, start + guess + size);
+  if (keys === undefined) putHeader(room, start, first, size, 0);
+  else {
+    putMaskedHeader(room, start, first, size, key);
+    native().mask(room, start + header, start + header + size, key, 0);
   }
-
-  /** Queues a frame with a text as its payload. @returns its bytes. */
-  writeText(first: number, text: string): number {
-    const most = 3 * text.length;
-    if (most >= BY_REFERENCE_FROM) {
-      const bytes = Buffer.from(text);
-      this.write(first, bytes, 0, bytes.length, { stable: true });
-      return bytes.length;
-    }
-    const keys = this.#keys;
-    const output = this.#output;
-    // Before there is room: a source of somebody's own may send as well.
-    const key = keys?.() ?? 0;
-    const room = output.room(most + LONGEST_HEADER);
-    const start = output.roomStart;
-    const extra = keys === undefined ? 0 : 4;
-    const guess = headerSize(text.length) + extra;
-    const size = putText(text, room, start + guess, most);
-    const header = headerSize(size) + extra;
-    if (header !== guess) room.copyWithin(start + header, start + guess, start + guess + size);
-    if (keys === undefined) putHeader(room, start, first, size, 0);
-    else {
-      putMaskedHeader(room, start, first, size, key);
-      native().mask(room, start + header, start + header + size, key, 0);
-    }
-    output.fill(header + size);
-    return size;
-  }
+  output.fill(header + size);
+  return size;
 }
 
 /** Writes a header without a mask. @returns its size. */

@@ -6,14 +6,14 @@
  */
 import { invalidArgType } from '../arguments.js';
 import { checkAttached } from '../bytes/input-buffer.js';
-import { isUnstable } from '../bytes/output-buffer.js';
+import { isUnstable, type OutputBuffer } from '../bytes/output-buffer.js';
 import { UsageError } from '../errors.js';
 import type { Channel } from '../framed/channel.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
 import { Waiters } from '../streams/waiters.js';
 import type { Compressor, PieceDeflater } from './compressor.js';
-import { FrameWriter } from './frame-writer.js';
+import { type FrameTarget, writeFrame, writeTextFrame } from './frame-writer.js';
 import type { MaskKeySource } from './mask-keys.js';
 import { type MessageCursor, PlacedMessage } from './message-cursor.js';
 import { FIN, OP_BINARY, OP_CLOSE, OP_CONTINUATION, OP_PING, OP_PONG, OP_TEXT, RSV1 } from './opcodes.js';
@@ -44,9 +44,9 @@ export interface OutboundOptions {
   readonly deflate: Compressor | undefined;
 }
 
-export class Outbound {
+export class Outbound implements FrameTarget {
   readonly #channel: Channel;
-  readonly #frames: FrameWriter;
+  readonly keys: MaskKeySource | undefined;
   /** What messages are deflated with, and inflated, where that was agreed on. */
   readonly deflater: Compressor | undefined;
   /** The last pong that found the queue over its mark. */
@@ -70,8 +70,22 @@ export class Outbound {
 
   constructor(channel: Channel, { keys, deflate }: OutboundOptions) {
     this.#channel = channel;
-    this.#frames = new FrameWriter(channel.output, keys, channel);
+    this.keys = keys;
     this.deflater = deflate;
+  }
+
+  /** See FrameTarget. */
+  get output(): OutputBuffer {
+    return this.#channel.output;
+  }
+
+  get lends(): boolean {
+    return this.#channel.lends;
+  }
+
+  /** Whether payloads are not sent as they are. */
+  get #masks(): boolean {
+    return this.keys !== undefined;
   }
 
   /** Nothing can be sent any more. */
@@ -118,7 +132,7 @@ export class Outbound {
     if (typeof data === 'string') {
       const first = FIN | (options?.type === 'binary' ? OP_BINARY : OP_TEXT);
       if (this.deflater === undefined || !this.#compresses(3 * data.length, options)) {
-        this.#frames.writeText(first, data);
+        writeTextFrame(this, first, data);
         return;
       }
       const bytes = Buffer.from(data);
@@ -132,7 +146,7 @@ export class Outbound {
 
   #encodePlaced(message: PlacedMessage, options: SendOptions | undefined): void {
     const asItIs = options?.type === undefined || options.type === message.type;
-    if (asItIs && !this.#frames.masks && !this.#compresses(message.length, options)) {
+    if (asItIs && !this.#masks && !this.#compresses(message.length, options)) {
       if (message.writeFrame(this.#channel.output, this.#channel)) return;
     }
     const { bytes, from, to, isText, lent } = message.place;
@@ -142,7 +156,7 @@ export class Outbound {
 
   #encodePrepared(message: PreparedMessage): void {
     const { first, bytes } = message;
-    if (this.#frames.masks) return this.#frames.write(first, bytes, 0, bytes.length, STABLE);
+    if (this.#masks) return writeFrame(this, first, bytes, 0, bytes.length, STABLE);
     const frame = this.#frameOf(message);
     this.#channel.output.writeInPlace(frame, 0, frame.length, KEPT);
   }
@@ -158,7 +172,7 @@ export class Outbound {
 
   /** The frame, where it may be given to the system at once: nothing else waits. It counts as sent. */
   frameToSendAtOnce(message: PreparedMessage): Buffer | undefined {
-    return this.idle && !this.#frames.masks ? this.#frameOf(message) : undefined;
+    return this.idle && !this.#masks ? this.#frameOf(message) : undefined;
   }
 
   /** Nothing waits that a message would have to follow. */
@@ -191,8 +205,8 @@ export class Outbound {
   ): void {
     if (this.#compresses(to - from, options)) {
       const deflated = this.deflater!.deflate(bytes, from, to);
-      this.#frames.write(first | RSV1, deflated, 0, deflated.length, UNSTABLE);
-    } else this.#frames.write(first, bytes, from, to, stable ? STABLE : UNSTABLE);
+      writeFrame(this, first | RSV1, deflated, 0, deflated.length, UNSTABLE);
+    } else writeFrame(this, first, bytes, from, to, stable ? STABLE : UNSTABLE);
   }
 
   // ---------------------------------------------------------------- whatever the mark says
@@ -261,7 +275,7 @@ export class Outbound {
 
   /** One fragment. */
   writeFragment(first: number, bytes: Buffer, from: number, to: number, stable: boolean): void {
-    this.#frames.write(first, bytes, from, to, stable ? STABLE : UNSTABLE);
+    writeFrame(this, first, bytes, from, to, stable ? STABLE : UNSTABLE);
     if ((first & FIN) !== 0) {
       this.#inPieces = false;
       this.#waiters?.wake();
@@ -307,7 +321,7 @@ export class Outbound {
   #control(opcode: number, payload: Buffer): boolean {
     const channel = this.#channel;
     if (this.#closed || channel.failed || channel.ended) return false;
-    this.#frames.write(FIN | opcode, payload, 0, payload.length, UNSTABLE);
+    writeFrame(this, FIN | opcode, payload, 0, payload.length, UNSTABLE);
     channel.schedule();
     return true;
   }

@@ -17,7 +17,7 @@ import {
 } from '#lib/frame-table';
 import { native } from '#lib/native';
 import type { WebSocketConnection } from '#lib/websocket/connection';
-import { FrameWriter } from '#lib/websocket/frame-writer';
+import { writeFrame, writeTextFrame } from '#lib/websocket/frame-writer';
 import { turn } from '../support/node-sockets.js';
 import { bytePair, overSockets } from '../support/pairs.js';
 import { type Random, seeded } from '../support/random.js';
@@ -163,12 +163,12 @@ describe('WebSocketConnection, properties', () => {
     for (let round = 0; round < 300; round++) {
       const masked = random.oneIn(2);
       const output = new OutputBuffer();
-      const writer = new FrameWriter(output, masked ? () => random.next() : undefined, { lends: false });
+      const target = { output, keys: masked ? () => random.next() : undefined, lends: false };
       const right: [number, Buffer][] = [];
       for (let count = random.between(1, 12); count > 0; count--) {
         const text = randomText(random, randomLength(random));
-        if (random.oneIn(2)) writer.writeText(0x81, text.toString());
-        else writer.write(0x81, text, 0, text.length, { stable: random.oneIn(2) });
+        if (random.oneIn(2)) writeTextFrame(target, 0x81, text.toString());
+        else writeFrame(target, 0x81, text, 0, text.length, { stable: random.oneIn(2) });
         right.push([0x81, text]);
       }
       const bytes = Buffer.concat(output.peek(1000));
