@@ -45,6 +45,14 @@ export interface ConnectionObserver {
   closed?(info: CloseInfo): void;
 }
 
+/** Who a connection belongs to: its server. Internal. */
+export interface ConnectionKeeper {
+  /** The connection is closed. */
+  closed(connection: ConnectionLife): void;
+  /** The handler of `onMessage` threw, whose promise had been given back to the keeper. */
+  handlerFailed(error: unknown): void;
+}
+
 export abstract class ConnectionLife implements InboundHost {
   readonly role: WebSocketRole;
   /** The subprotocol that was agreed on; '' for none. */
@@ -72,8 +80,12 @@ export abstract class ConnectionLife implements InboundHost {
   #heartbeat: Heartbeat | undefined;
   #trips: RoundTrips | undefined;
   #closeListeners: ((connection: this) => void)[] | undefined;
+  #keeper: ConnectionKeeper | undefined;
   /** Settles the promise of `onMessage`. Rejecting it goes by a rejected one: one function is kept, and not two. */
   protected settleHandling: ((end: CloseInfo | Promise<never>) => void) | undefined;
+  /** That promise; and whether it is the keeper's, who is told of a failure without waiting for it. */
+  protected handling: Promise<CloseInfo> | undefined;
+  #handlingKept = false;
 
   /** Begins on an established stream. Internal: `acceptWebSocket`, `listenWebSocket` and `connectWebSocket` make it. */
   constructor(established: Established, options?: WebSocketOptions) {
@@ -260,6 +272,7 @@ export abstract class ConnectionLife implements InboundHost {
     this.#trips = undefined;
     if (trips !== undefined) for (const trip of trips.waiting) trip.reject(this.#endedError());
     this.#observer?.closed?.(this.info);
+    this.#keeper?.closed(this);
     const listeners = this.#closeListeners;
     this.#closeListeners = undefined;
     if (listeners !== undefined) for (const listener of listeners) listener(this);
@@ -288,6 +301,11 @@ export abstract class ConnectionLife implements InboundHost {
   /** Internal, see InboundHost. */
   handlerFailed(error: unknown): void {
     this.settleHandling?.(Promise.reject(error));
+    if (this.#handlingKept) {
+      // It is told of here.
+      this.handling!.catch(ignore);
+      this.#keeper!.handlerFailed(error);
+    }
     this.inbound.drop();
     this.#fail(asError(error), CLOSE_INTERNAL_ERROR);
   }
@@ -323,6 +341,21 @@ export abstract class ConnectionLife implements InboundHost {
     if (this.info !== undefined) listener(this);
     else if (this.#closeListeners === undefined) this.#closeListeners = [listener];
     else this.#closeListeners.push(listener);
+  }
+
+  /** From now on the connection is a server's. Internal: one keeper. */
+  keptBy(keeper: ConnectionKeeper): void {
+    this.#keeper = keeper;
+  }
+
+  /**
+   * The keeper was given `promise` for the end of what it began. That of `onMessage` ends with the connection, so that
+   * nobody has to wait for it. Internal.
+   * @returns whether it is that one.
+   */
+  keepsHandling(promise: unknown): boolean {
+    this.#handlingKept = promise === this.handling;
+    return this.#handlingKept;
   }
 
   /** The output has failed. Internal. */
@@ -394,6 +427,10 @@ function beginLater(inbound: Inbound): void {
 
 function expireLater(connection: ConnectionLife): void {
   connection.closeExpired();
+}
+
+function ignore(): void {
+  // Somebody else tells of it.
 }
 
 function asError(error: unknown): Error {

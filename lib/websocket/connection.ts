@@ -120,11 +120,12 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
     this.#handler = handler;
     this.inbound.deliverTo(this, { inOrder: false });
     process.nextTick(beginLater, this.inbound);
-    return new Promise((resolve) => {
+    this.handling = new Promise((resolve) => {
       this.settleHandling = resolve;
       // Behind what was kept, which is handed out first.
       if (this.info !== undefined) process.nextTick(resolve, this.info);
     });
+    return this.handling;
   }
 
   /** Internal, see MessageReceiver. */

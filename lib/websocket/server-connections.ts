@@ -4,6 +4,7 @@ import { MiniprotoError } from '../errors.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { CLOSE_GOING_AWAY, CLOSE_INTERNAL_ERROR, CLOSE_NORMAL, checkClose } from './close-codes.js';
 import { WebSocketConnection } from './connection.js';
+import type { ConnectionKeeper, ConnectionLife } from './connection-life.js';
 import type { WebSocketOptions } from './connection-options.js';
 import { type AcceptRules, acceptRules } from './handshake/decision.js';
 import type { WebSocketRequest } from './handshake/request.js';
@@ -33,7 +34,7 @@ export interface WebSocketServer extends AsyncDisposable {
   close(options?: WebSocketServerCloseOptions): Promise<void>;
 }
 
-export class ServerConnections {
+export class ServerConnections implements ConnectionKeeper {
   readonly connections = new Set<WebSocketConnection>();
   readonly options: WebSocketServerOptions;
   readonly rules: AcceptRules;
@@ -51,10 +52,15 @@ export class ServerConnections {
     this.#connectionOptions = connectionOptions(options);
   }
 
-  /** One function for all of them. */
-  readonly #gone = (connection: WebSocketConnection): void => {
-    this.connections.delete(connection);
-  };
+  /** See ConnectionKeeper. */
+  closed(connection: ConnectionLife): void {
+    this.connections.delete(connection as WebSocketConnection);
+  }
+
+  /** The same. */
+  handlerFailed(error: unknown): void {
+    this.#report(error, undefined);
+  }
 
   /** Waits for a handshake, and goes on with what it became. */
   take(shaking: Promise<Outcome>): void {
@@ -68,7 +74,7 @@ export class ServerConnections {
     if ('established' in outcome) {
       const connection = new WebSocketConnection(outcome.established, this.#connectionOptions);
       this.connections.add(connection);
-      connection.whenClosed(this.#gone);
+      connection.keptBy(this);
       if (this.#closing !== undefined) void connection.close(this.#closing.code, this.#closing.reason);
       else this.#handle(connection, outcome.request);
     } else if ('refused' in outcome) this.options.onRefused?.(outcome.refused.error, outcome.request);
@@ -80,7 +86,9 @@ export class ServerConnections {
     const asked = this.options.onError === undefined ? undefined : request;
     try {
       const answer = this.#onConnection(connection, request) as { then?: unknown } | undefined;
-      if (typeof answer?.then === 'function') this.#closeAfter(answer as PromiseLike<unknown>, connection, asked);
+      if (typeof answer?.then !== 'function') return;
+      if (asked === undefined && connection.keepsHandling(answer)) return;
+      this.#closeAfter(answer as PromiseLike<unknown>, connection, asked);
     } catch (error) {
       this.#failed(error, connection, asked);
     }
