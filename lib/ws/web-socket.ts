@@ -29,7 +29,7 @@ import { LONGEST_CONTROL } from '../websocket/opcodes.js';
 import type { SendOptions as OutboundOptions } from '../websocket/outbound.js';
 import { type ClientFace, ClientHandshake } from './client-handshake.js';
 import { type BufferLike, isBlob, toBytes, toData } from './data.js';
-import type { EmitterStatics, EmitterWith } from './emitter.js';
+import { beginListeners, type EmitterStatics, type EmitterWith, listenersOf } from './emitter.js';
 import { errorFor } from './errors.js';
 import {
   addListener,
@@ -179,6 +179,7 @@ export class WebSocket extends Base {
   constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions | ClientRequestArgs);
   constructor(address: string | URL | null, second?: string | string[] | object, third?: object) {
     super();
+    beginListeners(this);
     if (address !== null) this.#connect(address, second as ClientOptions | undefined, third);
   }
 
@@ -545,12 +546,6 @@ const EMPTY = Buffer.alloc(0);
 /** As it is when this module is loaded: the module `domain` puts another in its place. */
 const { emit } = EventEmitter.prototype;
 
-/** An EventEmitter's listeners by event: a function, or several. Node and its users have it so since the beginning. */
-function listenersOf(emitter: EventEmitter): { message?: unknown } {
-  return (emitter as unknown as { _events?: { message?: unknown } })._events ?? NO_LISTENERS;
-}
-
-const NO_LISTENERS = {};
 const CLOSED_EARLY = 'WebSocket was closed before the connection was established';
 
 /** What a connection tells: the WebSocket's own methods have other names and meanings. */
