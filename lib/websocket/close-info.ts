@@ -16,3 +16,15 @@ export interface WebSocketCloseOptions {
   /** Milliseconds until the connection is destroyed although the peer has not answered. */
   timeoutMs?: number;
 }
+
+/** The promise of a connection's end. */
+export class CloseWait {
+  readonly promise: Promise<CloseInfo>;
+  resolve!: (info: CloseInfo) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve) => {
+      this.resolve = resolve;
+    });
+  }
+}

@@ -22,8 +22,9 @@ import {
   checkClose,
   closeCodeOf,
 } from './close-codes.js';
-import type { CloseInfo, WebSocketCloseOptions } from './close-info.js';
+import { type CloseInfo, CloseWait, type WebSocketCloseOptions } from './close-info.js';
 import type { Compressor } from './compressor.js';
+import type { ConnectionKeeper, ConnectionObserver } from './connection-keeper.js';
 import { type CheckedOptions, checkWebSocketOptions, type WebSocketOptions } from './connection-options.js';
 import { closePayload, controlPayload } from './control-payload.js';
 import { MessageDeflate } from './deflate/message-deflate.js';
@@ -35,23 +36,7 @@ import { Inbound, type InboundHost, type MessageReceiver } from './inbound.js';
 import { MessageAssembly, mostCompressed } from './message-assembly.js';
 import { OP_CLOSE, OP_PING } from './opcodes.js';
 import { Outbound } from './outbound.js';
-
-/** Hears of what concerns the protocol and not the messages, synchronously. Internal: for faces. */
-export interface ConnectionObserver {
-  ping?(payload: Buffer): void;
-  pong?(payload: Buffer): void;
-  closeReceived?(code: number, reason: string): void;
-  failed?(error: Error): void;
-  closed?(info: CloseInfo): void;
-}
-
-/** Who a connection belongs to: its server. Internal. */
-export interface ConnectionKeeper {
-  /** The connection is closed. */
-  closed(connection: ConnectionLife): void;
-  /** The handler of `onMessage` threw, whose promise had been given back to the keeper. */
-  handlerFailed(error: unknown): void;
-}
+import { ROUND_TRIP, RoundTrip } from './round-trips.js';
 
 export abstract class ConnectionLife implements InboundHost {
   readonly role: WebSocketRole;
@@ -73,12 +58,12 @@ export abstract class ConnectionLife implements InboundHost {
   protected info: CloseInfo | undefined;
   #finishing = false;
   /** Who waits for the end, once somebody does. */
-  #closed: { readonly promise: Promise<CloseInfo>; readonly resolve: (info: CloseInfo) => void } | undefined;
+  #closed: CloseWait | undefined;
   /** Until the connection is destroyed although the peer has not closed. */
   #closeTimer: NodeJS.Timeout | undefined;
   #observer: ConnectionObserver | undefined;
   #heartbeat: Heartbeat | undefined;
-  #trips: RoundTrips | undefined;
+  #trip: RoundTrip | undefined;
   #closeListeners: ((connection: this) => void)[] | undefined;
   #keeper: ConnectionKeeper | undefined;
   /** Settles the promise of `onMessage`. Rejecting it goes by a rejected one: one function is kept, and not two. */
@@ -141,15 +126,12 @@ export abstract class ConnectionLife implements InboundHost {
       this.#observer?.ping?.(payload);
       return;
     }
-    if (this.#trips !== undefined && payload.equals(ROUND_TRIP)) this.#tripEnded();
+    const trip = this.#trip;
+    if (trip !== undefined && payload.equals(ROUND_TRIP)) {
+      this.#trip = undefined;
+      trip.ended();
+    }
     this.#observer?.pong?.(payload);
-  }
-
-  #tripEnded(): void {
-    const { begunAt, waiting } = this.#trips!;
-    const ms = performance.now() - begunAt;
-    this.#trips = undefined;
-    for (const trip of waiting) trip.resolve(ms);
   }
 
   #closeReceived(bytes: Buffer, from: number, to: number): void {
@@ -181,13 +163,11 @@ export abstract class ConnectionLife implements InboundHost {
   /** Pings, and resolves with the milliseconds until the pong. @throws what has ended the connection. */
   roundTrip(): Promise<number> {
     if (this.#state !== 'open') return Promise.reject(this.#endedError());
-    return new Promise((resolve, reject) => {
-      if (this.#trips === undefined) {
-        this.#trips = { begunAt: performance.now(), waiting: [] };
-        this.ping(ROUND_TRIP);
-      }
-      this.#trips.waiting.push({ resolve, reject });
-    });
+    if (this.#trip === undefined) {
+      this.#trip = new RoundTrip();
+      this.ping(ROUND_TRIP);
+    }
+    return this.#trip.wait();
   }
 
   #endedError(): Error {
@@ -199,7 +179,7 @@ export abstract class ConnectionLife implements InboundHost {
   /** How the connection ended, once it has. Never rejects. */
   get closed(): Promise<CloseInfo> {
     if (this.info !== undefined) return Promise.resolve(this.info);
-    this.#closed ??= waitForClose();
+    this.#closed ??= new CloseWait();
     return this.#closed.promise;
   }
 
@@ -268,9 +248,8 @@ export abstract class ConnectionLife implements InboundHost {
     this.#closed?.resolve(this.info);
     // Later: what the handler that has ended it throws comes first.
     if (this.settleHandling !== undefined) process.nextTick(this.settleHandling, this.info);
-    const trips = this.#trips;
-    this.#trips = undefined;
-    if (trips !== undefined) for (const trip of trips.waiting) trip.reject(this.#endedError());
+    this.#trip?.failed(this.#endedError());
+    this.#trip = undefined;
     this.#observer?.closed?.(this.info);
     this.#keeper?.closed(this);
     const listeners = this.#closeListeners;
@@ -402,24 +381,7 @@ export abstract class ConnectionLife implements InboundHost {
   }
 }
 
-/** A ping of `roundTrip`, and those who wait for its pong. */
-interface RoundTrips {
-  /** Of `performance.now`. */
-  readonly begunAt: number;
-  readonly waiting: { resolve(ms: number): void; reject(error: Error): void }[];
-}
-
 const ABNORMAL = { code: CLOSE_ABNORMAL, reason: '' };
-/** What pings of `roundTrip` carry. */
-const ROUND_TRIP = Buffer.from('miniproto:rtt');
-
-function waitForClose(): { promise: Promise<CloseInfo>; resolve: (info: CloseInfo) => void } {
-  let resolve!: (info: CloseInfo) => void;
-  const promise = new Promise<CloseInfo>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
-}
 
 function beginLater(inbound: Inbound): void {
   inbound.start();

@@ -20,7 +20,7 @@ import { MessageWriter } from './message-writer.js';
 import type { MessageData, SendOptions } from './outbound.js';
 
 export type { CloseInfo, WebSocketCloseOptions } from './close-info.js';
-export type { ConnectionObserver } from './connection-life.js';
+export type { ConnectionObserver } from './connection-keeper.js';
 
 /** Is given each message, valid during the call. */
 export type MessageHandler = (message: MessageCursor, socket: WebSocketConnection) => void;

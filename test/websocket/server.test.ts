@@ -292,6 +292,35 @@ describe('listenWebSocket', () => {
   });
 });
 
+function failingWith(error: Error): WebSocketHandler {
+  return (socket) =>
+    socket.onMessage(() => {
+      throw error;
+    });
+}
+
+async function codeAfterMessage(url: string): Promise<number> {
+  const client = new WebSocket(url);
+  client.on('open', () => client.send('hello'));
+  return (await once(client, 'close'))[0];
+}
+
+/** What is rejected meanwhile and handled by nobody. */
+async function rejectionsDuring(run: () => Promise<void>): Promise<unknown[]> {
+  const unhandled: unknown[] = [];
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', (error) => unhandled.push(error));
+  try {
+    await run();
+    await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    process.removeAllListeners('unhandledRejection');
+    for (const other of others) process.on('unhandledRejection', other);
+  }
+  return unhandled;
+}
+
 describe('a connection handler', () => {
   const CASES: [string, WebSocketHandler, number, boolean][] = [
     ['has returned a promise that is fulfilled', async () => {}, 1000, false],
@@ -313,6 +342,28 @@ describe('a connection handler', () => {
     await using server = await WAYS.listenWebSocket!({}, () => Promise.reject(new ProtocolError('ERR_INVALID_JSON')));
     assert.equal((await once(new WebSocket(server.url), 'close'))[0], 1011);
   });
+
+  it('that gives back the promise of onMessage has its mistakes told of with the request', async () => {
+    const errors: [unknown, string | undefined][] = [];
+    const onError = (error: unknown, asked: { path: string } | undefined) => errors.push([error, asked?.path]);
+    const mistake = new Error('mistake');
+    await using server = await WAYS.listenWebSocket!({ onError }, failingWith(mistake));
+    assert.equal(await codeAfterMessage(server.url), 1011);
+    assert.deepEqual(errors, [[mistake, '/']]);
+  });
+
+  for (const [name, error, count] of [
+    ['a mistake is an unhandled rejection', new Error('mistake'), 1],
+    ["an error of the protocol is nobody's concern", new ProtocolError('ERR_INVALID_JSON'), 0],
+  ] as const) {
+    it(`that gives back the promise of onMessage is not waited for by default: ${name}`, async () => {
+      const unhandled = await rejectionsDuring(async () => {
+        await using server = await WAYS.listenWebSocket!({}, failingWith(error));
+        assert.equal(await codeAfterMessage(server.url), 1011);
+      });
+      assert.deepEqual(unhandled, Array(count).fill(error));
+    });
+  }
 
   it('hears of hooks that throw', async () => {
     const errors: [unknown, string | undefined][] = [];
