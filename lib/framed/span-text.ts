@@ -105,14 +105,21 @@ export class SpanText {
   /** All rows at once, in the codec's own form; undefined where some must be decoded one by one. */
   all(): string[] | undefined {
     if (this.#form === undefined) return undefined;
-    const texts: string[] = new Array(this.#rows - this.#first);
+    let texts: string[] | undefined;
     for (let row = this.#first; row < this.#rows; row = this.#groupEnd) {
       if (this.row(row) === undefined) return undefined;
-      if (this.#kind === 'copies') this.#takeCopies(texts);
-      else if (this.#kind === 'bytes') this.#sliceBytes(texts);
-      else this.#sliceUnits(texts);
+      const group = this.#allOfGroup();
+      if (texts === undefined) texts = group;
+      else texts.push(...group);
     }
     return texts;
+  }
+
+  #allOfGroup(): string[] {
+    if (this.#kind === 'copies') return this.#copies.slice();
+    const [first, end] = [this.#groupFirst, this.#groupEnd];
+    if (this.#kind === 'units') return slicesOfUnits(this.#text, this.#ends!, end - first);
+    return slicesOfBytes(this.#text, this.#table, first, end, this.#origin);
   }
 
   #shared(row: number, form: TextForm): string | undefined {
@@ -185,29 +192,33 @@ export class SpanText {
     this.#ends = ends;
     this.#text = units.ucs2Slice(0, 2 * count);
   }
+}
 
-  #takeCopies(texts: string[]): void {
-    const at = this.#groupFirst - this.#first;
-    for (let i = 0; i < this.#copies.length; i++) texts[at + i] = this.#copies[i]!;
-  }
+/*
+ * The loops over rows make their arrays themselves and read nothing but what they were given: what an object holds would
+ * be looked up again behind every call of `slice`.
+ */
 
-  #sliceBytes(texts: string[]): void {
-    const [table, text, origin, first] = [this.#table, this.#text, this.#origin, this.#first];
-    let words = HEADER_WORDS + this.#groupFirst * ROW_WORDS;
-    for (let row = this.#groupFirst; row < this.#groupEnd; row++, words += ROW_WORDS) {
-      const from = table[words + R_OFFSET]! - origin;
-      texts[row - first] = text.slice(from, from + table[words + R_LENGTH]!);
-    }
+/** The rows [first, end) of a table as slices of their text, whose first character is the byte at `origin`. */
+function slicesOfBytes(text: string, table: Int32Array, first: number, end: number, origin: number): string[] {
+  const count = end - first;
+  const texts: string[] = new Array(count);
+  for (let i = 0, words = HEADER_WORDS + first * ROW_WORDS; i < count; i++, words += ROW_WORDS) {
+    const from = table[words + R_OFFSET]! - origin;
+    texts[i] = text.slice(from, from + table[words + R_LENGTH]!);
   }
+  return texts;
+}
 
-  #sliceUnits(texts: string[]): void {
-    const [ends, text, at] = [this.#ends!, this.#text, this.#groupFirst - this.#first];
-    let from = 0;
-    for (let i = 0; i < ends.length - 1; i++) {
-      texts[at + i] = text.slice(from, ends[i]);
-      from = ends[i]!;
-    }
+/** The text as slices that end at ends[0], ends[1], and so on: `count` of them. */
+function slicesOfUnits(text: string, ends: Int32Array, count: number): string[] {
+  const texts: string[] = new Array(count);
+  for (let i = 0, from = 0; i < count; i++) {
+    const to = ends[i]!;
+    texts[i] = text.slice(from, to);
+    from = to;
   }
+  return texts;
 }
 
 function makeRoom(size: number): void {
