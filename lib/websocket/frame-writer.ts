@@ -81,7 +81,9 @@ function writeMasked(
 ): void {
   const size = to - from;
   const most = size + LONGEST_HEADER;
-  const block = lends && size >= BY_REFERENCE_FROM ? leaseBlock(most) : undefined;
+  // Memory that is used again: pages are not, and what is large would keep the collector busier than us.
+  const pooled = lends && size >= BY_REFERENCE_FROM;
+  const block = pooled ? leaseBlock(Math.max(LEAST_BLOCK, most)) : undefined;
   if (block === undefined) {
     const room = output.room(most);
     const start = output.roomStart;
