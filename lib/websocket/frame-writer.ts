@@ -11,6 +11,7 @@ import { BY_REFERENCE_FROM } from '../limits.js';
 import { native } from '../native.js';
 import type { MaskKeySource } from './mask-keys.js';
 import { headerSize } from './opcodes.js';
+import { LONG_FROM, maskShort } from './short-masks.js';
 
 /** Bytes of a header at most. */
 const LONGEST_HEADER = 14;
@@ -88,7 +89,11 @@ function writeMasked(
     const room = output.room(most);
     const start = output.roomStart;
     const header = putMaskedHeader(room, start, first, size, key);
-    native().maskCopy(bytes, from, to, room, start + header, key, 0);
+    // A source of keys of somebody's own may have taken memory away: `maskCopy` would notice.
+    if (size < LONG_FROM && to <= bytes.byteLength) {
+      copy(bytes, from, to, room, start + header);
+      maskShort(room, start + header, start + header + size, key);
+    } else native().maskCopy(bytes, from, to, room, start + header, key, 0);
     output.fill(header + size);
     return;
   }
@@ -118,7 +123,8 @@ export function writeTextFrame(target: FrameTarget, first: number, text: string)
   if (keys === undefined) putHeader(room, start, first, size, 0);
   else {
     putMaskedHeader(room, start, first, size, key);
-    native().mask(room, start + header, start + header + size, key, 0);
+    if (size < LONG_FROM) maskShort(room, start + header, start + header + size, key);
+    else native().mask(room, start + header, start + header + size, key, 0);
   }
   output.fill(header + size);
   return size;

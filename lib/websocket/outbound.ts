@@ -4,6 +4,8 @@
  * A message is taken whole or not at all. Control frames are always taken, but of the pongs only the last one waits while
  * the queue is over its mark, so that a peer that pings without reading gets no memory of ours. RFC 6455 §5.5.3
  */
+// A global is a getter in Node, which shows where it is used for each message.
+import { Buffer } from 'node:buffer';
 import { invalidArgType } from '../arguments.js';
 import { checkAttached } from '../bytes/input-buffer.js';
 import { isUnstable, type OutputBuffer } from '../bytes/output-buffer.js';
@@ -141,7 +143,10 @@ export class Outbound implements FrameTarget {
     if (data instanceof PlacedMessage) return this.#encodePlaced(data, options);
     if (data instanceof PreparedMessage) return this.#encodePrepared(data);
     const bytes = bytesOf(data);
-    this.#writeBytes(firstByte(options?.type !== 'text'), bytes, 0, bytes.length, !isUnstable(bytes), options);
+    const { length } = bytes;
+    // Shorter ones are copied, whoever else may write to them.
+    const stable = length >= BY_REFERENCE_FROM && !isUnstable(bytes);
+    this.#writeBytes(firstByte(options?.type !== 'text'), bytes, 0, length, stable, options);
   }
 
   #encodePlaced(message: PlacedMessage, options: SendOptions | undefined): void {
@@ -346,9 +351,11 @@ function firstByte(binary: boolean): number {
 
 /** @throws ERR_INVALID_ARG_TYPE; UsageError ERR_PAYLOAD_DETACHED */
 export function bytesOf(data: unknown): Buffer {
+  // Most are Buffers with something in them, and need no more than this.
+  if (data instanceof Buffer && data.byteLength > 0) return data;
   if (data instanceof Uint8Array) {
     checkAttached(data);
-    return Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    return data instanceof Buffer ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   }
   try {
     if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
