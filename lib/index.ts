@@ -56,12 +56,12 @@ export type { ReactorCounters, SocketAddresses, SocketCounters } from './net-int
 export type { Continue, Eof, NeedRead, NeedWrite, NotReady, ReadStatus, Status, WriteStatus } from './status.js';
 export { CONTINUE, EOF, isStatus, NEED_READ, NEED_WRITE, NOT_READY } from './status.js';
 export type { ByteStream, CloseOptions, ReadyOptions } from './streams/byte-stream.js';
-export type { NodeStreamLike, NodeStreamPair } from './streams/duplex-stream.js';
 export { DuplexStream } from './streams/duplex-stream.js';
 export type { FileStream, FileStreamOptions } from './streams/file-stream.js';
 export { openFileStream } from './streams/file-stream.js';
 export type { MemoryPairOptions, MemoryStream } from './streams/memory-stream.js';
 export { memoryPair } from './streams/memory-stream.js';
+export type { NodeStreamLike, NodeStreamPair } from './streams/node-sides.js';
 export type { RelayCounts, RelayOptions } from './streams/relay.js';
 export { relay } from './streams/relay.js';
 export type { WebStreamPair } from './streams/web-stream.js';

@@ -10,7 +10,7 @@ import { Socket } from 'node:net';
 import { checkObject, checkUint8Array, invalidArgType } from '../arguments.js';
 import { TransportError } from '../errors.js';
 import { nativeInfo } from '../native.js';
-import { claim, isReadable, isWritable, unclaim } from '../streams/duplex-stream.js';
+import { claim, isReadable, isWritable, unclaim } from '../streams/node-sides.js';
 import type { Connection } from './connection.js';
 import { NodeConnection } from './node-connection.js';
 import { count } from './origins.js';
@@ -51,12 +51,12 @@ export function adopt(socket: Socket, options: AdoptOptions = {}): Connection {
   checkObject('options', options);
   if (options.head !== undefined) checkUint8Array('options.head', options.head);
   // Throws where somebody has it, so before anything is touched.
-  claim(socket);
+  claim({ readable: socket, writable: socket });
   try {
     const obstacle = obstacleOf(socket);
     return obstacle === undefined ? adoptNatively(socket, options) : overNode(socket, obstacle, options);
   } catch (error) {
-    unclaim(socket);
+    unclaim({ readable: socket, writable: socket });
     throw error;
   }
 }
@@ -96,7 +96,7 @@ function handleOf(socket: Socket): Handle | null | undefined {
 const OVERRIDABLE = ['_read', '_write', '_writev', '_final', 'read', 'write'];
 
 function overNode(socket: Socket, reason: string, { head, ...options }: AdoptOptions): NodeConnection {
-  unclaim(socket);
+  unclaim({ readable: socket, writable: socket });
   const connection = new NodeConnection(socket, reason, options);
   if (head !== undefined && head.length > 0) connection.input.append(Buffer.from(head));
   count(socket, connection);

@@ -5,7 +5,8 @@ import { type ConnectOptions, connect } from '../net/connect.js';
 import type { Connection } from '../net/connection.js';
 import { NEED_READ } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
-import { DuplexStream, type NodeStreamLike } from '../streams/duplex-stream.js';
+import { DuplexStream } from '../streams/duplex-stream.js';
+import type { NodeStreamLike } from '../streams/node-sides.js';
 import { type EncodeProxyHeaderOptions, encodeProxyHeader } from './encode.js';
 import type { ProxyHeaderInit } from './header.js';
 

@@ -1,68 +1,41 @@
 /**
  * A byte stream over any Node stream: socket, TLS socket, pipe, HTTP/2 stream, child's stdio, a pair of two.
  *
- * It pulls with `read()`, so what the Node stream has buffered already is simply the first input, and a stream that
- * nobody reads stops at its own high-water mark. `read()` gives everything buffered on Node 20 and one chunk at a time
- * from Node 26 on; the loop here is right for both. Listeners are added when the stream is first used, and `release()`
- * takes them away again and gives unread bytes back. The file of an `fs.ReadStream` is read in its place where that is
- * the same to everybody, see taken-file.ts.
+ * It pulls with `read()`, so what the Node stream has buffered already is simply the first input. `read()` gives
+ * everything buffered on Node 20 and one chunk at a time from Node 26 on; the loop here is right for both. Once somebody
+ * has waited, chunks are taken as they come (flow.ts), until the input is full: then the stream stops at its own
+ * high-water mark. `release()` takes the listeners away and gives unread bytes back. The file of an `fs.ReadStream` is
+ * read in its place where that is the same to everybody, see taken-file.ts.
  */
 import { Socket } from 'node:net';
 import type { Duplex, Readable, Writable } from 'node:stream';
-import { invalidArgType, invalidArgValue } from '../arguments.js';
 import { isPage } from '../bytes/pages.js';
 import { type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { BaseStream, type StreamOptions } from './base-stream.js';
 import type { Watcher } from './byte-stream.js';
+import { Flow } from './flow.js';
+import { checkBytes, claim, type NodeSides, type NodeStreamLike, sidesOf, unclaim } from './node-sides.js';
 import { type TakenFile, takeFile } from './taken-file.js';
-
-/** What DuplexStream can be made of. */
-export type NodeStreamLike = Duplex | Readable | Writable | NodeStreamPair;
-
-/** Two Node streams that belong together, for example `{ readable: process.stdin, writable: process.stdout }`. */
-export interface NodeStreamPair {
-  readonly readable?: Readable | undefined;
-  readonly writable?: Writable | undefined;
-}
-
-/** Two readers of one stream would steal from each other, two writers would mix; one of each is a pipe. */
-const readInUse = new WeakSet<Readable>();
-const writtenInUse = new WeakSet<Writable>();
-
-/**
- * Takes a stream for whoever reads and writes it by other means than a DuplexStream. Internal.
- * @throws UsageError ERR_STREAM_IN_USE when somebody has it.
- */
-export function claim(duplex: Duplex): void {
-  if (readInUse.has(duplex) || writtenInUse.has(duplex)) throw inUse();
-  readInUse.add(duplex);
-  writtenInUse.add(duplex);
-}
-
-/** Gives it back. */
-export function unclaim(duplex: Duplex): void {
-  readInUse.delete(duplex);
-  writtenInUse.delete(duplex);
-}
-
-function inUse(): UsageError {
-  return new UsageError('ERR_STREAM_IN_USE', { message: 'the Node stream is in use already' });
-}
 
 /** A byte stream over a Node stream, or over two of them. `framed` makes one of whatever Node stream it is given. */
 export class DuplexStream extends BaseStream {
   readonly #readable: Readable | undefined;
   readonly #writable: Writable | undefined;
-  #listening = false;
+  /** How the readable side tells of its chunks. */
+  readonly #flow: Flow | undefined;
   #released = false;
+  /** The Node stream was looked at: what it reads is a file of ours, or it reads for itself. */
+  #begun = false;
   /** What reads in the place of a Node stream that is a file's. */
   #file: TakenFile | undefined;
   /** `write` answered false and 'drain' has not come; for streams of old packages, which cannot be asked. */
   #refused = false;
   /** The Node stream had `allowHalfOpen: false`, and `keepOpen` has changed that. */
   #keptOpen = false;
-  /** The Node stream had nothing, and has been asked for more: it says when that comes. */
-  #dry = false;
+  /** Bytes have come since the last pull. */
+  #fresh = false;
+  /** Bytes of input from which a chunk that comes is the last for now. */
+  #mark: number;
   /** Writes of ours whose callback has not come. */
   #writing = 0;
 
@@ -74,12 +47,17 @@ export class DuplexStream extends BaseStream {
    */
   constructor(source: NodeStreamLike, options: StreamOptions = {}) {
     super(options);
-    const { readable, writable } = sidesOf(source);
-    checkBytes(readable, writable);
-    if ((readable && readInUse.has(readable)) || (writable && writtenInUse.has(writable))) throw inUse();
+    const sides = sidesOf(source);
+    checkBytes(sides);
+    claim(sides);
+    const { readable, writable } = sides;
     this.#readable = readable;
     this.#writable = writable;
-    if (readable !== undefined) this.#adoptReadable(readable);
+    this.#mark = this.readHighWaterMark;
+    if (readable !== undefined) {
+      this.#flow = new Flow(readable, this.#onData, this.#onReadable);
+      this.#adoptReadable(readable);
+    }
     if (writable !== undefined) this.#adoptWritable(writable);
     if (readable === undefined) this.inputEnded();
   }
@@ -98,14 +76,12 @@ export class DuplexStream extends BaseStream {
   }
 
   #adoptReadable(readable: Readable): void {
-    readInUse.add(readable);
     readable.on('error', this.#onError).on('close', this.#onReadableClose).on('end', this.#onEnd);
     if (readable.readableEnded) this.inputEnded();
     else if (readable.destroyed) this.#onReadableClose();
   }
 
   #adoptWritable(writable: Writable): void {
-    writtenInUse.add(writable);
     writable.on('drain', this.#onDrain).on('close', this.#onWritableClose);
     if (writable !== (this.#readable as unknown)) writable.on('error', this.#onWritableError);
   }
@@ -136,14 +112,17 @@ export class DuplexStream extends BaseStream {
   }
 
   protected override mayPull(): boolean {
-    return (this.#readable?.readableLength ?? 0) > 0 || this.#file?.mayPull === true;
+    return this.#fresh || (this.#readable?.readableLength ?? 0) > 0 || this.#file?.mayPull === true;
   }
 
   protected pull(wanted: number): void {
     const readable = this.#readable;
     if (readable === undefined || this.#released) return;
-    this.#listen(readable);
-    if (this.#dry && readable.readableLength === 0 && readable.errored == null) return;
+    this.#begin(readable);
+    this.#fresh = false;
+    this.#mark = wanted;
+    // What comes will be told. And a read within the event of a chunk reaches some sources in the middle of a write.
+    if (this.#flow!.flowing && readable.readableLength === 0 && readable.errored == null) return;
     if (this.#file?.pull(wanted) !== true && !this.#readChunks(readable, wanted)) return;
     // A stream that has ended emits 'end' a tick after its last read; there is no reason to wait for that.
     if (readable.readableEnded) this.inputEnded();
@@ -152,20 +131,21 @@ export class DuplexStream extends BaseStream {
 
   /** @returns false when the Node stream gave something that is no bytes: then this stream has failed. */
   #readChunks(readable: Readable, wanted: number): boolean {
+    const flow = this.#flow!;
     while (this.input.length < wanted) {
+      const { flowing } = flow;
       const chunk: unknown = readable.read();
-      if (chunk === null) {
-        // A stream that ends, or that gives its file up, has something to say besides bytes.
-        this.#dry = this.#file === undefined && !readable.readableEnded;
-        break;
-      }
-      if (!(chunk instanceof Uint8Array)) {
-        this.fail(new UsageError('ERR_TRANSPORT', { message: 'the Node stream gave something that is no bytes' }));
-        return false;
-      }
-      this.input.append(chunk);
+      if (chunk === null) break;
+      if (!flowing) this.#take(chunk);
+      if (this.destroyed) return false;
     }
+    this.#fresh = false;
     return true;
+  }
+
+  #take(chunk: unknown): void {
+    if (chunk instanceof Uint8Array) this.input.append(chunk);
+    else this.fail(new UsageError('ERR_TRANSPORT', { message: 'the Node stream gave something that is no bytes' }));
   }
 
   /** Takes what a stream that is going down holds: those bytes came before its failure. */
@@ -173,20 +153,19 @@ export class DuplexStream extends BaseStream {
     if (!this.ended && !this.destroyed && this.mayPull()) this.pull(Number.POSITIVE_INFINITY);
   }
 
-  /** 'readable' makes a Node stream read ahead, so it is asked for only when somebody reads. */
-  #listen(readable: Readable): void {
-    if (this.#listening) return;
-    this.#listening = true;
-    const user = { input: this.input, wake: this.#onReadable, givenBack: this.#onGivenBack };
-    this.#file = takeFile(readable, user);
-    if (this.#file === undefined) readable.on('readable', this.#onReadable);
+  /** Before the first read: the file of a file's stream is read in its place. */
+  #begin(readable: Readable): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#file = takeFile(readable, { input: this.input, wake: this.#onReadable, givenBack: this.#onGivenBack });
   }
 
   /** Somebody waits, and may not have tried. */
   #expect(): void {
     if (this.#readable === undefined || this.#released) return;
-    this.#listen(this.#readable);
-    this.#file?.startReading();
+    this.#begin(this.#readable);
+    if (this.#file === undefined) this.#flow!.start();
+    else this.#file.startReading();
   }
 
   override ready(...args: Parameters<BaseStream['ready']>): Promise<void> {
@@ -280,19 +259,18 @@ export class DuplexStream extends BaseStream {
    * @returns what the stream was made of.
    * @throws UsageError ERR_UNREAD_INPUT when bytes are left and the Node stream has ended: it cannot take them back.
    */
-  release(): { readable: Readable | undefined; writable: Writable | undefined } {
+  release(): NodeSides {
     const [readable, writable] = [this.#readable, this.#writable];
     if (this.input.length > 0 && readable?.readableEnded) throw new UsageError('ERR_UNREAD_INPUT');
     this.#released = true;
     this.#file?.giveBack();
     const rest = this.input.peek(this.input.length);
     if (this.#keptOpen) (writable as Duplex).allowHalfOpen = false;
-    readable?.off('readable', this.#onReadable).off('end', this.#onEnd).off('close', this.#onReadableClose);
-    readable?.off('error', this.#onError);
+    this.#flow?.release();
+    readable?.off('end', this.#onEnd).off('close', this.#onReadableClose).off('error', this.#onError);
     writable?.off('drain', this.#onDrain).off('close', this.#onWritableClose);
     writable?.off('error', this.#onError).off('error', this.#onWritableError);
-    if (readable !== undefined) readInUse.delete(readable);
-    if (writable !== undefined) writtenInUse.delete(writable);
+    unclaim({ readable, writable });
     // Copied where it may be written again: it will be kept for longer than this stream knows.
     if (rest.length > 0) readable?.unshift(isPage(rest.buffer) ? Buffer.from(rest) : rest);
     this.input.consume(rest.length);
@@ -300,13 +278,20 @@ export class DuplexStream extends BaseStream {
     return { readable, writable };
   }
 
-  #onReadable = (): void => {
-    this.#dry = false;
-    this.wakeReaders();
-  };
+  #onReadable = (): void => this.wakeReaders();
   #onGivenBack = (): void => {
     this.#file = undefined;
-    if (!this.#released) this.#readable!.on('readable', this.#onReadable);
+    if (!this.#released) this.#flow!.start();
+  };
+  #onData = (chunk: unknown): void => {
+    const full = this.input.length >= this.#mark;
+    this.#take(chunk);
+    this.#fresh = true;
+    this.wakeReaders();
+    if (this.#released || this.input.length < this.#mark) return;
+    // More is taken once, since a reader who awaits has had no turn yet.
+    this.#mark = this.readHighWaterMark;
+    if (full) this.#flow!.stop();
   };
   #onDrain = (): void => {
     this.#refused = false;
@@ -346,37 +331,4 @@ function cause(error: Error | null | undefined): { cause?: unknown } {
   return error == null ? {} : { cause: error };
 }
 
-/** Tells the sides of a stream apart by what they can do, not by their class: other realms and packages have their own. */
-function sidesOf(source: unknown): { readable: Readable | undefined; writable: Writable | undefined } {
-  if (source === null || typeof source !== 'object') throw invalidArgType('source', EXPECTED, source);
-  const readable = isReadable(source) ? source : undefined;
-  const writable = isWritable(source) ? source : undefined;
-  if (readable !== undefined || writable !== undefined) return { readable, writable };
-  const pair = source as NodeStreamPair;
-  const sides = {
-    readable: isReadable(pair.readable) ? pair.readable : undefined,
-    writable: isWritable(pair.writable) ? pair.writable : undefined,
-  };
-  if (sides.readable === undefined && sides.writable === undefined) throw invalidArgType('source', EXPECTED, source);
-  return sides;
-}
-
 const EMPTY = Buffer.alloc(0);
-const EXPECTED = 'a Node stream or { readable, writable }';
-
-/** True for a Node stream that can be read. */
-export function isReadable(value: unknown): value is Readable {
-  const stream = value as Readable | null | undefined;
-  return typeof stream?.read === 'function' && typeof stream.on === 'function';
-}
-
-/** True for a Node stream that can be written to. */
-export function isWritable(value: unknown): value is Writable {
-  const stream = value as Writable | null | undefined;
-  return typeof stream?.write === 'function' && typeof stream.on === 'function';
-}
-
-function checkBytes(readable: Readable | undefined, writable: Writable | undefined): void {
-  if (readable?.readableEncoding) throw invalidArgValue('source', readable, 'has an encoding set: its bytes are gone');
-  if (writable?.writableObjectMode) throw invalidArgValue('source', writable, 'is in object mode');
-}

@@ -14,7 +14,7 @@ import { asByteStream } from '../framed/framed.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { addressesOf } from '../net/connection.js';
 import type { ByteStream } from '../streams/byte-stream.js';
-import { claim } from '../streams/duplex-stream.js';
+import { claim } from '../streams/node-sides.js';
 import { nodeContext, sniCallbackOf } from './node-tls-context.js';
 import { certificateOf, isFor } from './node-tls-session.js';
 import { type NodeTlsLower, NodeTlsStream } from './node-tls-stream.js';
@@ -40,7 +40,7 @@ export function nodeTls(source: ByteStream | Duplex, plan: TlsPlan): SecureStrea
 function lowerOf(source: ByteStream | Duplex, plan: TlsPlan): NodeTlsLower {
   const { unsent = NO_BYTES } = plan;
   if (isBareSocket(source) && plan.truncation === 'end' && plan.handshake === 'now') {
-    claim(source);
+    claim({ readable: source, writable: source });
     // Our side stays open when the peer's ends.
     source.allowHalfOpen = true;
     if (unsent.length > 0) source.write(unsent);

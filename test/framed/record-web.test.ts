@@ -142,10 +142,11 @@ describe('toWeb', () => {
     const writer = writable.getWriter();
     await writer.write('still here');
     const closing = writer.close();
+    const closed = once(below, 'close');
     below.end();
     await closing;
     assert.equal(String(other.read()), 'still here\n');
-    await once(below, 'close');
+    await closed;
     assert.equal(below.errored, null);
   });
 

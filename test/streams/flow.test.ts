@@ -1,0 +1,123 @@
+/**
+ * How a DuplexStream takes chunks as they come, and stops: bounded where nobody takes them, in peace with what others do
+ * to the Node stream, and leaving it as it was.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { PassThrough, Readable } from 'node:stream';
+import { EOF, framed, lines, NOT_READY } from 'miniproto';
+import { DuplexStream } from '#lib/streams/duplex-stream';
+
+const MARK = 100;
+const CHUNK = Buffer.alloc(40, 'x');
+
+/** Everything that has been put off until now has happened. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A stream that flows: somebody has waited for it. */
+async function flowing(): Promise<{ source: PassThrough; stream: DuplexStream }> {
+  const source = new PassThrough({ highWaterMark: MARK });
+  const stream = new DuplexStream(source, { readHighWaterMark: MARK });
+  assert.equal(stream.tryFill(1), NOT_READY);
+  const waiting = stream.ready('read');
+  source.write('a');
+  await waiting;
+  assert.equal(stream.tryFill(1), 1);
+  stream.input.consume(1);
+  return { source, stream };
+}
+
+describe('Flow', () => {
+  it('takes a mark and a chunk of what nobody reads, and lets the Node stream fill up behind it', async () => {
+    const { source, stream } = await flowing();
+    let written = 0;
+    for (let round = 0; round < 50; round++) {
+      if (source.write(CHUNK)) written++;
+      else await turn();
+    }
+    assert.ok(stream.input.length >= MARK && stream.input.length <= MARK + 2 * CHUNK.length, `${stream.input.length}`);
+    assert.ok(source.writableNeedDrain, 'whoever writes is held');
+    source.end();
+    while (stream.tryFill(stream.input.length + 1) !== EOF) {
+      stream.input.consume(stream.input.length);
+      await stream.ready('read').catch(() => {});
+    }
+    assert.ok(written < 50);
+  });
+
+  it('waits for a record that is larger than the mark without stopping, and not for what comes behind it', async () => {
+    const { source, stream } = await flowing();
+    assert.equal(stream.tryFill(10 * MARK), NOT_READY);
+    for (let sent = 0; sent < 10 * MARK; sent += CHUNK.length) source.write(CHUNK);
+    await turn();
+    assert.equal(stream.tryFill(10 * MARK), stream.input.length);
+    const { length } = stream.input;
+    for (let more = 0; more < 20; more++) source.write(CHUNK);
+    await turn();
+    assert.ok(stream.input.length <= length + CHUNK.length, `${stream.input.length - length} more`);
+  });
+
+  it('is ready at once when bytes came between the attempt and the wait', async () => {
+    const { source, stream } = await flowing();
+    assert.equal(stream.tryFill(1), NOT_READY);
+    source.write('b');
+    assert.equal(stream.pendingRead, undefined);
+    await stream.ready('read');
+    assert.equal(stream.tryFill(1), 1);
+  });
+
+  it('reads by "readable" where somebody else listens for that', async () => {
+    const source = new PassThrough();
+    source.on('readable', () => {});
+    const stream = framed(source, lines());
+    const first = stream.read();
+    source.write('one\ntwo\n');
+    assert.equal(await first, 'one');
+    assert.equal(await stream.read(), 'two');
+    const last = stream.read();
+    source.end();
+    assert.equal(await last, EOF);
+  });
+
+  it('goes on when somebody waits for a stream that was paused', async () => {
+    const { source, stream } = await flowing();
+    source.pause();
+    source.write('b');
+    await turn();
+    assert.equal(stream.tryFill(1), 1);
+    stream.input.consume(1);
+    const waiting = stream.ready('read');
+    source.write('c');
+    await waiting;
+    assert.equal(stream.tryFill(1), 1);
+  });
+
+  for (const [name, stop] of [
+    ['while it flows', () => {}],
+    ['while it is stopped', (source: PassThrough) => source.write(Buffer.alloc(3 * MARK, 'x'))],
+  ] as const) {
+    it(`leaves a released stream to whoever listens next, ${name}`, async () => {
+      const { source, stream } = await flowing();
+      stop(source);
+      source.write(CHUNK);
+      await turn();
+      stream.release();
+      assert.equal(source.listenerCount('data'), 0);
+      await turn();
+      const chunks: Buffer[] = [];
+      source.on('data', (chunk: Buffer) => chunks.push(chunk));
+      source.end('z');
+      await once(source, 'end');
+      assert.match(String(Buffer.concat(chunks)), /^x{40,340}z$/);
+    });
+  }
+
+  it('never touched, is left untouched', async () => {
+    let reads = 0;
+    const source = new Readable({ read: () => void reads++ });
+    new DuplexStream(source).release();
+    await turn();
+    assert.equal(reads, 0);
+    assert.equal(source.readableFlowing, null);
+  });
+});
