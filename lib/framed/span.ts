@@ -35,7 +35,7 @@ export interface Span {
 
 /** Tables that nobody holds rows in: idle streams have none, busy ones take turns. */
 const spareTables: Int32Array[] = [];
-/** Spare tables kept, 16 KiB each. */
+/** Spare tables kept, 64 KiB each. */
 const MOST_SPARES = 16;
 
 export function leaseTable(): Int32Array {

@@ -17,6 +17,9 @@ import { Flow } from './flow.js';
 import { checkBytes, claim, type NodeSides, type NodeStreamLike, sidesOf, unclaim } from './node-sides.js';
 import { type TakenFile, takeFile } from './taken-file.js';
 
+/** Writes of ours that are under way, in whichever stream: what arrives meanwhile is told of in the next tick. */
+let writes = 0;
+
 /** A byte stream over a Node stream, or over two of them. `framed` makes one of whatever Node stream it is given. */
 export class DuplexStream extends BaseStream {
   readonly #readable: Readable | undefined;
@@ -112,7 +115,11 @@ export class DuplexStream extends BaseStream {
   }
 
   protected override mayPull(): boolean {
-    return this.#fresh || (this.#readable?.readableLength ?? 0) > 0 || this.#file?.mayPull === true;
+    return (
+      (this.#fresh && this.input.length > 0) ||
+      (this.#readable?.readableLength ?? 0) > 0 ||
+      this.#file?.mayPull === true
+    );
   }
 
   protected pull(wanted: number): void {
@@ -122,7 +129,7 @@ export class DuplexStream extends BaseStream {
     this.#fresh = false;
     this.#mark = wanted;
     // What comes will be told. And a read within the event of a chunk reaches some sources in the middle of a write.
-    if (this.#flow!.flowing && readable.readableLength === 0 && readable.errored == null) return;
+    if (this.#flow!.flowing && readable.readableFlowing !== false && readable.errored == null) return;
     if (this.#file?.pull(wanted) !== true && !this.#readChunks(readable, wanted)) return;
     // A stream that has ended emits 'end' a tick after its last read; there is no reason to wait for that.
     if (readable.readableEnded) this.inputEnded();
@@ -150,7 +157,10 @@ export class DuplexStream extends BaseStream {
 
   /** Takes what a stream that is going down holds: those bytes came before its failure. */
   #rescue(): void {
-    if (!this.ended && !this.destroyed && this.mayPull()) this.pull(Number.POSITIVE_INFINITY);
+    if (this.ended || this.destroyed || !this.mayPull()) return;
+    // A stream that is going down gives its chunks to no listener.
+    this.#flow?.stop();
+    this.pull(Number.POSITIVE_INFINITY);
   }
 
   /** Before the first read: the file of a file's stream is read in its place. */
@@ -158,6 +168,7 @@ export class DuplexStream extends BaseStream {
     if (this.#begun) return;
     this.#begun = true;
     this.#file = takeFile(readable, { input: this.input, wake: this.#onReadable, givenBack: this.#onGivenBack });
+    if (this.#file === undefined) this.#flow!.begin();
   }
 
   /** Somebody waits, and may not have tried. */
@@ -193,15 +204,20 @@ export class DuplexStream extends BaseStream {
     const writable = this.#usableWritable();
     const last = parts.length - 1;
     let taken = 0;
-    if (last > 0) writable.cork();
-    for (let i = 0; i <= last; i++) {
-      const part = parts[i]!;
-      taken += part.length;
-      if (i < last) writable.write(part);
-      else this.#refused = !writable.write(part, this.#onWritten);
+    writes++;
+    try {
+      if (last > 0) writable.cork();
+      for (let i = 0; i <= last; i++) {
+        const part = parts[i]!;
+        taken += part.length;
+        if (i < last) writable.write(part);
+        else this.#refused = !writable.write(part, this.#onWritten);
+      }
+      this.#writing++;
+      if (last > 0) writable.uncork();
+    } finally {
+      writes--;
     }
-    this.#writing++;
-    if (last > 0) writable.uncork();
     return taken;
   }
 
@@ -281,13 +297,16 @@ export class DuplexStream extends BaseStream {
   #onReadable = (): void => this.wakeReaders();
   #onGivenBack = (): void => {
     this.#file = undefined;
-    if (!this.#released) this.#flow!.start();
+    if (!this.#released) this.#flow!.begin();
   };
   #onData = (chunk: unknown): void => {
     const full = this.input.length >= this.#mark;
     this.#take(chunk);
     this.#fresh = true;
-    this.wakeReaders();
+    if (this.destroyed) this.#flow!.stop();
+    // Whoever writes into a stream that ends here has yet to note what was taken: nobody may write behind that.
+    if (writes > 0) process.nextTick(this.#onReadable);
+    else this.wakeReaders();
     if (this.#released || this.input.length < this.#mark) return;
     // More is taken once, since a reader who awaits has had no turn yet.
     this.#mark = this.readHighWaterMark;

@@ -1,10 +1,11 @@
 /**
- * Has a Node stream hand over its chunks as they come, while they are wanted.
+ * How a Node stream tells of its chunks: by 'readable', and by 'data' while a reader waits.
  *
- * A chunk that nobody listens for goes through the stream's list, a tick and an event before it is read, and one that
- * reaches the high-water mark stops the source until then: for a socket that is two system calls a chunk. A listener of
- * 'data' is called with the chunk at once. Where somebody else listens for 'readable' a stream does not flow, so that
- * event is what tells of its chunks then. Stopped, the stream fills up to its own mark and waits.
+ * A chunk that is told of by 'readable' goes through the stream's list, a tick and an event before it is read, and one
+ * that reaches the high-water mark stops the source until then: for a socket that is two system calls a chunk. A listener
+ * of 'data' is given the chunk at once. It is there only while the stream flows for us. The listener of 'readable' is
+ * there at all other times: with it no stream flows, whoever resumes it, as Node does with the output of a child that has
+ * exited, and it is told of chunks whoever pauses it.
  */
 import type { Readable } from 'node:stream';
 
@@ -12,10 +13,10 @@ export class Flow {
   readonly #stream: Readable;
   readonly #onData: (chunk: unknown) => void;
   readonly #onReadable: () => void;
-  #state: 'untouched' | 'stopped' | 'flowing' | 'told' = 'untouched';
+  #state: 'untouched' | 'told' | 'flowing' = 'untouched';
 
   /**
-   * @param onData is given each chunk; one from a stream in object mode may be anything.
+   * @param onData is given each chunk of a stream that flows; one from a stream in object mode may be anything.
    * @param onReadable hears that there are chunks to be read.
    */
   constructor(stream: Readable, onData: (chunk: unknown) => void, onReadable: () => void) {
@@ -24,41 +25,45 @@ export class Flow {
     this.#onReadable = onReadable;
   }
 
-  /** True while chunks are told of as they come; one that `read()` gives is given to the listener too. */
+  /** True while chunks come by themselves; one that `read()` gives is given to the listener too. */
   get flowing(): boolean {
     return this.#state === 'flowing';
   }
 
-  /** Has the stream tell, also one that somebody else has paused. */
+  /** The stream tells of its chunks from now on. */
+  begin(): void {
+    if (this.#state !== 'untouched') return;
+    this.#state = 'told';
+    this.#stream.on('readable', this.#onReadable);
+  }
+
+  /** Has the stream flow, unless it is an old one or somebody else listens for 'readable': then it does not. */
   start(): void {
     const stream = this.#stream;
-    if (this.#state === 'told' || (this.#state === 'flowing' && stream.readableFlowing !== false)) return;
-    this.stop();
-    if (stream.listenerCount('readable') > 0) {
-      this.#state = 'told';
-      stream.on('readable', this.#onReadable);
-      return;
-    }
+    this.begin();
+    if (this.#state === 'flowing' || stream.readableFlowing === undefined) return;
+    if (stream.listenerCount('readable') > 1) return;
     this.#state = 'flowing';
-    stream.on('data', this.#onData).resume();
+    stream.off('readable', this.#onReadable).on('pause', this.#onPause).on('data', this.#onData).resume();
   }
 
+  /** What comes stays in the stream, up to its own mark. */
   stop(): void {
-    const stream = this.#stream;
-    if (this.#state === 'flowing') stream.off('data', this.#onData).pause();
-    else if (this.#state === 'told') stream.off('readable', this.#onReadable);
-    if (this.#state !== 'untouched') this.#state = 'stopped';
+    if (this.#state !== 'flowing') return;
+    this.#state = 'told';
+    this.#stream.off('data', this.#onData).off('pause', this.#onPause).on('readable', this.#onReadable);
   }
 
-  /** Stops, and leaves the stream as if nobody had listened: whoever listens next sets it going. */
+  /** Listens no more, and leaves the stream as if nobody had: whoever listens next sets it going. */
   release(): void {
-    if (this.#state === 'untouched') return;
     this.stop();
-    // A stream that was paused stays so whoever listens; one whose last listener of 'readable' has left does not.
-    this.#stream.on('readable', nobody).off('readable', nobody);
+    if (this.#state === 'told') this.#stream.off('readable', this.#onReadable);
+    this.#state = 'untouched';
   }
-}
 
-function nobody(): void {
-  // Has nothing to hear.
+  /** Somebody else has paused it: it is read all the same. */
+  #onPause = (): void => {
+    this.stop();
+    this.#onReadable();
+  };
 }

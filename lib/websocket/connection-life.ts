@@ -165,7 +165,13 @@ export abstract class ConnectionLife implements InboundHost {
     if (this.#state !== 'open') return Promise.reject(this.#endedError());
     if (this.#trip === undefined) {
       this.#trip = new RoundTrip();
-      this.ping(ROUND_TRIP);
+      try {
+        this.ping(ROUND_TRIP);
+      } catch (error) {
+        // A source of mask keys of somebody's own has failed.
+        this.#trip = undefined;
+        return Promise.reject(error);
+      }
     }
     return this.#trip.wait();
   }
@@ -279,7 +285,10 @@ export abstract class ConnectionLife implements InboundHost {
 
   /** Internal, see InboundHost. */
   handlerFailed(error: unknown): void {
-    this.settleHandling?.(Promise.reject(error));
+    const failed = Promise.reject(error);
+    // Whoever waits has been told already where what failed was kept until after the end.
+    failed.catch(ignore);
+    this.settleHandling?.(failed);
     if (this.#handlingKept) {
       // It is told of here.
       this.handling!.catch(ignore);

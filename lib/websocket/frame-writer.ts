@@ -18,6 +18,8 @@ const LONGEST_HEADER = 14;
 const MASK_BIT = 0x80;
 /** Bytes. The smallest block that there is. */
 const LEAST_BLOCK = 64 * 1024;
+/** Bytes of output from which a masked frame takes no block, which may be four times its size: they pile up. */
+const MOST_IN_BLOCKS = 256 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
 const SHORT_TEXT = 24;
 
@@ -83,7 +85,7 @@ function writeMasked(
   const size = to - from;
   const most = size + LONGEST_HEADER;
   // Memory that is used again: pages are not, and what is large would keep the collector busier than us.
-  const pooled = lends && size >= BY_REFERENCE_FROM;
+  const pooled = lends && size >= BY_REFERENCE_FROM && output.length < MOST_IN_BLOCKS;
   const block = pooled ? leaseBlock(Math.max(LEAST_BLOCK, most)) : undefined;
   if (block === undefined) {
     const room = output.room(most);

@@ -91,6 +91,26 @@ describe('WebSocketConnection, handlers', () => {
     assert.deepEqual(peer.told, ['close 1011']);
   });
 
+  it('rejects nothing that nobody waits for when it throws at what was kept until after the end', async () => {
+    const rejections: unknown[] = [];
+    const hear = (reason: unknown) => rejections.push(reason);
+    process.prependListener('unhandledRejection', hear);
+    const { socket, peer } = begin();
+    let calls = 0;
+    const done = socket.onMessage(() => {
+      calls++;
+      throw new Error('mistake');
+    });
+    socket.pause();
+    await together(peer, ...texts('kept'), { first: FIN | CLOSE, payload: closing(1000) });
+    assert.equal((await done).code, 1000);
+    socket.resume();
+    await until(() => calls === 1);
+    await turns(5);
+    process.off('unhandledRejection', hear);
+    assert.deepEqual(rejections, []);
+  });
+
   it('closes with 1011 when what it throws is the failure of another stream', async () => {
     const { socket, peer } = begin();
     const [dead] = bytePair();
