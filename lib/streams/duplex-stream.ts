@@ -150,6 +150,14 @@ export class DuplexStream extends BaseStream {
     return true;
   }
 
+  #readBuffered(readable: Readable): void {
+    while (readable.readableLength > 0) {
+      const chunk: unknown = readable.read();
+      if (chunk === null) return;
+      this.#take(chunk);
+    }
+  }
+
   #take(chunk: unknown): void {
     if (chunk instanceof Uint8Array) this.input.append(chunk);
     else this.fail(new UsageError('ERR_TRANSPORT', { message: 'the Node stream gave something that is no bytes' }));
@@ -280,9 +288,11 @@ export class DuplexStream extends BaseStream {
     if (this.input.length > 0 && readable?.readableEnded) throw new UsageError('ERR_UNREAD_INPUT');
     this.#released = true;
     this.#file?.giveBack();
+    this.#flow?.release();
+    // What we have been told of and have not read, Node would tell nobody of again.
+    if (this.#begun && readable?.readableObjectMode === false) this.#readBuffered(readable);
     const rest = this.input.peek(this.input.length);
     if (this.#keptOpen) (writable as Duplex).allowHalfOpen = false;
-    this.#flow?.release();
     readable?.off('end', this.#onEnd).off('close', this.#onReadableClose).off('error', this.#onError);
     writable?.off('drain', this.#onDrain).off('close', this.#onWritableClose);
     writable?.off('error', this.#onError).off('error', this.#onWritableError);

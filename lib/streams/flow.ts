@@ -51,7 +51,8 @@ export class Flow {
   stop(): void {
     if (this.#state !== 'flowing') return;
     this.#state = 'told';
-    this.#stream.off('data', this.#onData).off('pause', this.#onPause).on('readable', this.#onReadable);
+    // Paused as well: where it was to flow from the next tick on, it would.
+    this.#stream.off('data', this.#onData).off('pause', this.#onPause).pause().on('readable', this.#onReadable);
   }
 
   /** Listens no more, and leaves the stream as if nobody had: whoever listens next sets it going. */

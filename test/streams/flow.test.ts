@@ -134,6 +134,21 @@ describe('Flow', () => {
     await assert.rejects(stream.ready('read'), { code: 'ERR_TRANSPORT' });
   });
 
+  it('loses nothing when it is released in the tick in which somebody began to wait', async () => {
+    const source = new PassThrough();
+    const stream = new DuplexStream(source);
+    assert.equal(stream.tryFill(1), NOT_READY);
+    const waiting = stream.ready('read');
+    source.write('ab');
+    stream.release();
+    await assert.rejects(waiting, { code: 'ERR_STREAM_DESTROYED' });
+    await turn();
+    source.end('c');
+    const chunks: Buffer[] = [];
+    for await (const chunk of source) chunks.push(chunk as Buffer);
+    assert.equal(String(Buffer.concat(chunks)), 'abc');
+  });
+
   it('draws nothing more from a stream that gave what is no bytes', async () => {
     let given = 0;
     const source = new Readable({
