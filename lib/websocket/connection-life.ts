@@ -163,17 +163,8 @@ export abstract class ConnectionLife implements InboundHost {
   /** Pings, and resolves with the milliseconds until the pong. @throws what has ended the connection. */
   roundTrip(): Promise<number> {
     if (this.#state !== 'open') return Promise.reject(this.#endedError());
-    if (this.#trip === undefined) {
-      this.#trip = new RoundTrip();
-      try {
-        this.ping(ROUND_TRIP);
-      } catch (error) {
-        // A source of mask keys of somebody's own has failed.
-        this.#trip = undefined;
-        return Promise.reject(error);
-      }
-    }
-    return this.#trip.wait();
+    this.#trip ??= new RoundTrip();
+    return this.#trip.wait(() => this.ping(ROUND_TRIP));
   }
 
   #endedError(): Error {

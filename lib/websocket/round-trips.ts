@@ -4,12 +4,23 @@
 export const ROUND_TRIP = Buffer.from('miniproto:rtt');
 
 export class RoundTrip {
-  readonly #begunAt = performance.now();
-  readonly #waiting: { resolve(ms: number): void; reject(error: Error): void }[] = [];
+  #begunAt = 0;
+  #waiting: { resolve(ms: number): void; reject(error: Error): void }[] = [];
 
-  /** Resolves with the milliseconds until the pong. */
-  wait(): Promise<number> {
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  /** Pings for the first who waits. Resolves with the milliseconds until the pong; rejects with what `ping` throws. */
+  wait(ping: () => void): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      if (this.#waiting.length > 1) return;
+      this.#begunAt = performance.now();
+      try {
+        ping();
+      } catch (error) {
+        // A source of mask keys of somebody's own: whoever asks next pings again.
+        this.#waiting = [];
+        throw error;
+      }
+    });
   }
 
   /** The pong has come. */

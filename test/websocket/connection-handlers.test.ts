@@ -6,7 +6,7 @@ import type { WebSocketOptions } from '#lib/websocket/connection-options';
 import { turn, until } from '../support/node-sockets.js';
 import { bytePair, overSockets } from '../support/pairs.js';
 import { connectionOn } from '../support/websocket-cases.js';
-import { BINARY, CLOSE, CONTINUATION, closing, FIN, PING, RawPeer, TEXT } from '../support/websocket-peer.js';
+import { BINARY, CLOSE, CONTINUATION, closing, FIN, PING, PONG, RawPeer, TEXT } from '../support/websocket-peer.js';
 
 /** Long enough for what must not happen. */
 async function turns(count: number): Promise<void> {
@@ -89,6 +89,24 @@ describe('WebSocketConnection, handlers', () => {
     await socket.closed;
     assert.deepEqual(got, ['a']);
     assert.deepEqual(peer.told, ['close 1011']);
+  });
+
+  it('pings for the next who asks for the round trip when a ping could not be made', async () => {
+    const [ours, theirs] = bytePair();
+    const failure = new Error('no keys');
+    let keys = 0;
+    const maskKeys = () => {
+      if (keys++ === 0) throw failure;
+      return 1;
+    };
+    const socket = connectionOn(ours, 'client', { maskKeys });
+    const peer = new RawPeer(theirs, { role: 'client' });
+    await assert.rejects(socket.roundTrip(), failure);
+    const trip = socket.roundTrip();
+    const [ping] = await peer.received(1);
+    await peer.write(peer.bytesOf(FIN | PONG, ping!.payload));
+    assert.ok((await trip) >= 0);
+    socket.destroy();
   });
 
   it('rejects nothing that nobody waits for when it throws at what was kept until after the end', async () => {
