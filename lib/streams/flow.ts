@@ -55,10 +55,13 @@ export class Flow {
     this.#stream.off('data', this.#onData).off('pause', this.#onPause).pause().on('readable', this.#onReadable);
   }
 
-  /** Listens no more, and leaves the stream as if nobody had: whoever listens next sets it going. */
+  /**
+   * Listens no more, and leaves the stream as if nobody had: whoever listens next sets it going. So they do with one that
+   * was paused and never read: Node takes that back when a listener of 'readable' is removed, even one that was not there.
+   */
   release(): void {
     this.stop();
-    if (this.#state === 'told') this.#stream.off('readable', this.#onReadable);
+    this.#stream.off('readable', this.#onReadable);
     this.#state = 'untouched';
   }
 

@@ -18,8 +18,11 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Those who may come next: each gives all that is left. */
 const READERS: Record<string, (source: Duplex, rest: Buffer[]) => Promise<unknown>> = {
-  // Resumed, since the sockets come paused.
-  data: (source, rest) => once(source.on('data', (chunk: Buffer) => rest.push(chunk)).resume(), 'end'),
+  data: (source, rest) =>
+    once(
+      source.on('data', (chunk: Buffer) => rest.push(chunk)),
+      'end',
+    ),
   readable: (source, rest) => {
     const readAll = () => {
       for (let chunk = source.read(); chunk !== null; chunk = source.read()) rest.push(chunk as Buffer);
