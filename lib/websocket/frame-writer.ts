@@ -5,7 +5,7 @@
  * payload is always copied, masked on the way. Texts are encoded straight into the queue's memory, behind a header whose
  * size is guessed from their length; the few that need a longer one are moved.
  */
-import { leaseBlock } from '../bytes/blocks.js';
+import { type Block, leaseBlock } from '../bytes/blocks.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { native } from '../native.js';
@@ -18,7 +18,7 @@ const LONGEST_HEADER = 14;
 const MASK_BIT = 0x80;
 /** Bytes. The smallest block that there is. */
 const LEAST_BLOCK = 64 * 1024;
-/** Bytes of output from which a masked frame takes no block, which may be four times its size: they pile up. */
+/** Bytes of output from which a frame takes no block, which may be four times its size: they pile up. */
 const MOST_IN_BLOCKS = 256 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
 const SHORT_TEXT = 24;
@@ -64,31 +64,29 @@ export function writeFrame(
 }
 
 /** Copies a large payload behind its header, into memory that is used again. @returns false where there is none. */
-function writeToBlock({ output, lends }: FrameTarget, first: number, bytes: Buffer, from: number, to: number): boolean {
+function writeToBlock(target: FrameTarget, first: number, bytes: Buffer, from: number, to: number): boolean {
   const size = to - from;
-  const block = lends ? leaseBlock(Math.max(LEAST_BLOCK, size + LONGEST_HEADER)) : undefined;
+  const block = blockFor(target, size);
   if (block === undefined) return false;
   const header = putHeader(block.bytes, 0, first, size, 0);
   copy(bytes, from, to, block.bytes, header);
-  output.writeBlock(block, 0, header + size);
+  target.output.writeBlock(block, 0, header + size);
   return true;
 }
 
-function writeMasked(
-  { output, lends }: FrameTarget,
-  first: number,
-  bytes: Buffer,
-  from: number,
-  to: number,
-  key: number,
-): void {
+/** Memory for a large frame that is used again; undefined where there is none, or too much of it waits already. */
+function blockFor({ output, lends }: FrameTarget, size: number): Block | undefined {
+  if (!lends || size < BY_REFERENCE_FROM || output.length >= MOST_IN_BLOCKS) return undefined;
+  return leaseBlock(Math.max(LEAST_BLOCK, size + LONGEST_HEADER));
+}
+
+function writeMasked(target: FrameTarget, first: number, bytes: Buffer, from: number, to: number, key: number): void {
+  const { output } = target;
   const size = to - from;
-  const most = size + LONGEST_HEADER;
-  // Memory that is used again: pages are not, and what is large would keep the collector busier than us.
-  const pooled = lends && size >= BY_REFERENCE_FROM && output.length < MOST_IN_BLOCKS;
-  const block = pooled ? leaseBlock(Math.max(LEAST_BLOCK, most)) : undefined;
+  // Pages are not used again, and what is large would keep the collector busier than us.
+  const block = blockFor(target, size);
   if (block === undefined) {
-    const room = output.room(most);
+    const room = output.room(size + LONGEST_HEADER);
     const start = output.roomStart;
     const header = putMaskedHeader(room, start, first, size, key);
     // A source of keys of somebody's own may have taken memory away: `maskCopy` would notice.
