@@ -20,7 +20,7 @@ const MAX_U32 = 0xffff_ffff;
  */
 export function indexOfByte(bytes: Uint8Array, byte: number, from = 0, to = bytes?.length): number {
   checkRange('bytes', bytes, from, to);
-  checkInteger('byte', byte, 0, 255);
+  checkByte('byte', byte);
   return native().indexOfByte(bytes, from, to, byte);
 }
 
@@ -35,7 +35,7 @@ export function indexOfAny(bytes: Uint8Array, anyOf: readonly number[], from = 0
   checkRange('bytes', bytes, from, to);
   if (!Array.isArray(anyOf)) throw invalidArgType('anyOf', 'an instance of Array', anyOf);
   if (anyOf.length < 1 || anyOf.length > 3) throw invalidArgValue('anyOf', anyOf, 'must have 1 to 3 bytes');
-  for (const byte of anyOf) checkInteger('anyOf', byte, 0, 255);
+  for (const byte of anyOf) checkByte('anyOf', byte);
   const [a, b = a, c = a] = anyOf;
   return native().indexOfAny(bytes, from, to, a, b, c);
 }
@@ -80,7 +80,7 @@ export function indexAll(
   to = bytes?.length,
 ): IndexAllResult {
   checkRange('bytes', bytes, from, to);
-  checkInteger('byte', byte, 0, 255);
+  checkByte('byte', byte);
   if (!(positions instanceof Int32Array)) throw invalidArgType('positions', 'an instance of Int32Array', positions);
   const count = native().indexAll(bytes, from, to, byte, positions);
   return count < 0 ? { count: -count - 1, ascii: false } : { count, ascii: true };
@@ -131,10 +131,21 @@ export function maskCopy(
   return native().maskCopy(source, from, to, target, at, key, phase);
 }
 
+/** One expression for what is right, which costs a short search little; what is wrong is named afterwards. */
 function checkRange(name: string, bytes: unknown, from: unknown, to: unknown): void {
+  if (bytes instanceof Uint8Array && isIndex(from) && isIndex(to) && from <= to && to <= bytes.length) return;
   checkUint8Array(name, bytes);
   checkInteger('to', to, 0, bytes.length);
   checkInteger('from', from, 0, to);
+}
+
+/** Whether it is an integer from 0; one of 2 ** 32 or more is left to the check that names it. */
+function isIndex(value: unknown): value is number {
+  return typeof value === 'number' && value >>> 0 === value;
+}
+
+function checkByte(name: string, value: unknown): void {
+  if (typeof value !== 'number' || (value & 0xff) !== value) checkInteger(name, value, 0, 255);
 }
 
 function checkKey(key: unknown, phase: unknown): void {

@@ -7,12 +7,12 @@
  */
 import { H_CONSUMED, H_SEARCHED, HEADER_WORDS, ROW_WORDS } from './frame-table.js';
 import type { Framer, NativeInterface } from './native-interface.js';
-import { MEMCHR_SLACK, matchesAt } from './reference/scan.js';
+import { MEMCHR_SLACK, matchesAt, NEAR } from './reference/scan.js';
 
 /** Bytes from which the addon searches, what is near having been looked at here. */
-export const SCAN_ADDON_FROM = 256;
-/** Bytes of a search that are looked at here first: what is found there is found before the addon had begun. */
-export const SCAN_NEAR = 96;
+export const SCAN_ADDON_FROM = 96;
+/** Bytes of a search for several bytes that are looked at here first: found before the addon had begun. */
+export const SCAN_NEAR = 48;
 /** Places of a sequence's first byte that are looked at here. */
 const SEQUENCE_TRIES = 3;
 /** Bytes from which the addon indexes: every byte is looked at, so it pays earlier than a search. */
@@ -71,9 +71,9 @@ function dispatchScan(addon: NativeInterface, reference: NativeInterface): ScanF
 
   /** The reference's memchr is Node's, which is cheaper to reach than the addon unless it takes a view. */
   function indexOfByte(bytes: Uint8Array, from: number, to: number, byte: number): number {
-    if (to - from < SCAN_ADDON_FROM || bytes.length - to <= MEMCHR_SLACK) return findByte(bytes, from, to, byte);
-    const near = findByte(bytes, from, from + SCAN_NEAR, byte);
-    return near >= 0 ? near : addon.indexOfByte(bytes, from + SCAN_NEAR, to, byte);
+    if (to - from <= NEAR || bytes.length - to <= MEMCHR_SLACK) return findByte(bytes, from, to, byte);
+    const near = findByte(bytes, from, from + NEAR, byte);
+    return near >= 0 ? near : addon.indexOfByte(bytes, from + NEAR, to, byte);
   }
 
   function indexOfSequence(bytes: Uint8Array, from: number, to: number, sequence: Uint8Array): number {

@@ -2,13 +2,15 @@
  * Byte search in TypeScript: the twin of native/simd/scan.
  *
  * A plain loop finds what is near; what is far is left to Node's own memchr, which costs as much to call as a loop over
- * some sixty bytes, and searches to the array's end: where that is far behind the range, a view ends it. Answers are
+ * some twenty bytes, and searches to the array's end: where that is far behind the range, a view ends it. Answers are
  * indices into `bytes`, or -1.
  */
 import { Buffer, isAscii } from 'node:buffer';
 
 /** Bytes that are looked at in a loop before memchr is called. */
-const NEAR = 64;
+export const NEAR = 24;
+/** Bytes whose verdict on ASCII is made in a loop: Node's takes a view. */
+const ASCII_NEAR = 64;
 /** Bytes behind a range that memchr may look at in vain: cheaper than a view up to about there. */
 export const MEMCHR_SLACK = 4096;
 
@@ -29,11 +31,14 @@ export function indexOfAny(bytes: Uint8Array, from: number, to: number, a: numbe
 }
 
 export function indexOfSequence(bytes: Uint8Array, from: number, to: number, sequence: Uint8Array): number {
-  const end = to - sequence.length + 1;
+  const length = sequence.length;
+  const end = to - length + 1;
   const near = end - from > NEAR ? from + NEAR : end;
   const first = sequence[0];
-  for (let i = from; i < near; i++) {
-    if (bytes[i] === first && matchesAt(bytes, i, sequence, sequence.length)) return i;
+  search: for (let i = from; i < near; i++) {
+    if (bytes[i] !== first) continue;
+    for (let k = 1; k < length; k++) if (bytes[i + k] !== sequence[k]) continue search;
+    return i;
   }
   return near < end ? indexOfFarSequence(bytes, near, end, sequence) : -1;
 }
@@ -80,7 +85,7 @@ export function matchesAt(bytes: Uint8Array, at: number, sequence: Uint8Array, l
 
 /** Whether every byte of [from, to) is below 0x80. */
 export function isAsciiRange(bytes: Uint8Array, from: number, to: number): boolean {
-  if (to - from > NEAR) return isAscii(bytes.subarray(from, to));
+  if (to - from > ASCII_NEAR) return isAscii(bytes.subarray(from, to));
   let seen = 0;
   for (let i = from; i < to; i++) seen |= bytes[i];
   return seen < 0x80;
