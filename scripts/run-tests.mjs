@@ -21,6 +21,8 @@ const NATIVE_TESTS = join(ROOT, 'scripts', 'test-native.mjs');
 const ONCE = ['differential', 'websocket-differential', 'arguments', 'loader', 'tls-addon', 'tls-addon-node'].map(
   (name) => join(TESTS, 'native', `${name}.test.js`),
 );
+/** For one test: only what hangs gets there, however busy the machine is. */
+const TEST_MS = 60_000;
 /** How long a process may stay after its last test. */
 const LINGER_MS = 10_000;
 
@@ -154,7 +156,7 @@ function problemOf(outcome, lingered, end) {
 /** In the child: runs the files and reports the counts. */
 async function runSuites(files) {
   const { default: Mocha } = await import('mocha');
-  const mocha = new Mocha({ reporter, timeout: 10_000, forbidOnly: Boolean(env.CI) });
+  const mocha = new Mocha({ reporter, timeout: TEST_MS, forbidOnly: Boolean(env.CI) });
   for (const file of files) mocha.addFile(file);
   // Children that the tests start are no runs of this kind.
   delete env.MINIPROTO_TEST_RUN;
