@@ -33,8 +33,10 @@ const SHAPES = [
 /** Seconds of warming up and of measuring, and the counts of the other questions. */
 const FULL = { rounds: 5, warmup: 1, seconds: 3, idle: 5_000, churn: 10_000 };
 const QUICK = { rounds: 2, warmup: 0.5, seconds: 0.7, idle: 1_000, churn: 1_000 };
-/** At once, while connections come and go; and quiet ones beside a flood. */
+/** At once, while connections come and go. */
 const CONCURRENT = 50;
+/** Quiet connections beside a flood. */
+const QUIET = 100;
 
 const NATIVE = 'native sockets';
 const DUPLEX = "Node's sockets";
@@ -102,7 +104,7 @@ function held({ warmup, seconds, idle, churn }) {
     idle: { options: { idle, warmup, seconds } },
     churn: { options: { churn, connections: CONCURRENT, warmup } },
     flood: {
-      options: { flood: true, connections: CONCURRENT, warmup, seconds },
+      options: { flood: true, connections: QUIET, warmup, seconds },
       more: ({ latencyUs, latencyUsBesideFlood }) => ({
         p99Alone: latencyUs.p99,
         p99BesideFlood: latencyUsBesideFlood.p99,
