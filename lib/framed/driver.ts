@@ -111,7 +111,7 @@ export class Driver {
   }
 
   #checkPeerMaySpeak(): void {
-    if (!this.ended || this.reading || this.#advance() || !this.#heardAll) return;
+    if (!this.ended || this.reading || this.#advance() || !this.#heardAll()) return;
     this.#needsPeer = false;
     const message = 'the stream ended before the peer said what a write waits for';
     const { offset } = this.#channel.stream.input;
@@ -119,7 +119,7 @@ export class Driver {
   }
 
   /** The peer has ended, and there is nothing that a reader could make room for: records that wait change nothing. */
-  get #heardAll(): boolean {
+  #heardAll(): boolean {
     return this.ended && (this.#channel.stream.input.length === 0 || !this.#reader.hasRecord);
   }
 
@@ -142,14 +142,14 @@ export class Driver {
     return true;
   }
 
-  get #mayReadAhead(): boolean {
+  #mayReadAhead(): boolean {
     return !this.ended && this.#channel.stream.input.length < this.#channel.highWaterMark;
   }
 
   /** Takes input in that cannot be decoded yet. */
   readAhead(): void {
     try {
-      if (this.#mayReadAhead) this.fill();
+      if (this.#mayReadAhead()) this.fill();
     } catch {
       // The failure comes again, behind the records that are here.
     }
@@ -181,7 +181,7 @@ export class Driver {
    * is taken in meanwhile, up to the mark, or both would wait forever.
    */
   async outputMoved({ signal }: ReadyOptions): Promise<void> {
-    while (this.#idleNeeds > 0 && this.#mayReadAhead) {
+    while (this.#idleNeeds > 0 && this.#mayReadAhead()) {
       const moved = await firstOf(signal, (either) => [
         this.#channel.ready(either),
         this.#channel.stream.ready('read', { signal: either }),
@@ -198,7 +198,7 @@ export class Driver {
     if (!this.#needsPeer) return this.#channel.stream.ready('read', options);
     // Somebody who reads moves the protocol on; otherwise it is done here, as far as the reader's mark allows.
     this.#blockedByOutput = false;
-    if (this.reading || !(this.#advance() || this.#heardAll)) await this.#peerHeard(options);
+    if (this.reading || !(this.#advance() || this.#heardAll())) await this.#peerHeard(options);
     if (!this.reading) this.#advance();
     this.#needsPeer = false;
   }
@@ -206,7 +206,7 @@ export class Driver {
   /** Waits for bytes of the peer, or for a reader to have got further, whichever comes first. */
   async #peerHeard({ signal }: ReadyOptions): Promise<void> {
     const { stream, highWaterMark } = this.#channel;
-    const room = this.#mayReadAhead && this.#reader.decodedBytes < highWaterMark;
+    const room = this.#mayReadAhead() && this.#reader.decodedBytes < highWaterMark;
     this.#needy ??= new Waiters();
     const needy = this.#needy;
     await firstOf(signal, (either) => {

@@ -136,7 +136,7 @@ class Listening implements ByteServer {
     this.#streamOptions = given({ idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs, readHighWaterMark });
     keepCount(server, this.connections);
     server.on('connection', (socket) => {
-      const { maxConnections } = this.#limits;
+      const { maxConnections } = this.#limits();
       // Here, since Node does not count connections that are native.
       if (maxConnections !== undefined && this.connections.size >= maxConnections) return void socket.destroy();
       const stream = adopt(socket, this.#streamOptions);
@@ -154,14 +154,14 @@ class Listening implements ByteServer {
   }
 
   /** What was asked of us, or of Node's server since. */
-  get #limits(): { maxConnections: number | undefined } {
+  #limits(): { maxConnections: number | undefined } {
     // Undefined until somebody sets it, whatever its type says.
     const { maxConnections = this.#options.maxConnections } = this.server as { maxConnections?: number };
     return { maxConnections };
   }
 
   #accept(reactor: Reactor, id: number): void {
-    const { maxConnections } = this.#limits;
+    const { maxConnections } = this.#limits();
     if (maxConnections !== undefined && this.connections.size >= maxConnections) return reactor.net.remove(id);
     let prepared: SocketStream | undefined;
     try {

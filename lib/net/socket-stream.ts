@@ -141,13 +141,13 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   get addresses(): SocketAddresses {
-    const told = this.#addresses === undefined ? this.#description : undefined;
+    const told = this.#addresses === undefined ? this.#description() : undefined;
     if (told !== undefined) this.#addresses = addressesIn(told);
     return this.#addresses ?? {};
   }
 
   /** As it is now, or was in the end; undefined before the beginning. */
-  get #description(): string | undefined {
+  #description(): string | undefined {
     return this.#id === NO_ID ? this.#described : this.#reactor.net.describe(this.#id);
   }
 
@@ -174,7 +174,8 @@ export class SocketStream extends BaseStream implements Connection {
 
   protected pull(wanted: number): void {
     if (this.#id === NO_ID) return;
-    if (this.#exactly !== undefined) return void this.#came(this.#exactly.receive(), PAGE_BYTES);
+    const exact = this.#exactly();
+    if (exact !== undefined) return void this.#came(exact.receive(), PAGE_BYTES);
     const { input } = this;
     while (input.length < wanted && this.#mayReceive !== 0) {
       const rest = input.needed - input.length;
@@ -184,7 +185,7 @@ export class SocketStream extends BaseStream implements Connection {
 
   /** Internal: from now on, or no longer, reads no byte from the system that a record does not need. */
   readExactly(exact: boolean): boolean {
-    this.#exactly?.leave();
+    this.#exactly()?.leave();
     this.#exact = exact ? 'wanted' : undefined;
     this.#beginExact();
     return true;
@@ -196,13 +197,13 @@ export class SocketStream extends BaseStream implements Connection {
     }
   }
 
-  get #exactly(): ExactReads | undefined {
+  #exactly(): ExactReads | undefined {
     return this.#exact === 'wanted' ? undefined : this.#exact;
   }
 
   /** Internal: the first `keep` bytes of the input are a record's, and nothing behind them is. */
   settlePeeked(keep: number): void {
-    this.#exactly?.settle(keep);
+    this.#exactly()?.settle(keep);
   }
 
   /** @returns true when as much came as was asked for: there is probably more. */
@@ -226,14 +227,14 @@ export class SocketStream extends BaseStream implements Connection {
   #receiveRest(needed: number): boolean {
     this.#bites = BITES;
     // What is handed on at once needs no memory of its own, and memory that was used before costs less.
-    const { bytes, from, to } = this.input.reserve(needed, { pooled: this.#handsOn });
+    const { bytes, from, to } = this.input.reserve(needed, { pooled: this.#handsOn() });
     const count = this.#reactor.net.receive(this.#id, bytes, from, to, 0);
     if (count > 0) this.input.commit(count);
     return this.#came(count, to - from);
   }
 
   /** What is received is looked at and gone: it needs no memory of its own. */
-  get #handsOn(): boolean {
+  #handsOn(): boolean {
     return this.watcher !== undefined && this.watcher.keeps !== true;
   }
 
@@ -301,7 +302,9 @@ export class SocketStream extends BaseStream implements Connection {
     if (this.watcher === undefined || this.ended || this.destroyed || this.#id === NO_ID) return;
     const { input } = this;
     const large =
-      this.#exactly !== undefined || this.#bites > 0 || (input.length > 0 && input.needed - input.length >= LARGE_REST);
+      this.#exactly() !== undefined ||
+      this.#bites > 0 ||
+      (input.length > 0 && input.needed - input.length >= LARGE_REST);
     this.want((this.#wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
     // What follows an unfinished record cannot be framed without it.
     const framer = input.length > 0 ? -1 : nativeFramer(this.#reactor.net, this.watcher.framer);
@@ -368,7 +371,7 @@ export class SocketStream extends BaseStream implements Connection {
       this.#mayReceive = ANY;
     }
     if (input.length > 0) {
-      if (input.needed - input.length >= LARGE_REST) input.reserve(input.needed, { pooled: this.#handsOn });
+      if (input.needed - input.length >= LARGE_REST) input.reserve(input.needed, { pooled: this.#handsOn() });
       input.keepBorrowed();
     }
     this.#watchOn();
@@ -540,7 +543,7 @@ export class SocketStream extends BaseStream implements Connection {
   takeOver(other: SocketStream): Buffer {
     other.hear();
     if (other.#id === NO_ID) throw systemError('take over', EBADF);
-    other.#exactly?.leave();
+    other.#exactly()?.leave();
     const unread = other.input.take(other.input.length);
     this.#referenced = other.#referenced;
     this.#closeListeners = other.#closeListeners;
@@ -601,7 +604,7 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   counters(): SocketCounters {
-    const told = this.#description;
+    const told = this.#description();
     return told === undefined ? NOTHING : countersIn(told);
   }
 
@@ -620,7 +623,7 @@ export class SocketStream extends BaseStream implements Connection {
     this.hear();
     this.watcher = watcher;
     if (this.#id === NO_ID) throw systemError('release', EBADF);
-    this.#exactly?.leave();
+    this.#exactly()?.leave();
     const unread = this.input.take(this.input.length);
     const descriptor = this.#reactor.net.detach(this.#forget());
     this.#closed(undefined);

@@ -93,7 +93,8 @@ export abstract class BaseStream implements ByteStream {
       this.pull(Math.max(atLeast, this.readHighWaterMark));
       if (input.length >= atLeast) return input.length;
     }
-    if (this.#failure !== undefined) throw this.#failure;
+    const failure = this.#failure();
+    if (failure !== undefined) throw failure;
     return this.#inputEnded ? EOF : NOT_READY;
   }
 
@@ -129,7 +130,7 @@ export abstract class BaseStream implements ByteStream {
   }
 
   /** What ended the stream. Made when somebody asks: most streams are destroyed after their end, and nobody does. */
-  get #failure(): MiniprotoError | undefined {
+  #failure(): MiniprotoError | undefined {
     if (this.#error === undefined && this.#abandoned) this.#error = new TransportError('ERR_STREAM_DESTROYED');
     return this.#error;
   }
@@ -141,7 +142,7 @@ export abstract class BaseStream implements ByteStream {
   }
 
   #checkOutput(): void {
-    const failure = this.#failure ?? this.#outputFailure;
+    const failure = this.#failure() ?? this.#outputFailure;
     if (failure !== undefined) throw failure;
   }
 
@@ -155,7 +156,8 @@ export abstract class BaseStream implements ByteStream {
     checkObject('options', options);
     if (options.signal !== undefined) checkSignal('options.signal', options.signal);
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const failure = this.#failure();
+    if (failure !== undefined) return Promise.reject(failure);
     if (direction === 'write') {
       if (this.#outputFailure !== undefined) return Promise.reject(this.#outputFailure);
       return this.flushed() && !this.blocked() ? Promise.resolve() : this.#waitToWrite(options.signal);
@@ -238,8 +240,8 @@ export abstract class BaseStream implements ByteStream {
     this.#error ??= reason;
     // A stream that has failed on its own still has a layer below to let go of.
     this.abandon(reason);
-    if (this.awaited) this.#readers!.fail(reason ?? this.#failure);
-    if (this.awaitedWrite) this.#writers!.fail(reason ?? this.#failure);
+    if (this.awaited) this.#readers!.fail(reason ?? this.#failure());
+    if (this.awaitedWrite) this.#writers!.fail(reason ?? this.#failure());
     this.watcher?.arrived(NO_TABLE, 0, 0);
   }
 

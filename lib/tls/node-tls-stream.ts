@@ -189,12 +189,12 @@ export class NodeTlsStream extends NodeConnection implements SecureStream {
       alpnProtocol: socket.alpnProtocol || '',
       servername: this.#plan.servername ?? ((socket as { servername?: string | false }).servername || ''),
       resumed,
-      authorized: shown && problem === undefined && this.#judges,
+      authorized: shown && problem === undefined && this.#judges(),
       authorizationError: shown ? problem?.code : undefined,
     };
   }
 
-  get #judges(): boolean {
+  #judges(): boolean {
     return this.#plan.role === 'client' || this.#plan.context.options.requestCert === true;
   }
 
@@ -341,25 +341,25 @@ export class NodeTlsStream extends NodeConnection implements SecureStream {
   }
 
   override get addresses(): SocketAddresses {
-    return this.#below?.addresses ?? this.#addresses ?? NOWHERE;
+    return this.#below()?.addresses ?? this.#addresses ?? NOWHERE;
   }
 
   override counters(): SocketCounters {
-    return this.#below?.counters() ?? super.counters();
+    return this.#below()?.counters() ?? super.counters();
   }
 
   override ref(): this {
-    this.#below?.ref();
+    this.#below()?.ref();
     return super.ref();
   }
 
   override unref(): this {
-    this.#below?.unref();
+    this.#below()?.unref();
     return super.unref();
   }
 
   /** The stream below, where it is a connection. */
-  get #below(): Connection | undefined {
+  #below(): Connection | undefined {
     const { bytes } = this.#lower;
     return typeof (bytes as Partial<Connection> | undefined)?.counters === 'function'
       ? (bytes as Connection)

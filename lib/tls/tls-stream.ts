@@ -262,22 +262,22 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     const answer = super.tryFill(atLeast);
     if (answer !== NOT_READY) return answer;
     if (!this.#session.secured) this.#look();
-    return this.#needsWrite ? NEED_WRITE : NOT_READY;
+    return this.#needsWrite() ? NEED_WRITE : NOT_READY;
   }
 
   /** What has to leave keeps us from reading on. */
-  get #needsWrite(): boolean {
+  #needsWrite(): boolean {
     return this.#outflow.waiting > 0 && (!this.#session.secured || this.#answers > MOST_ANSWERS);
   }
 
   override get pendingRead(): NotReady | NeedWrite | Eof | undefined {
     const pending = super.pendingRead;
-    return pending !== EOF && !this.destroyed && this.#needsWrite ? NEED_WRITE : pending;
+    return pending !== EOF && !this.destroyed && this.#needsWrite() ? NEED_WRITE : pending;
   }
 
   protected override mayPull(): boolean {
     const session = this.#session;
-    if (session.paused || session.id < 0 || this.#needsWrite) return false;
+    if (session.paused || session.id < 0 || this.#needsWrite()) return false;
     if (this.#inflow.more || this.#lower.input.length > 0) return true;
     const { pendingRead } = this.#lower;
     return pendingRead === undefined || pendingRead === EOF;

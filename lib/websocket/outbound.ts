@@ -66,7 +66,7 @@ export class Outbound implements FrameTarget {
    * Bytes. What is pushed goes by reference, and at once, only where copying it costs more than that. Streams of Node's
    * hold on to memory, so that a copy for them is of no use again.
    */
-  get #inPlaceFrom(): number {
+  #inPlaceFrom(): number {
     return this.#channel.stream.freesWritten === true ? 4 * BY_REFERENCE_FROM : BY_REFERENCE_FROM;
   }
 
@@ -86,7 +86,7 @@ export class Outbound implements FrameTarget {
   }
 
   /** Whether payloads are not sent as they are. */
-  get #masks(): boolean {
+  #masks(): boolean {
     return this.keys !== undefined;
   }
 
@@ -151,7 +151,7 @@ export class Outbound implements FrameTarget {
 
   #encodePlaced(message: PlacedMessage, options: SendOptions | undefined): void {
     const asItIs = options?.type === undefined || options.type === message.type;
-    if (asItIs && !this.#masks && !this.#compresses(message.length, options)) {
+    if (asItIs && !this.#masks() && !this.#compresses(message.length, options)) {
       if (message.writeFrame(this.#channel.output, this.#channel)) return;
     }
     const { bytes, from, to, isText, lent } = message.place;
@@ -161,7 +161,7 @@ export class Outbound implements FrameTarget {
 
   #encodePrepared(message: PreparedMessage): void {
     const { first, bytes } = message;
-    if (this.#masks) return writeFrame(this, first, bytes, 0, bytes.length, STABLE);
+    if (this.#masks()) return writeFrame(this, first, bytes, 0, bytes.length, STABLE);
     const frame = this.#frameOf(message);
     this.#channel.output.writeInPlace(frame, 0, frame.length, KEPT);
   }
@@ -177,7 +177,7 @@ export class Outbound implements FrameTarget {
 
   /** The frame, where it may be given to the system at once: nothing else waits. It counts as sent. */
   frameToSendAtOnce(message: PreparedMessage): Buffer | undefined {
-    return this.idle && !this.#masks ? this.#frameOf(message) : undefined;
+    return this.idle && !this.#masks() ? this.#frameOf(message) : undefined;
   }
 
   /** Nothing waits that a message would have to follow. */
@@ -235,7 +235,7 @@ export class Outbound implements FrameTarget {
   #pushBytes(bytes: Buffer, options: SendOptions): void {
     const { length } = bytes;
     if (length === 0) checkAttached(bytes);
-    const stable = length >= this.#inPlaceFrom && !isUnstable(bytes);
+    const stable = length >= this.#inPlaceFrom() && !isUnstable(bytes);
     this.#writeBytes(firstByte(options.type === 'binary'), bytes, 0, length, stable, options);
   }
 
@@ -255,7 +255,7 @@ export class Outbound implements FrameTarget {
     // A deflater may keep a piece to itself until there is more; the first fragment has to say what comes.
     if (piece.length > 0 || isFirst || isLast || !compressed) {
       const first = fragmentByte({ isFirst, isLast }, { binary: options.type !== 'text', compressed });
-      const stable = !compressed && piece.length >= this.#inPlaceFrom && !isUnstable(bytes);
+      const stable = !compressed && piece.length >= this.#inPlaceFrom() && !isUnstable(bytes);
       this.writeFragment(first, piece, 0, piece.length, stable);
     }
     this.#pushed(piece.length);
@@ -264,7 +264,7 @@ export class Outbound implements FrameTarget {
 
   #pushed(length: number): void {
     const channel = this.#channel;
-    if (length >= this.#inPlaceFrom || (channel.full && !channel.held)) channel.pushOn();
+    if (length >= this.#inPlaceFrom() || (channel.full && !channel.held)) channel.pushOn();
     else channel.schedule();
   }
 

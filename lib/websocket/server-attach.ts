@@ -136,7 +136,7 @@ class UpgradeRouter {
     const taker = this.#takerOf(request);
     if (taker !== undefined) return taker.take(serveUpgrade(request, socket, head, taker.rules));
     if (this.#server.listenerCount('upgrade') > 1) return;
-    this.#any.take(serveUpgrade(request, socket, head, NO_RULES, notFound()));
+    this.#any().take(serveUpgrade(request, socket, head, NO_RULES, notFound()));
   };
 
   readonly #onStream = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
@@ -144,7 +144,7 @@ class UpgradeRouter {
     const request = requestOfStream(stream, headers);
     const taker = this.#takerOf(request);
     if (taker !== undefined) taker.take(serveExtendedConnect(request, stream, taker.rules));
-    else this.#any.take(serveExtendedConnect(request, stream, NO_RULES, notFound()));
+    else this.#any().take(serveExtendedConnect(request, stream, NO_RULES, notFound()));
   };
 
   /** Node's own handler of requests refuses every CONNECT that nobody listens for, ours included. */
@@ -155,7 +155,7 @@ class UpgradeRouter {
   };
 
   /** Who is told of what nobody takes. */
-  get #any(): ServerConnections {
+  #any(): ServerConnections {
     const [first] = this.#attached;
     return first!.sockets;
   }
