@@ -1,8 +1,8 @@
 /** Where a client goes, in the words of `ws`: its address, what is asked of `http.request`, and what survives a redirect. */
 import type { RequestOptions } from 'node:https';
-import { isIP, type NetConnectOpts, connect as netConnect } from 'node:net';
+import net, { type NetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls';
+import tls, { type ConnectionOptions as TlsOptions } from 'node:tls';
 import type { ClientOptions } from './options.js';
 
 const SCHEMES = ['ws:', 'wss:', 'ws+unix:'];
@@ -37,12 +37,11 @@ export function requestFor(
   url: URL,
   options: ClientOptions,
   headers: HandshakeRequest['headers'],
-  authorized: boolean,
+  auth: string | undefined,
 ): HandshakeRequest {
   const secure = isSecure(url);
   const port = secure ? 443 : 80;
   const { handshakeTimeout, agent, auth: _auth, ...rest } = options as ClientOptions & RequestOptions;
-  const auth = authorized ? authOf(url, options) : undefined;
   const request: HandshakeRequest = {
     // Node's own: an agent of the program's, and no other. An agent that keeps sockets would have no use of these.
     createConnection: secure ? connectSecurely : connectPlainly,
@@ -62,7 +61,8 @@ export function requestFor(
   return url.protocol === 'ws+unix:' ? overUnixSocket(request) : { ...request, socketPath: undefined };
 }
 
-function authOf({ username, password }: URL, { auth }: ClientOptions): string | undefined {
+/** Name and password: the address's, or the program's. */
+export function authOf({ username, password }: URL, { auth }: ClientOptions): string | undefined {
   if (username === '' && password === '') return auth;
   return `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
 }
@@ -76,14 +76,14 @@ function overUnixSocket(request: HandshakeRequest): HandshakeRequest {
 }
 
 function connectPlainly(options: RequestOptions): Duplex {
-  return netConnect({ ...options, path: options.socketPath } as NetConnectOpts);
+  return net.connect({ ...options, path: options.socketPath } as NetConnectOpts);
 }
 
 function connectSecurely(options: RequestOptions): Duplex {
   const { servername, host } = options;
   // An address is no name that a certificate is asked for by. RFC 6066 §3
-  const name = servername || servername === '' ? servername : isIP(host ?? '') ? '' : host;
-  return tlsConnect({ ...options, path: undefined, servername: name } as TlsOptions);
+  const name = servername || servername === '' ? servername : net.isIP(host ?? '') ? '' : host;
+  return tls.connect({ ...options, path: undefined, servername: name } as TlsOptions);
 }
 
 /** True where both addresses are of one server. */

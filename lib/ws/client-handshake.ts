@@ -8,8 +8,9 @@
  *               any other answer          'unexpected-response', or failure
  *               an error, `abort`         failure: 'error', then 'close'
  */
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+// Programs put functions of their own into these modules, and mean us as well.
+import http, { type ClientRequest, type IncomingMessage } from 'node:http';
+import https, { type RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { HeaderList, isToken } from '../http/header-list.js';
 import { adopt } from '../net/adopt.js';
@@ -17,8 +18,9 @@ import type { WebSocketOptions } from '../websocket/connection-options.js';
 import type { Established } from '../websocket/established.js';
 import { newKey } from '../websocket/handshake/key.js';
 import { checkSwitch } from '../websocket/handshake/response.js';
-import { type HandshakeRequest, isSameHost, isSecure, parseAddress, requestFor } from './client-address.js';
+import { authOf, type HandshakeRequest, isSameHost, isSecure, parseAddress, requestFor } from './client-address.js';
 import { FaceDeflate } from './deflate.js';
+import { badAnswer } from './handshake-words.js';
 import { type ClientOptions, connectionOptionsFor } from './options.js';
 import type { WebSocket } from './web-socket.js';
 
@@ -42,6 +44,8 @@ export class ClientHandshake {
   readonly #deflate: FaceDeflate | undefined;
   /** Where the program wanted to go. */
   #first: URL | undefined;
+  /** Name and password, the first that were to be sent: a server that redirects does not choose others. */
+  #auth: string | undefined;
   #request: ClientRequest | undefined;
   #key = '';
   #redirects = 0;
@@ -61,6 +65,11 @@ export class ClientHandshake {
     this.#deflate = FaceDeflate.of(options.perMessageDeflate ?? true, 'client');
   }
 
+  /** The request that waits for its answer. */
+  get request(): ClientRequest | undefined {
+    return this.#over ? undefined : this.#request;
+  }
+
   /** @throws SyntaxError for what is no address; what `http.request` throws. */
   begin(address: string | URL): void {
     const url = parseAddress(address);
@@ -71,7 +80,7 @@ export class ClientHandshake {
   #ask(url: URL): void {
     this.#face.located(url.href);
     this.#key = newKey();
-    const request = (isSecure(url) ? httpsRequest : httpRequest)(this.#requestFor(url) as RequestOptions);
+    const request = (isSecure(url) ? https : http).request(this.#requestFor(url) as RequestOptions);
     this.#request = request;
     request.on('error', (error) => this.#failed(request, error));
     request.on('timeout', () => this.#abort(request, 'Opening handshake has timed out'));
@@ -97,9 +106,11 @@ export class ClientHandshake {
     headers.Upgrade = 'websocket';
     if (this.#deflate !== undefined) headers['Sec-WebSocket-Extensions'] = this.#deflate.offer;
     if (this.#protocols.length > 0) headers['Sec-WebSocket-Protocol'] = this.#protocols.join(',');
-    if (origin !== undefined) headers.Origin = origin;
+    if (origin) headers.Origin = origin;
     const named = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
-    return requestFor(url, this.#options, headers, !named && !keptBack.includes('authorization'));
+    if (named || keptBack.includes('authorization')) return requestFor(url, this.#options, headers, undefined);
+    this.#auth ??= authOf(url, this.#options);
+    return requestFor(url, this.#options, headers, this.#auth);
   }
 
   /** Fields that are meant for one server do not go to another, unless the program looks after redirects itself. */
@@ -137,7 +148,8 @@ export class ClientHandshake {
     // Its listener may have closed the WebSocket.
     if (this.#over || request !== this.#request) return void socket.destroy();
     const { statusMessage = '', httpVersion: version, rawHeaders } = response;
-    const answer = { status: 101, reason: statusMessage, version, headers: HeaderList.fromRaw(rawHeaders) };
+    const headers = HeaderList.fromRaw(rawHeaders);
+    const answer = { status: 101, reason: statusMessage, version, headers };
     let agreed: ReturnType<typeof checkSwitch>;
     try {
       const checkDeflate = this.#deflate?.check;
@@ -145,7 +157,8 @@ export class ClientHandshake {
       if (agreed.protocol === '' && this.#protocols.length > 0) throw new Error('Server sent no subprotocol');
     } catch (error) {
       socket.destroy();
-      return this.#fail(error as Error);
+      const asked = { key: this.#key, protocols: this.#protocols, deflate: this.#deflate !== undefined };
+      return this.#fail(badAnswer(error as Error, headers, asked));
     }
     this.#over = true;
     socket.setTimeout?.(0);
@@ -169,6 +182,8 @@ export class ClientHandshake {
     this.#over = true;
     this.#face.failing();
     request.destroy();
+    // It has let go of its socket where the answer is complete.
+    request.socket?.destroy();
     process.nextTick(failLater, this.#face, new Error(message));
   }
 

@@ -4,6 +4,7 @@
  * Only what the peer did wrong is an error of a WebSocket of `ws`: a connection that breaks is closed with 1006, and no
  * error is told.
  */
+import { constants } from 'node:zlib';
 import { type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { FrameFault } from '../frame-table.js';
 import { faultOf } from '../websocket/faults.js';
@@ -20,8 +21,15 @@ const INVALID_UTF8: Known = [`${FRAME}invalid UTF-8 sequence`, 'WS_ERR_INVALID_U
 /** An error for listeners of 'error'; undefined where `ws` has none. */
 export function errorFor(cause: Error): Error | undefined {
   if (cause instanceof TransportError || cause instanceof UsageError) return undefined;
+  if ((cause as MiniprotoError).code === 'ERR_INVALID_DEFLATE') return zlibError(cause);
   const [message, code, Type] = known(cause);
   return Object.assign(new Type(message, { cause }), { code });
+}
+
+/** As zlib has it, since `ws` hands on its error. */
+function zlibError(cause: Error): Error {
+  const { message } = (cause.cause as Error | undefined) ?? cause;
+  return Object.assign(new Error(message, { cause }), { code: 'Z_DATA_ERROR', errno: constants.Z_DATA_ERROR });
 }
 
 function known(cause: Error): Known {
@@ -30,8 +38,6 @@ function known(cause: Error): Known {
   const { code = 'ERR_TRANSPORT' } = cause as Partial<MiniprotoError>;
   if (code === 'ERR_MESSAGE_TOO_LARGE') return TOO_LARGE;
   if (code === 'ERR_INVALID_UTF8') return INVALID_UTF8;
-  // What zlib says, since `ws` hands on its error.
-  if (code === 'ERR_INVALID_DEFLATE') return [cause.message, 'Z_DATA_ERROR', Error];
   return [cause.message, code, Error];
 }
 

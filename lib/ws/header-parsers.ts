@@ -1,26 +1,32 @@
-/** The parsers of header values that `ws` exports, over those of the handshake. */
-
-import { parseTokenList } from '../http/lists.js';
-import { parseExtensions } from '../websocket/handshake/extensions.js';
+/**
+ * The parsers of header values that `ws` exports. They take exactly what is written by the grammar, and say where it ends,
+ * in the words of `ws`; the handshake's own put up with what RFC 9110 §5.6.1 asks recipients to.
+ */
 
 /** Parameters of extensions by name: one object for each time that the extension is listed. */
 export type Extensions = Record<string, Record<string, (string | true)[]>[]>;
 
-/** Sec-WebSocket-Extensions. */
+/** Sec-WebSocket-Extensions. RFC 6455 §9.1 */
 export const extension: {
   /** @throws SyntaxError */
   parse(header: string): Extensions;
   format(extensions: Record<string, object | readonly object[]>): string;
 } = {
   parse(header) {
-    const offers = parseExtensions([header]);
-    if (offers === undefined || offers.length === 0) throw new SyntaxError('Invalid Sec-WebSocket-Extensions header');
     const extensions: Extensions = Object.create(null);
-    for (const { name, params } of offers) {
-      const values: Record<string, (string | true)[]> = Object.create(null);
-      for (const [param, value] of params) values[param] = [...(values[param] ?? []), value];
-      extensions[name] = [...(extensions[name] ?? []), values];
-    }
+    parseList(header, (reader) => {
+      const name = reader.token();
+      const params: Record<string, (string | true)[]> = Object.create(null);
+      reader.passSpaces();
+      while (reader.take(';')) {
+        reader.passSpaces();
+        const param = reader.token();
+        const value = reader.take('=') ? reader.value() : true;
+        params[param] = [...(params[param] ?? []), value];
+        reader.passSpaces();
+      }
+      extensions[name] = [...(extensions[name] ?? []), params];
+    });
     return extensions;
   },
   format(extensions) {
@@ -38,17 +44,92 @@ function formatOne(name: string, params: object): string {
   return [name, ...parts].join('; ');
 }
 
-/** Sec-WebSocket-Protocol. */
+/** Sec-WebSocket-Protocol. RFC 6455 §4.1 */
 export const subprotocol: {
   /** @throws SyntaxError */
   parse(header: string): Set<string>;
 } = {
   parse(header) {
-    const protocols = parseTokenList([header]);
-    if (protocols === undefined || protocols.length === 0)
-      throw new SyntaxError('Invalid Sec-WebSocket-Protocol header');
-    const different = new Set(protocols);
-    if (different.size < protocols.length) throw new SyntaxError('A subprotocol is duplicated');
-    return different;
+    const protocols = new Set<string>();
+    parseList(header, (reader) => {
+      const protocol = reader.token();
+      if (protocols.has(protocol)) throw new SyntaxError(`The "${protocol}" subprotocol is duplicated`);
+      protocols.add(protocol);
+      reader.passSpaces();
+    });
+    return protocols;
   },
 };
+
+/** @param element reads one element, and the white space behind it. @throws SyntaxError */
+function parseList(header: string, element: (reader: HeaderReader) => void): void {
+  const reader = new HeaderReader(header);
+  element(reader);
+  while (reader.take(',')) {
+    reader.passSpaces();
+    element(reader);
+  }
+  reader.checkEnd();
+}
+
+/** Where an element may end; there is none at the end of the text, nor behind white space there. */
+const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
+const SPACES = /[ \t]*/y;
+const ESCAPED = /\\?[!#$%&'*+\-.^_`|~0-9A-Za-z]/y;
+
+/** Goes through a value once, and fails where it is not as it has to be. */
+class HeaderReader {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  token(): string {
+    return this.#match(TOKEN) ?? this.#fail();
+  }
+
+  /** A token, or one in quotes. */
+  value(): string {
+    if (!this.take('"')) return this.token();
+    let value = '';
+    for (;;) {
+      const next = this.#match(ESCAPED);
+      if (next === undefined) break;
+      value += next.at(-1);
+    }
+    // What is wrong may be what was escaped.
+    if (this.#text[this.#at] === '\\') this.#at++;
+    if (value === '' || !this.take('"')) this.#fail();
+    return value;
+  }
+
+  /** Takes one character, if it is the next. */
+  take(character: string): boolean {
+    if (this.#text[this.#at] !== character) return false;
+    this.#at++;
+    return true;
+  }
+
+  passSpaces(): void {
+    this.#match(SPACES);
+  }
+
+  /** @throws SyntaxError where more comes, and where white space was the last. */
+  checkEnd(): void {
+    if (this.#at < this.#text.length || this.#text.trimEnd() !== this.#text) this.#fail();
+  }
+
+  #match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text)?.[0];
+    if (found !== undefined) this.#at += found.length;
+    return found;
+  }
+
+  #fail(): never {
+    const ended = this.#at >= this.#text.length;
+    throw new SyntaxError(ended ? 'Unexpected end of input' : `Unexpected character at index ${this.#at}`);
+  }
+}

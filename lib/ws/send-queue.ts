@@ -18,13 +18,22 @@ export interface WaitingSend {
   run(): void;
 }
 
+/** What is done with the bytes of a Blob. */
+export interface BlobSend {
+  readonly done: SendCallback | undefined;
+  /** @returns false once nothing can be sent any more. */
+  send(bytes: Buffer): boolean;
+  /** It cannot be read, and nothing behind it is sent. */
+  failed(error: Error): void;
+}
+
 export class SendQueue {
   readonly #channel: Channel;
   /** Who waits for what to leave: the queue's offset behind it. Ascending. */
   #callbacks: { readonly end: number; readonly done: SendCallback }[] = [];
   #watching = false;
-  /** A Blob is being read. */
-  #reading = false;
+  /** The Blob that is being read. */
+  #reading: BlobSend | undefined;
   #waiting: WaitingSend[] = [];
   /** Bytes of what waits for a Blob, the Blob included. */
   #waitingLength = 0;
@@ -35,7 +44,7 @@ export class SendQueue {
 
   /** What is sent now has to wait its turn. */
   get busy(): boolean {
-    return this.#reading;
+    return this.#reading !== undefined;
   }
 
   get waitingLength(): number {
@@ -70,8 +79,15 @@ export class SendQueue {
 
   #dropped(): void {
     this.#watching = false;
-    const error = new Error('The connection was closed before the message was sent');
+    const error = closedError('The connection was closed before the message was sent');
     for (const { done } of this.#callbacks.splice(0)) callSafely(done, error);
+  }
+
+  /** The connection is gone: what has not left never will. */
+  closed(): void {
+    if (this.#callbacks.length > 0) this.look();
+    this.#dropped();
+    if (this.#reading !== undefined) this.#readFailed(closedError(CLOSED_WHILE_READ));
   }
 
   /** Sends behind the Blob that is being read. */
@@ -80,26 +96,34 @@ export class SendQueue {
     this.#waiting.push(send);
   }
 
-  /** Reads a Blob, then has `send` do with its bytes what is to be done, and goes on with what has waited. */
-  read(blob: Blob, send: (bytes: Buffer) => void, failed: (error: Error) => void): void {
-    this.#reading = true;
+  /** Reads a Blob, then sends its bytes, and goes on with what has waited. */
+  read(blob: Blob, reading: BlobSend): void {
+    this.#reading = reading;
     this.#waitingLength += blob.size;
     blob.arrayBuffer().then(
       (bytes) => {
+        if (this.#reading !== reading) return;
         this.#waitingLength -= blob.size;
-        send(Buffer.from(bytes));
-        this.#goOn();
+        if (reading.send(Buffer.from(bytes))) this.#goOn();
+        else this.#readFailed(closedError(CLOSED_WHILE_READ));
       },
       (error: Error) => {
-        for (const { done } of this.#waiting.splice(0)) if (done !== undefined) callSafely(done, error);
-        failed(error);
+        if (this.#reading !== reading) return;
+        this.#readFailed(error);
+        reading.failed(error);
       },
     );
   }
 
+  #readFailed(error: Error): void {
+    const told = [this.#reading, ...this.#waiting.splice(0)];
+    this.#reading = undefined;
+    for (const waiting of told) if (waiting?.done !== undefined) callSafely(waiting.done, error);
+  }
+
   #goOn(): void {
-    this.#reading = false;
-    while (!this.#reading) {
+    this.#reading = undefined;
+    while (this.#reading === undefined) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       this.#waitingLength -= next.length;
@@ -108,9 +132,16 @@ export class SendQueue {
   }
 }
 
+const CLOSED_WHILE_READ = 'The socket was closed while the blob was being read';
+
 /** Bytes of the queue that the system has: Node's streams take more than they have sent. */
 function leftOf({ output, stream }: Channel): number {
   return output.offset - stream.pendingOutput;
+}
+
+/** With the code that Node has for what was written to a stream that is gone. */
+function closedError(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ERR_STREAM_DESTROYED' });
 }
 
 function lookLater(queue: SendQueue): void {

@@ -12,6 +12,7 @@ import { addressesOf } from '../net/connection.js';
 import type { AgreedDeflate, Established } from '../websocket/established.js';
 import { acceptFor } from '../websocket/handshake/key.js';
 import { checkUpgrade, type UpgradeOffer, WebSocketRequest } from '../websocket/handshake/request.js';
+import { badRequest } from './handshake-words.js';
 import type { ServerOptions } from './options.js';
 
 /** What an 'upgrade' event gives. */
@@ -45,10 +46,12 @@ export function upgrade(host: ServerHandshakeHost, asked: UpgradeRequest, done: 
   const { request, socket } = asked;
   // Node has let go of the socket: without a listener its error would end the process.
   socket.on('error', destroySocket);
-  const offer = checkUpgrade(requestOf(request));
+  const asking = requestOf(request);
+  const offer = checkUpgrade(asking);
   if ('status' in offer) {
-    if (host.broken(offer.error, asked)) return;
-    return refuse(socket, { ...offer, status: offer.status === 405 ? 405 : 400 });
+    const error = badRequest(offer.error, asking);
+    if (host.broken(error, asked)) return;
+    return refuse(socket, { ...offer, status: offer.status === 405 ? 405 : 400, body: error.message });
   }
   if (!host.shouldHandle(request)) return refuse(socket, { status: 400 });
   const complete = () => accept(host, asked, offer, done);

@@ -1,10 +1,13 @@
 /**
  * What `_socket` is where there is no socket of Node's: the connection's addresses and counts, its abrupt end, and the
- * events that tell of its end. Bytes do not go through it: they are the WebSocket's.
+ * events that tell of its end. Bytes of a program's own can be sent through it; what arrives is the WebSocket's alone.
  */
+import { Buffer } from 'node:buffer';
 import { EventEmitter } from 'node:events';
+import { MiniprotoError, TransportError } from '../errors.js';
 import type { Connection } from '../net/connection.js';
 import type { WebSocketConnection } from '../websocket/connection.js';
+import type { SendCallback } from './send-queue.js';
 
 export class SocketFace extends EventEmitter {
   readonly #connection: WebSocketConnection;
@@ -15,7 +18,6 @@ export class SocketFace extends EventEmitter {
     super();
     this.#connection = connection;
     this.#stream = connection.stream as Connection;
-    connection.whenClosed(() => process.nextTick(emitClose, this));
   }
 
   get remoteAddress(): string | undefined {
@@ -77,7 +79,7 @@ export class SocketFace extends EventEmitter {
   }
 
   get writable(): boolean {
-    return !this.#ended && !this.destroyed;
+    return !this.#ended && !this.destroyed && !this.#connection.channel.ended;
   }
 
   get readyState(): 'open' | 'readOnly' | 'closed' {
@@ -104,8 +106,28 @@ export class SocketFace extends EventEmitter {
     return this.destroy();
   }
 
+  /** Sends bytes as they are, behind what was sent: frames, whole ones. @returns false when it is better to wait */
+  write(data: string | Uint8Array, second?: BufferEncoding | SendCallback, third?: SendCallback): boolean {
+    const done = typeof second === 'function' ? second : third;
+    if (!this.writable) {
+      if (done !== undefined) process.nextTick(done, new Error('write after end'));
+      return false;
+    }
+    const { channel } = this.#connection;
+    const encoding = typeof second === 'string' ? second : 'utf8';
+    channel.output.writeCopy(typeof data === 'string' ? Buffer.from(data, encoding) : data);
+    channel.schedule();
+    if (done !== undefined) channel.flush().then(() => done(), done);
+    return !channel.full;
+  }
+
   /** Ends our side behind what was sent, without a close frame. */
-  end(callback?: () => void): this {
+  end(callback?: () => void): this;
+  end(data: string | Uint8Array, encoding?: BufferEncoding, callback?: () => void): this;
+  end(...given: unknown[]): this {
+    const [data, encoding] = given;
+    const callback = given.find((value) => typeof value === 'function') as (() => void) | undefined;
+    if (typeof data === 'string' || data instanceof Uint8Array) this.write(data, encoding as BufferEncoding);
     this.#ended = true;
     this.#connection.channel.end().then(
       () => {
@@ -163,8 +185,11 @@ export class SocketFace extends EventEmitter {
   setTimeout(): this {
     return this;
   }
-}
 
-function emitClose(face: SocketFace): void {
-  face.emit('close', false);
+  /** Tells that the connection is gone; of why, only who listens. Internal. */
+  gone(error: Error | undefined): void {
+    const cause = error instanceof TransportError ? error.cause : error instanceof MiniprotoError ? undefined : error;
+    if (cause !== undefined && this.listenerCount('error') > 0) this.emit('error', cause);
+    this.emit('close', cause !== undefined);
+  }
 }

@@ -116,6 +116,11 @@ export class WebSocketServer<
     return this.#state !== 'running';
   }
 
+  /** The server underneath, until `close`: programs ask it for its address. */
+  get _server(): HttpServer | null {
+    return this.#server ?? null;
+  }
+
   /** @throws Error without a server. */
   address(): AddressInfo | string | null {
     if (this.options.noServer) throw new Error('The server is operating in "noServer" mode');
@@ -166,7 +171,7 @@ export class WebSocketServer<
   handleUpgrade(request: InstanceType<U>, socket: Duplex, head: Buffer, callback: Upgraded<T, U>): void {
     upgrade(this.#handshakeHost, { request, socket, head }, (established, answer) => {
       const { options } = this;
-      const client = new options.WebSocket!(null) as InstanceType<T>;
+      const client = new options.WebSocket!(null, undefined, options) as InstanceType<T>;
       const tracker = this.clients === undefined ? undefined : (this as unknown as Tracker);
       this.clients?.add(client);
       friends.begin(client, { established, answer, options, connectionOptions: this.#connectionOptions, tracker });

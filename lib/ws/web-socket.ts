@@ -41,7 +41,7 @@ import {
 } from './event-target.js';
 import type { CloseEvent, ErrorEvent, Event, MessageEvent } from './events.js';
 import type { ClientOptions, ConnectionOptions } from './options.js';
-import { callSafely, type SendCallback, SendQueue, throwLater } from './send-queue.js';
+import { type SendCallback, SendQueue, throwLater } from './send-queue.js';
 import { SocketFace } from './socket-face.js';
 
 /** What a message is given as, by `binaryType`; text always as a Buffer. A Blob is left out, as in the types of `ws`. */
@@ -174,7 +174,7 @@ export class WebSocket extends Base {
    * Connects to a server. With null as its address it waits for a connection: so a server makes it.
    * @throws SyntaxError for an address or a subprotocol that may not be.
    */
-  constructor(address: null);
+  constructor(address: null, protocols?: undefined, options?: object);
   constructor(address: string | URL, options?: ClientOptions | ClientRequestArgs);
   constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions | ClientRequestArgs);
   constructor(address: string | URL | null, second?: string | string[] | object, third?: object) {
@@ -188,8 +188,8 @@ export class WebSocket extends Base {
     second: string | string[] | ClientOptions | undefined,
     third: ClientOptions | undefined,
   ): void {
-    const named = typeof second === 'string' || Array.isArray(second);
-    const options: ClientOptions = (named ? third : (third ?? (second as ClientOptions | undefined))) ?? {};
+    const named = second !== undefined && (typeof second !== 'object' || second === null || Array.isArray(second));
+    const options: ClientOptions = (named ? third : (second ?? third)) ?? {};
     const protocols = named ? second : (options.protocols ?? []);
     const face: ClientFace = {
       socket: this,
@@ -210,7 +210,7 @@ export class WebSocket extends Base {
         this.#closed(ABNORMAL);
       },
     };
-    const handshake = new ClientHandshake(face, typeof protocols === 'string' ? [protocols] : protocols, options);
+    const handshake = new ClientHandshake(face, Array.isArray(protocols) ? protocols : [protocols], options);
     this.#handshake = handshake;
     handshake.begin(address);
   }
@@ -278,6 +278,11 @@ export class WebSocket extends Base {
   /** A client's, resolved; undefined on a server. */
   get url(): string {
     return this.#url!;
+  }
+
+  /** A client's request, until it is answered: programs look at its header fields, and abort it. */
+  get _req(): ClientRequest | null {
+    return this.#handshake?.request ?? null;
   }
 
   /** Node's socket where there is one, else what looks enough like it; null before the connection is open. */
@@ -390,19 +395,23 @@ export class WebSocket extends Base {
   #sendBlob(blob: Blob, options: SendOptions | undefined, callback: SendCallback | undefined): void {
     const queue = this.#sending();
     const read = () =>
-      queue.read(
-        blob,
-        (bytes) => this.#send(bytes, options, callback),
-        (error) => this.#sendFailed(error, callback),
-      );
+      queue.read(blob, {
+        done: callback,
+        send: (bytes) => {
+          if (this.#connection!.outbound.closed) return false;
+          this.#send(bytes, options, callback);
+          return true;
+        },
+        failed: (error) => this.#sendFailed(error),
+      });
     if (queue.busy) this.#wait(0, callback, read);
     else read();
   }
 
-  #sendFailed(error: Error, callback: SendCallback | undefined): void {
-    if (callback !== undefined) callSafely(callback, error);
+  #sendFailed(error: Error): void {
     if (this.#state === CLOSED) return;
-    this.emit('error', error);
+    // Otherwise it is ending for a reason of its own.
+    if (this.#connection!.state === 'open') this.emit('error', error);
     this.#connection!.destroy(error);
   }
 
@@ -490,15 +499,16 @@ export class WebSocket extends Base {
   }
 
   #closed(info: CloseInfo): void {
+    // Who waits for what was sent is told before the end.
+    this.#queue?.closed();
     this.#state = CLOSED;
     if (info.clean) closedCleanly.add(this);
     const tracker = this.#tracker;
     this.#tracker = undefined;
-    try {
-      this.emit('close', info.code, info.reason === '' ? EMPTY : Buffer.from(info.reason));
-    } finally {
-      tracker?.closed(this);
-    }
+    // First, so that who is told of the end finds one client less.
+    tracker?.closed(this);
+    this.emit('close', info.code, info.reason === '' ? EMPTY : Buffer.from(info.reason));
+    this.#socket?.gone(info.error);
   }
 }
 
@@ -540,6 +550,12 @@ export declare namespace WebSocket {
 for (const [value, name] of STATE_NAMES.entries()) {
   Object.defineProperty(WebSocket, name, { enumerable: true, value });
   Object.defineProperty(WebSocket.prototype, name, { enumerable: true, value });
+}
+
+/** As in browsers, and as `for in` finds them. */
+const ATTRIBUTES = ['binaryType', 'bufferedAmount', 'extensions', 'isPaused', 'protocol', 'readyState', 'url'];
+for (const name of [...ATTRIBUTES, 'onopen', 'onmessage', 'onclose', 'onerror']) {
+  Object.defineProperty(WebSocket.prototype, name, { enumerable: true });
 }
 
 const EMPTY = Buffer.alloc(0);

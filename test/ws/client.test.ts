@@ -31,8 +31,8 @@ describe('WebSocket of miniproto/ws as a client', () => {
       ['ws+unix:', /pathname is empty/],
     ];
     for (const [address, message] of wrong) assert.throws(() => new WebSocket(address), message);
-    for (const protocols of [['a', 'a'], 'a b', ['']]) {
-      assert.throws(() => new WebSocket('ws://127.0.0.1:1', protocols), /invalid or duplicated subprotocol/);
+    for (const protocols of [['a', 'a'], 'a b', [''], '', null, 7]) {
+      assert.throws(() => new WebSocket('ws://127.0.0.1:1', protocols as string), /invalid or duplicated subprotocol/);
     }
     assert.throws(() => new WebSocket('ws://127.0.0.1:1', { protocolVersion: 8 }), RangeError);
   });
@@ -83,6 +83,22 @@ describe('WebSocket of miniproto/ws as a client', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it('has its request until the answer, made by what the program has put into node:http', async () => {
+    const { url } = await listening();
+    const { request } = http;
+    let made: http.ClientRequest | undefined;
+    http.request = ((...given: Parameters<typeof request>) => {
+      made = request(...given);
+      return made;
+    }) as typeof request;
+    const socket = new WebSocket(url);
+    http.request = request;
+    assert.equal(socket._req, made);
+    assert.equal(socket._req!.getHeader('upgrade'), 'websocket');
+    await once(socket, 'open');
+    assert.equal(socket._req, null);
+  });
+
   it('lets finishRequest finish the request', async () => {
     const { server, url } = await listening();
     const asked = once(server, 'connection');
@@ -95,7 +111,11 @@ describe('WebSocket of miniproto/ws as a client', () => {
   });
 
   describe('answers', () => {
-    async function answered(text: string, options: ClientOptions = {}, protocols: string[] = []): Promise<Error> {
+    async function answered(
+      text: string,
+      options: ClientOptions = {},
+      protocols: string[] = [],
+    ): Promise<Error & { code?: string }> {
       const server = net.createServer((socket) => {
         socket
           .on('error', () => {})
@@ -113,24 +133,24 @@ describe('WebSocket of miniproto/ws as a client', () => {
     }
 
     it('that break the rules are errors', async () => {
-      const wrong: [string, string[], RegExp][] = [
-        [response({ Upgrade: 'other' }), [], /Upgrade/],
-        [response({ 'Sec-WebSocket-Accept': 'wrong' }), [], /Sec-WebSocket-Accept/],
-        [response({ 'Sec-WebSocket-Protocol': 'b' }), ['a'], /"b"/],
-        [response({ 'Sec-WebSocket-Protocol': 'b' }), [], /"b"/],
-        [response(), ['a'], /^Error: Server sent no subprotocol$/],
-        [response({ 'Sec-WebSocket-Extensions': 'other' }), [], /other/],
-        [response({ 'Sec-WebSocket-Extensions': 'permessage-deflate; a' }), [], /permessage-deflate/],
+      const extension = (value: string) => response({ 'Sec-WebSocket-Extensions': value });
+      const wrong: [string, string[], string][] = [
+        [response({ Upgrade: 'other' }), [], 'Invalid Upgrade header'],
+        [response({ 'Sec-WebSocket-Accept': 'wrong' }), [], 'Invalid Sec-WebSocket-Accept header'],
+        [response({ 'Sec-WebSocket-Protocol': 'b' }), ['a'], 'Server sent an invalid subprotocol'],
+        [response({ 'Sec-WebSocket-Protocol': 'b' }), [], 'Server sent a subprotocol but none was requested'],
+        [response(), ['a'], 'Server sent no subprotocol'],
+        [extension('other'), [], 'Server indicated an extension that was not requested'],
+        [extension('a;;'), [], 'Invalid Sec-WebSocket-Extensions header'],
+        [extension('permessage-deflate; a'), [], 'Invalid Sec-WebSocket-Extensions header'],
       ];
       for (const [text, protocols, message] of wrong) {
-        assert.match(String(await answered(text, {}, protocols)), message);
+        const error = await answered(text, {}, protocols);
+        assert.deepEqual([error.message, error.code], [message, 'ERR_HANDSHAKE']);
+        assert.ok(error.cause instanceof Error);
       }
-      assert.match(
-        String(
-          await answered(response({ 'Sec-WebSocket-Extensions': 'permessage-deflate' }), { perMessageDeflate: false }),
-        ),
-        /not asked for/,
-      );
+      const unasked = await answered(extension('permessage-deflate'), { perMessageDeflate: false });
+      assert.equal(unasked.message, 'Server sent a Sec-WebSocket-Extensions header but no extension was requested');
     });
 
     it('of another status are errors, unless the program looks after them', async () => {
@@ -191,6 +211,15 @@ describe('WebSocket of miniproto/ws as a client', () => {
       assert.deepEqual([authorization, cookie, kept], [undefined, undefined, 'c']);
     });
 
+    it('keep the first credentials of a host', async () => {
+      const { url, asked } = await redirecting((port) => `ws://c:d@127.0.0.1:${port}/there`);
+      await closeOf(new WebSocket(url.replace('//', '//a:b@'), { followRedirects: true }));
+      assert.deepEqual(
+        asked.map(({ headers }) => headers.authorization),
+        Array(2).fill(`Basic ${Buffer.from('a:b').toString('base64')}`),
+      );
+    });
+
     it('come to an end', async () => {
       const { url, asked } = await redirecting(() => '/here');
       const failure = await failureOf(new WebSocket(url, { followRedirects: true, maxRedirects: 3 }));
@@ -213,6 +242,23 @@ describe('WebSocket of miniproto/ws as a client', () => {
         socket[end]();
         assert.equal((await failure).message, 'WebSocket was closed before the connection was established');
       }
+    });
+
+    it('after an answer that is no switch, and lets go of the connection', async () => {
+      const { server, port } = await httpServer();
+      const ended = new Promise<void>((resolve) => {
+        server.on('upgrade', (_request, socket) => {
+          socket
+            .on('error', resolve)
+            .on('end', () => socket.end(resolve))
+            .resume();
+          socket.write('HTTP/1.1 502 No\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nbad');
+        });
+      });
+      const socket = new WebSocket(`ws://127.0.0.1:${port}`);
+      socket.on('unexpected-response', (_request, answer) => answer.resume().on('end', () => socket.close()));
+      assert.equal((await failureOf(socket)).message, 'WebSocket was closed before the connection was established');
+      await ended;
     });
 
     it('in the listener of upgrade', async () => {

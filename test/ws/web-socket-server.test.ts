@@ -35,10 +35,12 @@ describe('WebSocketServer of miniproto/ws', () => {
     });
     const { port, address } = server.address() as AddressInfo;
     assert.equal(address, '127.0.0.1');
+    assert.deepEqual(server._server?.address(), server.address());
     const answer = await answerTo(`ws://127.0.0.1:${port}`, { Upgrade: undefined, Connection: undefined });
     assert.deepEqual([answer.statusCode, answer.text], [426, 'Upgrade Required']);
     await new Promise((resolve) => server.close(resolve));
     assert.equal(server.address(), null);
+    assert.equal(server._server, null);
   });
 
   it('tells of a port that is taken', async () => {
@@ -201,30 +203,40 @@ describe('WebSocketServer of miniproto/ws', () => {
   });
 
   describe('requests that break the rules', () => {
-    const WRONG: [string, Record<string, string | undefined>, number, string?][] = [
-      ['another method', {}, 405, 'POST'],
-      ['another protocol', { Upgrade: 'other' }, 400],
-      ['no key', { 'Sec-WebSocket-Key': undefined }, 400],
-      ['a short key', { 'Sec-WebSocket-Key': 'abc' }, 400],
-      ['another version', { 'Sec-WebSocket-Version': '12' }, 400],
-      ['subprotocols that are none', { 'Sec-WebSocket-Protocol': 'a, a' }, 400],
-      ['extensions that are none', { 'Sec-WebSocket-Extensions': 'a;;' }, 400],
+    const WRONG: [string, Record<string, string | undefined>, string, string?][] = [
+      ['another method', {}, 'Invalid HTTP method', 'POST'],
+      ['another protocol', { Upgrade: 'other' }, 'Invalid Upgrade header'],
+      ['no key', { 'Sec-WebSocket-Key': undefined }, 'Missing or invalid Sec-WebSocket-Key header'],
+      ['a short key', { 'Sec-WebSocket-Key': 'abc' }, 'Missing or invalid Sec-WebSocket-Key header'],
+      ['another version', { 'Sec-WebSocket-Version': '12' }, 'Missing or invalid Sec-WebSocket-Version header'],
+      ['subprotocols that are none', { 'Sec-WebSocket-Protocol': 'a, a' }, 'Invalid Sec-WebSocket-Protocol header'],
+      [
+        'extensions that are none',
+        { 'Sec-WebSocket-Extensions': 'a;;' },
+        'Invalid or unacceptable Sec-WebSocket-Extensions header',
+      ],
     ];
-    for (const [what, headers, status, method = 'GET'] of WRONG) {
-      it(`${what}: ${status}`, async () => {
+    for (const [what, headers, message, method = 'GET'] of WRONG) {
+      it(`${what}: ${message}`, async () => {
         const { server, url } = await listening();
         const answer = await answerTo(url, headers, method);
-        assert.equal(answer.statusCode, status);
+        assert.deepEqual([answer.statusCode, answer.text], [method === 'GET' ? 400 : 405, message]);
         if (headers['Sec-WebSocket-Version']) assert.equal(answer.headers['sec-websocket-version'], '13');
-        assert.ok(answer.text.length > 0);
         server.on('wsClientError', (error, socket, request) => {
           assert.ok(error instanceof Error);
+          assert.equal(error.message, message);
           assert.equal(request.method, method);
           socket.end('HTTP/1.1 418 Mine\r\nContent-Length: 0\r\n\r\n');
         });
         assert.equal((await answerTo(url, headers, method)).statusCode, 418);
       });
     }
+
+    it('of ours alone are told of in our words', async () => {
+      const { url } = await listening();
+      const answer = await answerTo(url, { 'Content-Length': '1' });
+      assert.deepEqual([answer.statusCode, answer.text], [400, 'websocket: a request for a WebSocket has no body']);
+    });
   });
 
   describe('verifyClient', () => {
@@ -305,11 +317,18 @@ describe('WebSocketServer of miniproto/ws', () => {
   it('makes what options.WebSocket says', async () => {
     class Client extends WebSocket {
       readonly name = 'mine';
+      readonly given: unknown[];
+
+      constructor(address: null, protocols: undefined, options: object) {
+        super(address, protocols, options);
+        this.given = [address, protocols, options];
+      }
     }
-    const { server, url } = await listening({ WebSocket: Client });
+    const { server, url } = await listening({ WebSocket: Client as unknown as typeof WebSocket });
     const client = new ws.WebSocket(url);
     const [socket] = await once(server, 'connection');
     assert.equal(socket.name, 'mine');
+    assert.deepEqual(socket.given, [null, undefined, server.options]);
     await once(client, 'open');
   });
 
@@ -317,12 +336,10 @@ describe('WebSocketServer of miniproto/ws', () => {
     it('are those that are not closed', async () => {
       const { here, there, server } = await pair();
       assert.deepEqual([...server.clients], [here]);
-      const closed = once(here, 'close');
+      const left = new Promise((resolve) => here.on('close', () => resolve(server.clients.size)));
       there.close();
       assert.equal(server.clients.size, 1);
-      await closed;
-      await new Promise((resolve) => setImmediate(resolve));
-      assert.equal(server.clients.size, 0);
+      assert.equal(await left, 0);
     });
 
     it('are not kept with clientTracking: false', async () => {

@@ -34,13 +34,49 @@ describe('miniproto/ws', () => {
       }
     });
 
+    it('shows its attributes to `for in`, as those of browsers are', () => {
+      const names = new Set<string>();
+      for (const name in new WebSocket(null)) names.add(name);
+      for (const name of ['readyState', 'bufferedAmount', 'binaryType', 'url', 'protocol', 'extensions', 'onmessage']) {
+        assert.ok(names.has(name), name);
+      }
+    });
+
     it('parses and formats header values', () => {
       const parsed = face.extension.parse('a; x=1; y, b, a; x="2"');
       assert.deepEqual(JSON.parse(JSON.stringify(parsed)), { a: [{ x: ['1'], y: [true] }, { x: ['2'] }], b: [{}] });
       assert.equal(face.extension.format({ a: [{ x: 1, y: true }], b: {} }), 'a; x=1; y, b');
-      assert.throws(() => face.extension.parse('a;;'), SyntaxError);
+      assert.equal(face.extension.parse('a; x="\\1\\2"').a![0]!.x![0], '12');
       assert.deepEqual([...face.subprotocol.parse('a, b')], ['a', 'b']);
-      for (const header of ['', 'a,a', 'a b']) assert.throws(() => face.subprotocol.parse(header), SyntaxError);
+    });
+
+    it('tells where a header value is wrong', () => {
+      const END = 'Unexpected end of input';
+      const extensions = {
+        'a;;': 2,
+        ' a': 0,
+        'a b': 2,
+        'a; x =1': 5,
+        'a; x= 1': 5,
+        'a;x=""': 5,
+        'a;x="1,': 6,
+        'a;x="\\,"': 6,
+      };
+      for (const [header, index] of Object.entries(extensions)) {
+        assert.throws(() => face.extension.parse(header), new SyntaxError(`Unexpected character at index ${index}`));
+      }
+      for (const header of ['', 'a ', 'a,', 'a;', 'a; x=', 'a; x="1']) {
+        assert.throws(() => face.extension.parse(header), new SyntaxError(END));
+      }
+      const subprotocols = {
+        '': END,
+        'a, ': END,
+        'a b': 'Unexpected character at index 2',
+        'a,a': 'The "a" subprotocol is duplicated',
+      };
+      for (const [header, message] of Object.entries(subprotocols)) {
+        assert.throws(() => face.subprotocol.parse(header), new SyntaxError(message));
+      }
     });
   });
 
@@ -116,6 +152,21 @@ describe('miniproto/ws', () => {
       there.close(4001, 'fifth');
       assert.deepEqual(await closeOf(here), [4001, 'fifth']);
       assert.deepEqual(order, ['false first', 'true second', 'false third', 'ping fourth']);
+    });
+
+    it('behind a Blob are told of before the end that came first', async () => {
+      const { here, there } = await pair();
+      const told: unknown[] = [];
+      const tell = (name: string) => (error?: Error) =>
+        told.push([name, error?.message, (error as NodeJS.ErrnoException)?.code, there.readyState]);
+      there.send(new Blob(['first']), tell('first'));
+      there.send('second');
+      there.ping('third', undefined, tell('third'));
+      there.on('error', () => told.push('error')).on('close', () => told.push('close'));
+      there.terminate();
+      await Promise.all([once(here, 'close'), once(there, 'close')]);
+      const why = ['The socket was closed while the blob was being read', 'ERR_STREAM_DESTROYED', WebSocket.CLOSING];
+      assert.deepEqual(told, [['first', ...why], ['third', ...why], 'close']);
     });
 
     it('may be changed as soon as send has returned', async () => {
@@ -524,6 +575,32 @@ describe('miniproto/ws', () => {
       here._socket.end();
       assert.equal(String((await message)[0]), 'last');
       assert.deepEqual(await closeOf(there), [1006, '']);
+    });
+
+    it('sends frames of the program’s own between ours', async () => {
+      const { here, there } = await pair();
+      const heard: string[] = [];
+      there.on('message', (data) => heard.push(String(data)));
+      here.send('1');
+      const written = new Promise<unknown>((resolve) => here._socket.write(Buffer.from([0x81, 1, 0x32]), resolve));
+      here.send('3');
+      here._socket.write('810134', 'hex');
+      assert.ok(!(await written));
+      here._socket.end(Buffer.from([0x81, 1, 0x35]));
+      assert.deepEqual(await closeOf(there), [1006, '']);
+      assert.deepEqual(heard, ['1', '2', '3', '4', '5']);
+      const late = await new Promise<unknown>((resolve) => here._socket.write('6', resolve));
+      assert.ok(late instanceof Error);
+    });
+
+    it('tells of a reset whom it may concern, and the WebSocket of its end alone', async () => {
+      const { here, socket } = await raw();
+      here.on('error', assert.fail);
+      const failed = once(here._socket, 'error');
+      const closed = closeOf(here);
+      socket.resetAndDestroy();
+      assert.equal((await failed)[0].code, 'ECONNRESET');
+      assert.deepEqual(await closed, [1006, '']);
     });
 
     it('is null before the opening', async () => {
