@@ -151,7 +151,7 @@ size_t TlsSession::drive(uint8_t* out, size_t room) {
   if (!has(kFilterSecured) && !shakeHands()) return 0;
   size_t given = 0;
   while (given < room && !has(kFilterEnded | kFilterFailed)) {
-    if (!pipe_.readable() && SSL_pending(ssl_.get()) == 0) break;
+    if (!pipe_.readable() && !holdsPlain()) break;
     size_t part = 0;
     if (SSL_read_ex(ssl_.get(), out + given, room - given, &part) != 1) {
       judge(0);
@@ -159,6 +159,7 @@ size_t TlsSession::drive(uint8_t* out, size_t room) {
     }
     pipe_.countData();
     given += part;
+    filled_ = given == room;
   }
   if (closing_) sayClose();
   return given;
@@ -188,7 +189,7 @@ bool TlsSession::shakeHands() {
 
 bool TlsSession::hasMore() const noexcept {
   if (has(kFilterFailed | kFilterEnded | kFilterPaused)) return false;
-  if (due_ || SSL_pending(ssl_.get()) > 0) return true;
+  if (due_ || holdsPlain()) return true;
   return !pipe_.held().empty() && !pipe_.stuck();
 }
 

@@ -143,6 +143,8 @@ class TlsSession final : public Filter {
     return (state_ & (kFilterSecured | kFilterFailed | kFilterClosed)) == kFilterSecured && !closing_;
   }
   bool has(uint32_t bits) const { return (state_ & bits) != 0; }
+  /** Half a record is opened, and had no room. Without reading ahead OpenSSL holds nothing else. */
+  bool holdsPlain() const { return filled_ && SSL_pending(ssl_.get()) > 0; }
 
   /** The context that it began with: OpenSSL keeps that one for tickets. */
   std::shared_ptr<TlsContext> origin_;
@@ -158,6 +160,8 @@ class TlsSession final : public Filter {
   bool wantsSessions_;
   /** close_notify has to be said as soon as it can be. */
   bool closing_ = false;
+  /** The last read had no more room than it needed, or less. */
+  bool filled_ = false;
   /** `open` has something to do even without bytes. */
   bool due_ = false;
   std::unique_ptr<TlsFailure> failure_;
