@@ -89,6 +89,8 @@ void onReady(uv_poll_t* handle, int /*status*/, int /*events*/) {
       const size_t count = net.reactor.turn(memory);
       followReferences(net);
       done = count == 0 || !callOnTurn(net, count) || !net.reactor.hasMore();
+      net.reactor.endTurn();
+      followReferences(net);
     }
     bool pending = false;
     if (napi_is_exception_pending(net.env, &pending) == napi_ok && pending) passOn(net.env);

@@ -21,7 +21,14 @@ import { type MiniprotoError, UsageError } from '../errors.js';
 import { leasePage, PAGE_BYTES, returnPage } from '../net/pages.js';
 import { type Reactor, systemError } from '../net/reactor.js';
 import { SocketStream } from '../net/socket-stream.js';
-import { E_FLAGS, EVENT_CHANGED, EVENT_ENDED, FILTER_SEND_FAILED, WANT_FLOW } from '../net-interface.js';
+import {
+  E_FLAGS,
+  EVENT_CHANGED,
+  EVENT_ENDED,
+  FILTER_OUTGOING,
+  FILTER_SEND_FAILED,
+  WANT_FLOW,
+} from '../net-interface.js';
 import {
   EOF,
   type Eof,
@@ -261,7 +268,10 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
 
   /** Bytes that were taken and wait for the system, sealed. */
   override get pendingOutput(): number {
-    return this.#session.id < 0 ? 0 : this.#tls.outgoing(this.#session.id);
+    const waiting = this.#session.id < 0 ? 0 : this.#tls.outgoing(this.#session.id);
+    if (waiting === 0 || this.id < 0) return waiting;
+    // What the session itself has to say may wait for the end of the turn, and leaves before anything that is written.
+    return (this.reactor.net.filterState(this.id) & FILTER_OUTGOING) === 0 ? 0 : waiting;
   }
 
   override get pendingWrite(): NotReady | NeedRead | undefined {

@@ -26,6 +26,8 @@ namespace {
 constexpr uint32_t kListed = 1u << 24;
 /** Parts that are sealed as one piece at most; more wait for the next call. */
 constexpr size_t kMostParts = 64;
+/** Bytes that wait for the end of a turn at most: tickets, a flight without certificates. */
+constexpr size_t kMostDeferred = 4096;
 /** Bytes that are taken out of the system before a connection is closed behind an alert. */
 constexpr size_t kMostDiscarded = 256 * 1024;
 
@@ -66,7 +68,8 @@ uint32_t Reactor::filterState(int32_t id) const {
 
 uint32_t Reactor::stateOf(const FilteredSocket& socket) {
   Filter& filter = *socket.filter;
-  return filter.state() | (filter.outgoing().empty() ? 0 : kOutgoing) | (socket.sendError == 0 ? 0 : kSendFailed);
+  const bool waits = !socket.deferred && !filter.outgoing().empty();
+  return filter.state() | (waits ? kOutgoing : 0) | (socket.sendError == 0 ? 0 : kSendFailed);
 }
 
 void Reactor::removeFiltered() {
@@ -160,7 +163,12 @@ void Reactor::flowFiltered(Connection& connection, Room& room, int32_t* event, b
     full = received == most;
   }
   const size_t opened = openInto(socket, received, room.memory.arena + room.arenaUsed, left);
-  flush(event[kEventId], connection);
+  if (mayDefer(connection, opened)) {
+    socket.deferred = true;
+    deferred_.push_back(event[kEventId]);
+  } else {
+    flush(event[kEventId], connection);
+  }
   if (opened > 0) arrived(connection, room, event, opened, full);
   if (socket.filter->hasMore()) wake(event[kEventId], socket);
 }
@@ -193,6 +201,25 @@ size_t Reactor::openInto(FilteredSocket& socket, size_t received, uint8_t* out, 
   return opened;
 }
 
+/** Somebody will be told of something that calls for an answer, and nothing but the filter's own waits. */
+bool Reactor::mayDefer(const Connection& connection, size_t opened) {
+  const FilteredSocket& socket = *connection.filtered;
+  const size_t waiting = socket.filter->outgoing().size();
+  if (waiting == 0 || waiting > kMostDeferred || connection.inner != 0 || socket.deferred) return false;
+  const bool open = (socket.filter->state() & ~static_cast<uint32_t>(kFilterNews)) == kFilterSecured;
+  return open && (opened > 0 || (socket.told & kFilterSecured) == 0);
+}
+
+void Reactor::endTurn() {
+  for (const int32_t id : deferred_) {
+    Connection* connection = find(id);
+    if (connection != nullptr && connection->filtered != nullptr && connection->filtered->deferred) {
+      flush(id, *connection);
+    }
+  }
+  deferred_.clear();
+}
+
 /** Has the filter say what it says first, a client's hello for example. */
 void Reactor::begin(int32_t id, Connection& connection) {
   if (connection.filtered->begun) return;
@@ -205,6 +232,7 @@ void Reactor::begin(int32_t id, Connection& connection) {
 bool Reactor::flush(int32_t id, Connection& connection) {
   FilteredSocket& socket = *connection.filtered;
   const ByteQueue& outgoing = socket.filter->outgoing();
+  socket.deferred = false;
   if (!outgoing.empty()) sendOutgoing(id, connection);
   settle(id, connection);
   return outgoing.empty();
@@ -214,7 +242,10 @@ void Reactor::sendOutgoing(int32_t id, Connection& connection) {
   FilteredSocket& socket = *connection.filtered;
   ByteQueue& outgoing = socket.filter->outgoing();
   const iovec part{const_cast<uint8_t*>(outgoing.data()), outgoing.size()};
-  const int64_t sent = socket.sendError != 0 ? socket.sendError : sendRaw(connection, &part, 1);
+  // The word that nothing follows, and the end of our side right behind it, need one packet.
+  const bool last = socket.ending && (socket.filter->state() & kFilterClosed) != 0;
+  const SendEnd end = last ? SendEnd::kFollows : SendEnd::kMayFollow;
+  const int64_t sent = socket.sendError != 0 ? socket.sendError : sendRaw(connection, &part, 1, end);
   if (sent > 0) outgoing.consume(static_cast<size_t>(sent));
   if (sent >= 0 || sent == -EAGAIN || sent == -ENOBUFS) return;
   // Reading goes on, the peer may have said why.
@@ -259,7 +290,7 @@ void Reactor::nudge(int32_t id, Connection& connection) {
   FilteredSocket& socket = *connection.filtered;
   const bool reads = (connection.wants & (kWantRead | kWantFlow)) != 0;
   if (reads) begin(id, connection);
-  if (connection.inner == 0) flush(id, connection);
+  if (connection.inner == 0 && !socket.deferred) flush(id, connection);
   const uint32_t state = socket.filter->state();
   const bool resumed = (socket.told & kFilterPaused & ~state) != 0;
   if (resumed) socket.told = state;
@@ -297,7 +328,7 @@ int64_t Reactor::sendFiltered(int32_t id, Connection& connection, const iovec* p
   FilteredSocket& socket = *connection.filtered;
   Filter& filter = *socket.filter;
   begin(id, connection);
-  const bool left = filter.outgoing().empty() || flush(id, connection);
+  const bool left = filter.outgoing().empty() || socket.deferred || flush(id, connection);
   if (socket.sendError != 0) return socket.sendError;
   if (!left) return -EAGAIN;
   Part plain[kMostParts];

@@ -3,6 +3,8 @@
  *
  * What the filter has to say leaves in the turn, or the call, in which it was said; what the system does not take
  * leaves by itself when epoll says so, with nobody in JavaScript waiting for it. Until then nothing new is sealed.
+ * Where somebody is told of data, or of a handshake that is done, there is mostly an answer: then a little that the
+ * filter has to say (a ticket, a client's last flight) leaves in one piece with that, at the latest behind the turn.
  */
 #pragma once
 
@@ -35,6 +37,8 @@ struct FilteredSocket {
   size_t replies = 0;
   /** It is on the list of those that get a turn without epoll. */
   bool due = false;
+  /** What the filter has said waits for the end of the turn, or for what is sent before that. */
+  bool deferred = false;
   /** The filter has been asked to begin. */
   bool begun = false;
   /** Our side ends when outgoing has left; and it has. */

@@ -169,8 +169,8 @@ int64_t Reactor::send(int32_t id, const iovec* parts, size_t count) {
   return sendRaw(connection, parts, count);
 }
 
-int64_t Reactor::sendRaw(Connection& connection, const iovec* parts, size_t count) {
-  const int64_t sent = system_.send(connection.descriptor, parts, count);
+int64_t Reactor::sendRaw(Connection& connection, const iovec* parts, size_t count, SendEnd end) {
+  const int64_t sent = system_.send(connection.descriptor, parts, count, end);
   size_t wanted = 0;
   for (size_t i = 0; i < count; i++) wanted += parts[i].iov_len;
   counters_.sends++;
@@ -210,6 +210,7 @@ void Reactor::poll() {
 }
 
 size_t Reactor::turn(const TurnMemory& memory) {
+  endTurn();
   // What the last turn's rows were about has been dealt with by now.
   free_.insert(free_.end(), freed_.begin(), freed_.end());
   freed_.clear();

@@ -162,6 +162,8 @@ class Reactor {
    * @returns events written. `hasMore` tells whether ready connections are left.
    */
   size_t turn(const TurnMemory& memory);
+  /** To be called when what a turn told of has been dealt with: what filters kept for an answer's sake leaves. */
+  void endTurn();
   bool hasMore() const { return nextReady_ < ready_.size(); }
 
   SystemCalls& system() { return system_; }
@@ -201,7 +203,7 @@ class Reactor {
   Connection* find(int32_t id) { return const_cast<Connection*>(static_cast<const Reactor*>(this)->find(id)); }
   int arm(int32_t id, Connection& connection, uint8_t mask);
   int64_t receiveRaw(Connection& connection, uint8_t* bytes, size_t size, bool peek);
-  int64_t sendRaw(Connection& connection, const iovec* parts, size_t count);
+  int64_t sendRaw(Connection& connection, const iovec* parts, size_t count, SendEnd end = SendEnd::kMayFollow);
   void setWants(Connection& connection, uint8_t wants) { setWants(connection, wants, connection.inner); }
   void setWants(Connection& connection, uint8_t wants, uint8_t inner);
   void poll();
@@ -222,6 +224,7 @@ class Reactor {
   int64_t sendFiltered(int32_t id, Connection& connection, const iovec* parts, size_t count);
   int shutdownFiltered(int32_t id, Connection& connection);
   size_t openInto(FilteredSocket& socket, size_t received, uint8_t* out, size_t room);
+  static bool mayDefer(const Connection& connection, size_t opened);
   void begin(int32_t id, Connection& connection);
   bool flush(int32_t id, Connection& connection);
   void sendOutgoing(int32_t id, Connection& connection);
@@ -248,6 +251,8 @@ class Reactor {
   int wakes_ = -1;
   /** Connections that get a turn whether epoll says so or not. */
   std::vector<int32_t> due_;
+  /** Connections with something that waits for the end of the turn; some have sent it meanwhile. */
+  std::vector<int32_t> deferred_;
   SystemCalls system_;
   ReactorCounters counters_;
 };

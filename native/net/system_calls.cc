@@ -42,7 +42,8 @@ int64_t SystemCalls::receive(int descriptor, uint8_t* bytes, size_t size, bool p
   }
 }
 
-int64_t SystemCalls::send(int descriptor, const iovec* parts, size_t count) {
+int64_t SystemCalls::send(int descriptor, const iovec* parts, size_t count, SendEnd end) {
+  const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (end == SendEnd::kFollows ? MSG_MORE : 0);
   for (;;) {
     const int32_t fault = nextFault(SystemCall::kSend);
     if (fault == -EINTR) continue;
@@ -59,7 +60,10 @@ int64_t SystemCalls::send(int descriptor, const iovec* parts, size_t count) {
       message.msg_iov = &first;
       message.msg_iovlen = 1;
     }
-    const ssize_t sent = ::sendmsg(descriptor, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    // One part is what most writes are, and costs the system less to look at.
+    const ssize_t sent = message.msg_iovlen == 1
+                             ? ::send(descriptor, message.msg_iov->iov_base, message.msg_iov->iov_len, flags)
+                             : ::sendmsg(descriptor, &message, flags);
     if (sent >= 0) return sent;
     if (errno != EINTR) return -errno;
   }

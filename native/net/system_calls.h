@@ -16,6 +16,13 @@
 
 namespace miniproto {
 
+/** What comes behind what is sent. */
+enum class SendEnd : uint8_t {
+  kMayFollow,
+  /** The end of our side, at once: the system may wait for it. */
+  kFollows,
+};
+
 /** What a fault plan is about. */
 enum class SystemCall : uint8_t { kReceive = 0, kSend = 1, kDuplicate = 2 };
 constexpr size_t kSystemCallKinds = 3;
@@ -35,7 +42,7 @@ class SystemCalls {
 
   /** One gather write, without SIGPIPE. Pre: at most IOV_MAX parts, not all empty. @returns bytes or a negative errno.
    */
-  int64_t send(int descriptor, const iovec* parts, size_t count);
+  int64_t send(int descriptor, const iovec* parts, size_t count, SendEnd end = SendEnd::kMayFollow);
 
   /** A second, close-on-exec descriptor of the same socket, without waiting mode. @returns it or a negative errno. */
   int duplicate(int descriptor);

@@ -461,7 +461,56 @@ void sendingThatFailsIsToldToWhoSends() {
   CHECK(toy.turn() == kArrived && toy.text == "still heard" && toy.quiet());
 }
 
+/** A ticket, for example; and nobody waits for it if there is no answer. */
+void aLittleThatIsSaidLeavesWithTheAnswer() {
+  SecureToy toy(role(true));
+  Reactor& reactor = toy.world.reactor;
+  const auto ask = [&] {
+    toy.peer.filter.say(kToyAsk, "ticket");
+    toy.peer.write("question");
+    toy.world.memory.forget();
+    CHECK(reactor.turn(toy.world.memory.turn()) == 1);
+    CHECK(toy.state() == kFilterSecured && !toy.filter->outgoing().empty() && !toy.peer.pump());
+    return reactor.counters().sends;
+  };
+  for (const bool answers : {true, false}) {
+    const uint64_t sends = ask();
+    if (answers) CHECK(toy.send("answer") == 6 && reactor.counters().sends == sends + 1);
+    reactor.endTurn();
+    CHECK(reactor.counters().sends == sends + 1 && toy.filter->outgoing().empty());
+    CHECK(toy.peer.pump() && toy.peer.text == "answer");
+  }
+  const uint64_t sends = ask();
+  CHECK(toy.turn() == 0 && reactor.counters().sends == sends + 1 && toy.peer.pump());
+  ask();
+  const size_t received = toy.peer.received;
+  reactor.remove(toy.id);
+  reactor.endTurn();
+  CHECK(toy.peer.pump() && toy.peer.ended && toy.peer.received == received + 9);
+}
+
+void whatIsSaidToNobodyLeavesAtOnce() {
+  SecureToy toy(role(true));
+  Reactor& reactor = toy.world.reactor;
+  const uint64_t sends = reactor.counters().sends;
+  toy.peer.filter.say(kToyAsk, "alone");
+  toy.peer.send();
+  CHECK(reactor.turn(toy.world.memory.turn()) == 0 && reactor.counters().sends == sends + 1);
+}
+
 // ---------------------------------------------------------------- ends
+
+void ourEndComesWithTheWordOfIt() {
+  SecureToy toy(role(true), overTcp);
+  CHECK(toy.world.reactor.shutdown(toy.id) == 0);
+  // The end lets nothing wait that the system kept for it.
+  while (!toy.peer.ended) {
+    pollfd one{toy.peer.descriptor, POLLIN, 0};
+    CHECK(::poll(&one, 1, -1) == 1);
+    toy.peer.pump();
+  }
+  CHECK((toy.peer.filter.state() & kFilterEnded) != 0);
+}
 
 void theEndIsToldBehindTheLastByte() {
   eachRole([](const ToySettings& ours) {
@@ -710,6 +759,9 @@ int main() {
   aPeerThatOnlyAsksIsNotHeard();
   sendingThatFailsInAHandshakeIsTold();
   sendingThatFailsIsToldToWhoSends();
+  aLittleThatIsSaidLeavesWithTheAnswer();
+  whatIsSaidToNobodyLeavesAtOnce();
+  ourEndComesWithTheWordOfIt();
   theEndIsToldBehindTheLastByte();
   theEndIsToldBehindWhatHadNoRoom();
   anEndThatThePeerDidNotSayIsToldApart();

@@ -78,7 +78,9 @@ struct World {
   }
   size_t turn() {
     memory.forget();
-    return reactor.turn(memory.turn());
+    const size_t count = reactor.turn(memory.turn());
+    reactor.endTurn();
+    return count;
   }
   /** @returns the flags of the only event, which is about `id`; 0 for none. */
   int32_t turnOf(int32_t id) {

@@ -243,6 +243,21 @@ describeSecure('SecureSocketStream', () => {
       }
     });
 
+    it('leaves in one piece with what is written once it is done, by either side', async () => {
+      const { one, other } = await plainPair();
+      const client = tlsClient(one, CLIENT);
+      const server = tlsServer(other, SERVER);
+      open.push(client, server);
+      const greeting = client.handshake().then(() => client.tryWrite(Buffer.from('HELO')));
+      const answer = server.handshake().then(() => server.tryWrite(Buffer.from('220 ')));
+      assert.deepEqual(await Promise.all([greeting, answer]), [4, 4]);
+      assert.equal((await readExactly(client, 4)).toString(), '220 ');
+      assert.equal((await readExactly(server, 4)).toString(), 'HELO');
+      // A hello and the last flight, which has the greeting behind it; a flight, and the tickets with the answer.
+      assert.equal(client.counters().sends, 2);
+      assert.equal(server.counters().sends, 2);
+    });
+
     it('gives sessions that are taken up again', async () => {
       const server = { context: new TlsContext(identity('server')) };
       const context = new TlsContext({ ca: certificate('ca') });
