@@ -62,7 +62,9 @@ export class ClientHandshake {
     checkProtocols(protocols);
     this.#protocols = protocols;
     this.#connectionOptions = connectionOptionsFor(options);
-    this.#deflate = FaceDeflate.of(options.perMessageDeflate ?? true, 'client');
+    // Naming it without a value is a way to have none.
+    const deflate = 'perMessageDeflate' in options ? options.perMessageDeflate : true;
+    this.#deflate = FaceDeflate.of(deflate, 'client');
   }
 
   /** The request that waits for its answer. */
@@ -94,10 +96,10 @@ export class ClientHandshake {
   }
 
   #requestFor(url: URL): HandshakeRequest {
-    const { headers: given = {}, origin } = this.#options;
+    const { headers: given, origin } = this.#options;
     const headers: HandshakeRequest['headers'] = {};
     const keptBack = this.#keptBack(url);
-    for (const [name, value] of Object.entries(given)) {
+    for (const [name, value] of Object.entries(given ?? {})) {
       if (!keptBack.includes(name.toLowerCase())) headers[name] = value;
     }
     headers['Sec-WebSocket-Version'] = '13';

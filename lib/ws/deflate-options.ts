@@ -27,7 +27,7 @@ export interface PerMessageDeflateOptions {
   zlibDeflateOptions?: DeflateStreamOptions | undefined;
   /** Is ignored: there is nothing to tune. */
   zlibInflateOptions?: ZlibOptions | undefined;
-  /** Bytes from which messages are compressed where no context is kept. Default 1024. */
+  /** Bytes from which messages are compressed where no context is kept; Infinity for none. Default 1024. */
   threshold?: number | undefined;
   /** Is ignored: nothing is compressed concurrently. */
   concurrencyLimit?: number | undefined;
@@ -48,7 +48,7 @@ export function deflateOptionsFor(given: boolean | PerMessageDeflateOptions | un
     memory: BOTH_WINDOWS,
     ...(level === undefined ? {} : { level: level < 0 ? DEFAULT_LEVEL : level }),
     ...(memLevel === undefined ? {} : { memLevel }),
-    ...(threshold === undefined ? {} : { threshold }),
+    ...(threshold === undefined ? {} : { threshold: Math.min(threshold, Number.MAX_SAFE_INTEGER) }),
     ...(serverNoContextTakeover === undefined ? {} : { serverNoContextTakeover }),
     ...(clientNoContextTakeover === undefined ? {} : { clientNoContextTakeover }),
     ...bits('serverMaxWindowBits', options.serverMaxWindowBits),

@@ -113,7 +113,7 @@ const DEFAULT_CLOSE_TIMEOUT_MS = 30_000;
 export function connectionOptionsFor(given: ConnectionOptions & Pick<ClientOptions, 'generateMask'>): WebSocketOptions {
   const { maxPayload = DEFAULT_MAX_PAYLOAD, closeTimeout = DEFAULT_CLOSE_TIMEOUT_MS, generateMask } = given;
   const options: WebSocketOptions = {
-    maxMessageLength: maxPayload > 0 ? Math.min(maxPayload, LARGEST_MAX_LENGTH) : LARGEST_MAX_LENGTH,
+    maxMessageLength: maxPayload > 0 ? Math.min(Math.floor(maxPayload), LARGEST_MAX_LENGTH) : LARGEST_MAX_LENGTH,
     closeTimeoutMs: closeTimeout,
     autoPong: given.autoPong ?? true,
     checkUtf8: !given.skipUTF8Validation,

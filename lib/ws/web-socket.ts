@@ -629,12 +629,13 @@ function checkClose(code: number | undefined, reason: string | Buffer | undefine
   if (typeof code !== 'number' || !isCloseCode(code)) {
     throw new TypeError('First argument must be a valid error code number');
   }
-  if (reason === undefined || reason.length === 0) return '';
+  // So `ws` takes a number, and whatever else has no length, for no reason.
+  if (reason === undefined || !reason.length) return '';
   if (typeof reason !== 'string' && !(reason instanceof Uint8Array)) {
     throw new TypeError('Second argument must be a string or a Uint8Array');
   }
   if (Buffer.byteLength(reason) > LONGEST_REASON) {
     throw new RangeError(`The message must not be greater than ${LONGEST_REASON} bytes`);
   }
-  return reason.toString();
+  return typeof reason === 'string' ? reason : toBytes(reason).toString();
 }

@@ -56,6 +56,15 @@ describe('WebSocket of miniproto/ws as a client', () => {
     assert.equal(socket.protocol, 'one');
   });
 
+  it('takes null for options that it is not given', async () => {
+    const { server, url } = await theirListening();
+    const asked = once(server, 'connection');
+    const options = { headers: null, origin: null, perMessageDeflate: null, agent: null };
+    await once(new WebSocket(url, options as object), 'open');
+    const [, { headers }] = await asked;
+    assert.deepEqual([headers.origin, headers['sec-websocket-extensions']], [undefined, undefined]);
+  });
+
   it('takes credentials of the address, http: for ws:, and an URL', async () => {
     const { server, url } = await theirListening();
     const asked = once(server, 'connection');

@@ -402,6 +402,18 @@ describe('miniproto/ws', () => {
       assert.deepEqual(await closeOf(there), [1000, 'fine']);
     });
 
+    it('takes any Uint8Array for a reason, and what has no length for none', async () => {
+      const reasons: [unknown, string][] = [
+        [new Uint8Array([0x6f, 0x6b]), 'ok'],
+        [7, ''],
+      ];
+      for (const [reason, text] of reasons) {
+        const { here, there } = await pair();
+        there.close(1000, reason as string);
+        assert.deepEqual(await closeOf(here), [1000, text]);
+      }
+    });
+
     it('by terminate is 1006 for both, later and without an error', async () => {
       const { here, there } = await pair();
       const closes = Promise.all([closeOf(here), closeOf(there)]);
@@ -657,9 +669,22 @@ describe('miniproto/ws', () => {
       assert.deepEqual(await closeOf(there), [1009, '']);
     });
 
-    it('is not agreed on unless the server wants it', async () => {
+    it('is not agreed on unless both sides want it', async () => {
       const { there } = await pair();
       assert.equal(there.extensions, '');
+      for (const perMessageDeflate of [false, null, undefined]) {
+        const { here } = await pair({ perMessageDeflate: true }, { perMessageDeflate });
+        assert.equal(here.extensions, '');
+      }
+    });
+
+    it('leaves messages alone that are below any threshold, and any length of maxPayload is whole', async () => {
+      const threshold = { perMessageDeflate: { threshold: Number.POSITIVE_INFINITY, clientNoContextTakeover: true } };
+      const { here, there } = await pair({ ...threshold, maxPayload: 1000.5 }, threshold);
+      const failed = once(here, 'error');
+      there.send('a'.repeat(1001));
+      assert.ok(there.bufferedAmount > 1001);
+      assert.equal((await failed)[0].code, 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
     });
   });
 
