@@ -80,40 +80,47 @@ export interface SocketStreamOptions extends TimeoutOptions {
   readHighWaterMark?: number;
 }
 
+/** Bits of a stream's state. */
+/** Node has still to write what it had taken before the connection was adopted. */
+const PENDING = 1;
+/** Our side has been ended in the system. */
+const FINISHED = 1 << 1;
+/** The system took less than it was given. */
+const FULL = 1 << 2;
+const UNREFERENCED = 1 << 3;
+
+/** What an open connection mostly has not got. Made when it is needed: idle connections are many. */
+class Extras {
+  /** Once somebody has asked for them. */
+  addresses: SocketAddresses | undefined = undefined;
+  /** Nothing is to be received but what records need; 'wanted' until there is a connection. */
+  exact: ExactReads | 'wanted' | undefined = undefined;
+  /** Small receives still to be made, because what comes is probably the beginning of another large record. */
+  bites = 0;
+  timeouts: SocketTimeouts | undefined = undefined;
+  /** What it was when it ended: see net/description.ts. */
+  described: string | undefined = undefined;
+  /** Whoever wants to know that the descriptor is closed. */
+  closeListeners: (() => void)[] | undefined = undefined;
+  /** Who has taken the connection over, and is destroyed with this. */
+  heir: SocketStream | undefined = undefined;
+}
+
 /** A native socket. `adopt`, `listen` and `connect` make it. */
 export class SocketStream extends BaseStream implements Connection {
   readonly #reactor: Reactor;
-  /** Once somebody has asked for them. */
-  #addresses: SocketAddresses | undefined;
   #id = NO_ID;
-  /** Node has still to write what it had taken before the connection was adopted. */
-  #pending = true;
-  /** Our side has been ended in the system. */
-  #finished = false;
+  /** The bits above, in one word. */
+  #state = PENDING;
   /** WANT_* as the reactor has them. */
   #wants = 0;
   /** Index of the framer that the reactor has for this connection, or -1. */
   #framer = -1;
   /** Bytes that may still be received in this turn; ANY outside of turns. */
   #mayReceive = ANY;
-  /** Nothing is to be received but what records need; 'wanted' until there is a connection. */
-  #exact: ExactReads | 'wanted' | undefined;
-  /** Small receives still to be made, because what comes is probably the beginning of another large record. */
-  #bites = 0;
-  /** The system took less than it was given. */
-  #full = false;
-  #referenced = true;
-  #timeouts: SocketTimeouts | undefined;
-  /** What it was when it ended: see net/description.ts. */
-  #described: string | undefined;
-  /** Bytes sent so far. */
-  bytesSent = 0;
-  /** Whoever wants to know that the descriptor is closed. */
-  #closeListeners: (() => void)[] | undefined;
+  #extras: Extras | undefined;
   /** The connections of its server. */
   #among: Set<Connection> | undefined;
-  /** Who has taken the connection over, and is destroyed with this. Internal. */
-  heir: SocketStream | undefined;
 
   /** Internal: use `adopt`, `listen` or `connect`. */
   constructor(reactor: Reactor, options: SocketStreamOptions = {}) {
@@ -141,14 +148,33 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   get addresses(): SocketAddresses {
-    const told = this.#addresses === undefined ? this.#description() : undefined;
-    if (told !== undefined) this.#addresses = addressesIn(told);
-    return this.#addresses ?? {};
+    const known = this.#extras?.addresses;
+    if (known !== undefined) return known;
+    const told = this.#describe();
+    if (told === undefined) return {};
+    const addresses = addressesIn(told);
+    this.#more().addresses = addresses;
+    return addresses;
   }
 
   /** As it is now, or was in the end; undefined before the beginning. */
-  #description(): string | undefined {
-    return this.#id === NO_ID ? this.#described : this.#reactor.net.describe(this.#id);
+  #describe(): string | undefined {
+    return this.#id === NO_ID ? this.#extras?.described : this.#reactor.net.describe(this.#id);
+  }
+
+  #more(): Extras {
+    this.#extras ??= new Extras();
+    return this.#extras;
+  }
+
+  /** Bytes sent so far. */
+  get bytesSent(): number {
+    return this.counters().bytesSent;
+  }
+
+  /** Who has taken the connection over, and is destroyed with this. Internal. */
+  set heir(heir: SocketStream) {
+    this.#more().heir = heir;
   }
 
   /**
@@ -157,10 +183,10 @@ export class SocketStream extends BaseStream implements Connection {
    */
   attach(id: number, { finished }: { finished: boolean }): void {
     this.#id = id;
-    this.#pending = false;
-    this.#finished = finished;
+    this.#state &= ~(PENDING | FINISHED);
+    if (finished) this.#state |= FINISHED;
     this.#reactor.attach(this);
-    if (!this.#referenced) this.#reactor.net.setReferenced(id, 0);
+    if ((this.#state & UNREFERENCED) !== 0) this.#reactor.net.setReferenced(id, 0);
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this });
     this.#beginExact();
     if (this.#wants !== 0) this.want(this.#wants, 'again');
@@ -174,8 +200,8 @@ export class SocketStream extends BaseStream implements Connection {
 
   protected pull(wanted: number): void {
     if (this.#id === NO_ID) return;
-    const exact = this.#exactly();
-    if (exact !== undefined) return void this.#came(exact.receive(), PAGE_BYTES);
+    const exactly = this.#exactly();
+    if (exactly !== undefined) return void this.#came(exactly.receive(), PAGE_BYTES);
     const { input } = this;
     while (input.length < wanted && this.#mayReceive !== 0) {
       const rest = input.needed - input.length;
@@ -186,19 +212,21 @@ export class SocketStream extends BaseStream implements Connection {
   /** Internal: from now on, or no longer, reads no byte from the system that a record does not need. */
   readExactly(exact: boolean): boolean {
     this.#exactly()?.leave();
-    this.#exact = exact ? 'wanted' : undefined;
+    this.#more().exact = exact ? 'wanted' : undefined;
     this.#beginExact();
     return true;
   }
 
   #beginExact(): void {
-    if (this.#exact === 'wanted' && this.#id !== NO_ID) {
-      this.#exact = new ExactReads(this.#reactor.net, this.#id, this.input);
+    const extras = this.#extras;
+    if (extras?.exact === 'wanted' && this.#id !== NO_ID) {
+      extras.exact = new ExactReads(this.#reactor.net, this.#id, this.input);
     }
   }
 
   #exactly(): ExactReads | undefined {
-    return this.#exact === 'wanted' ? undefined : this.#exact;
+    const exact = this.#extras?.exact;
+    return exact === 'wanted' ? undefined : exact;
   }
 
   /** Internal: the first `keep` bytes of the input are a record's, and nothing behind them is. */
@@ -209,8 +237,7 @@ export class SocketStream extends BaseStream implements Connection {
   /** @returns true when as much came as was asked for: there is probably more. */
   #receivePage(): boolean {
     const page = leasePage();
-    const size = this.#bites > 0 ? BITE : PAGE_BYTES;
-    if (this.#bites > 0) this.#bites--;
+    const size = this.#takeBite() ? BITE : PAGE_BYTES;
     const count = this.#reactor.net.receive(this.#id, page, 0, size, 0);
     if (count >= COPY_BELOW) this.input.append(page.subarray(0, count), () => returnPage(page));
     else {
@@ -223,9 +250,16 @@ export class SocketStream extends BaseStream implements Connection {
     return this.#came(count, size);
   }
 
+  #takeBite(): boolean {
+    const extras = this.#extras;
+    if (extras === undefined || extras.bites === 0) return false;
+    extras.bites--;
+    return true;
+  }
+
   /** Receives the rest of a large record where it will be read. */
   #receiveRest(needed: number): boolean {
-    this.#bites = BITES;
+    this.#more().bites = BITES;
     // What is handed on at once needs no memory of its own, and memory that was used before costs less.
     const { bytes, from, to } = this.input.reserve(needed, { pooled: this.#handsOn() });
     const count = this.#reactor.net.receive(this.#id, bytes, from, to, 0);
@@ -265,7 +299,7 @@ export class SocketStream extends BaseStream implements Connection {
 
   /** Something has to leave before a write is taken, or before all is flushed. */
   protected awaitsRoom(): boolean {
-    return this.#full;
+    return (this.#state & FULL) !== 0;
   }
 
   /** Somebody has left: what was wanted for them is wanted no longer, unless others wait. */
@@ -301,9 +335,9 @@ export class SocketStream extends BaseStream implements Connection {
   #watchOn(): void {
     if (this.watcher === undefined || this.ended || this.destroyed || this.#id === NO_ID) return;
     const { input } = this;
+    const extras = this.#extras;
     const large =
-      this.#exactly() !== undefined ||
-      this.#bites > 0 ||
+      (extras !== undefined && (extras.bites > 0 || this.#exactly() !== undefined)) ||
       (input.length > 0 && input.needed - input.length >= LARGE_REST);
     this.want((this.#wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
     // What follows an unfinished record cannot be framed without it.
@@ -339,7 +373,7 @@ export class SocketStream extends BaseStream implements Connection {
     const flags = events[at + E_FLAGS]!;
     if ((flags & EVENT_WRITABLE) !== 0) {
       this.#wants &= ~WANT_WRITE;
-      this.#full = false;
+      this.#state &= ~FULL;
       this.wakeWriters();
     }
     if ((flags & EVENT_ARRIVED) !== 0) this.#arrived(reactor, at);
@@ -390,21 +424,21 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   override get pendingWrite(): NotReady | NeedRead | undefined {
-    return !this.destroyed && (this.#pending || this.#full) ? NOT_READY : undefined;
+    return !this.destroyed && (this.#state & (PENDING | FULL)) !== 0 ? NOT_READY : undefined;
   }
 
   protected blocked(): boolean {
     // While the reactor will tell, there is no use in trying; otherwise trying is how one finds out.
-    return this.#pending || (this.#full && (this.#wants & WANT_WRITE) !== 0);
+    return (this.#state & PENDING) !== 0 || ((this.#state & FULL) !== 0 && (this.#wants & WANT_WRITE) !== 0);
   }
 
   /** The system took less than it was given, and has not said that there is room again. */
   get stalled(): boolean {
-    return this.#full && (this.#wants & WANT_WRITE) !== 0;
+    return (this.#state & FULL) !== 0 && (this.#wants & WANT_WRITE) !== 0;
   }
 
   protected flushed(): boolean {
-    return !this.#pending;
+    return (this.#state & PENDING) === 0;
   }
 
   protected push(parts: readonly Uint8Array[]): number {
@@ -425,7 +459,7 @@ export class SocketStream extends BaseStream implements Connection {
 
   /** The id, where what is written now goes straight to the system; else -1. Internal: for sending to many at once. */
   get directId(): number {
-    return this.#full || this.destroyed ? NO_ID : this.#id;
+    return (this.#state & FULL) !== 0 || this.destroyed ? NO_ID : this.#id;
   }
 
   /**
@@ -439,9 +473,8 @@ export class SocketStream extends BaseStream implements Connection {
   /** @param sent bytes, or a negative errno. @returns the bytes that were taken, 0 when the system would block. */
   #sent(sent: number, wanted: number): number {
     if (sent <= 0) return this.notSent(sent);
-    this.#full = false;
+    this.#state &= ~FULL;
     if (sent < wanted) this.#stalled();
-    this.bytesSent += sent;
     return sent;
   }
 
@@ -458,12 +491,12 @@ export class SocketStream extends BaseStream implements Connection {
 
   /** The system took less than it was given. */
   #stalled(): void {
-    this.#full = true;
+    this.#state |= FULL;
     if (channels.stall.hasSubscribers) channels.stall.publish({ stream: this });
   }
 
   protected endOutput(): Promise<void> | undefined {
-    if (this.#pending) return this.#endOnceAttached();
+    if ((this.#state & PENDING) !== 0) return this.#endOnceAttached();
     if (this.#id === NO_ID) return undefined;
     const result = this.#reactor.net.shutdown(this.#id);
     if (result < 0 && result !== ENOTCONN) throw systemError('shutdown', result);
@@ -474,12 +507,12 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   async #endOnceAttached(): Promise<void> {
-    while (this.#pending) await super.ready('write');
+    while ((this.#state & PENDING) !== 0) await super.ready('write');
     await this.endOutput();
   }
 
   #outputGone(): void {
-    this.#finished = true;
+    this.#state |= FINISHED;
     if (this.ended) this.#close(undefined);
   }
 
@@ -492,7 +525,7 @@ export class SocketStream extends BaseStream implements Connection {
 
   protected override inputEnded(): void {
     // Nothing can come any more, and nothing can go: the descriptor has served its time.
-    if (this.#finished) this.#close(undefined);
+    if ((this.#state & FINISHED) !== 0) this.#close(undefined);
     super.inputEnded();
   }
 
@@ -506,25 +539,26 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   override destroy(error?: Error): void {
-    this.heir?.destroy(error);
+    this.#extras?.heir?.destroy(error);
     super.destroy(error);
   }
 
   /** Closes the descriptor; what was received can still be read. */
   #close(error: unknown): void {
     if (this.#id !== NO_ID) this.#reactor.net.remove(this.#forget());
-    else if (!this.#pending) return;
+    else if ((this.#state & PENDING) === 0) return;
     this.#closed(error);
   }
 
   #closed(error: unknown): void {
-    const opened = !this.#pending;
-    this.#pending = false;
-    this.#timeouts?.stop();
+    const opened = (this.#state & PENDING) === 0;
+    this.#state &= ~PENDING;
+    const extras = this.#extras;
+    extras?.timeouts?.stop();
     if (opened && channels.close.hasSubscribers) channels.close.publish({ stream: this, error });
     this.#among?.delete(this);
-    const listeners = this.#closeListeners;
-    this.#closeListeners = undefined;
+    const listeners = extras?.closeListeners;
+    if (extras !== undefined) extras.closeListeners = undefined;
     this.letGoBelow();
     if (listeners !== undefined) for (const listener of listeners) listener();
   }
@@ -545,16 +579,18 @@ export class SocketStream extends BaseStream implements Connection {
     if (other.#id === NO_ID) throw systemError('take over', EBADF);
     other.#exactly()?.leave();
     const unread = other.input.take(other.input.length);
-    this.#referenced = other.#referenced;
-    this.#closeListeners = other.#closeListeners;
-    other.#closeListeners = undefined;
+    this.#state = (this.#state & ~UNREFERENCED) | (other.#state & UNREFERENCED);
+    const extras = this.#more();
+    const others = other.#more();
+    extras.closeListeners = others.closeListeners;
+    others.closeListeners = undefined;
     if (other.#among !== undefined) this.joins(other.#among);
-    if (this.#timeouts === undefined && other.#timeouts !== undefined) this.setTimeouts(other.#timeouts.options);
-    const finished = other.#finished;
+    if (extras.timeouts === undefined && others.timeouts !== undefined) this.setTimeouts(others.timeouts.options);
+    const finished = (other.#state & FINISHED) !== 0;
     // What frames the other one's records may change them where they lie, and knows nothing of ours.
     if (other.#framer >= 0) this.#reactor.net.setFramer(other.#id, -1);
     const id = other.#forget();
-    this.#addresses = other.#addresses;
+    extras.addresses = others.addresses;
     other.#closed(undefined);
     other.destroy();
     this.attach(id, { finished });
@@ -563,21 +599,26 @@ export class SocketStream extends BaseStream implements Connection {
 
   /** Is in the set until it is closed, and not at all if it is. Internal; one set. */
   joins(connections: Set<Connection>): void {
-    if (this.#id === NO_ID && !this.#pending) return;
+    if (this.#gone()) return;
     connections.add(this);
     this.#among = connections;
   }
 
   whenClosed(listener: () => void): void {
-    if (this.#id === NO_ID && !this.#pending) listener();
-    else if (this.#closeListeners === undefined) this.#closeListeners = [listener];
-    else this.#closeListeners.push(listener);
+    if (this.#gone()) return listener();
+    const extras = this.#more();
+    if (extras.closeListeners === undefined) extras.closeListeners = [listener];
+    else extras.closeListeners.push(listener);
+  }
+
+  #gone(): boolean {
+    return this.#id === NO_ID && (this.#state & PENDING) === 0;
   }
 
   /** The connection is no longer the reactor's to tell of. @returns its id. */
   #forget(): number {
     const id = this.#id;
-    this.#described = this.#reactor.net.describe(id);
+    this.#more().described = this.#reactor.net.describe(id);
     this.#reactor.detach(id);
     this.#id = NO_ID;
     this.#wants = 0;
@@ -593,24 +634,25 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   #setReferenced(referenced: boolean): this {
-    this.#referenced = referenced;
+    this.#state = referenced ? this.#state & ~UNREFERENCED : this.#state | UNREFERENCED;
     if (this.#id !== NO_ID) this.#reactor.net.setReferenced(this.#id, referenced ? 1 : 0);
     return this;
   }
 
   setTimeouts(options: TimeoutOptions): void {
-    this.#timeouts?.stop();
-    this.#timeouts = SocketTimeouts.of(this, options);
+    this.#extras?.timeouts?.stop();
+    const timeouts = SocketTimeouts.of(this, options);
+    if (timeouts !== undefined || this.#extras !== undefined) this.#more().timeouts = timeouts;
   }
 
   counters(): SocketCounters {
-    const told = this.#description();
+    const told = this.#describe();
     return told === undefined ? NOTHING : countersIn(told);
   }
 
   release(): ReleasedSocket {
     const { descriptor, unread, unsent } = this.releaseDescriptor();
-    const released = toNodeSocket(descriptor, unread, { finished: this.#finished });
+    const released = toNodeSocket(descriptor, unread, { finished: (this.#state & FINISHED) !== 0 });
     if (unsent.length > 0) released.socket.write(unsent);
     return released;
   }
@@ -636,7 +678,8 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   protected describe(name: string, kind: string): string {
-    const state = this.#pending ? 'adopting' : this.#id === NO_ID ? 'closed' : this.ended ? 'ended' : 'open';
+    const state =
+      (this.#state & PENDING) !== 0 ? 'adopting' : this.#id === NO_ID ? 'closed' : this.ended ? 'ended' : 'open';
     return describeConnection(name, this, `${kind}, ${state}`);
   }
 }

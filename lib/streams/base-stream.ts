@@ -24,24 +24,35 @@ export interface StreamOptions {
   readHighWaterMark?: number;
 }
 
+/** What is known of a stream's end: made with the first of it, since idle connections are many. */
+class Ending {
+  /** The first error; it sticks. */
+  error: MiniprotoError | undefined = undefined;
+  /** The first error of the output alone: reading goes on. */
+  outputFailure: MiniprotoError | undefined = undefined;
+  abandoned = false;
+  /** The peer has ended its side. */
+  inputEnded = false;
+  /** `end()` was called. */
+  outputEnded = false;
+  /** What `end()` waits for. */
+  leaving: Promise<void> | undefined = undefined;
+  closing: Promise<void> | undefined = undefined;
+}
+
+/** What ended the stream. Made when somebody asks: most streams are destroyed after their end, and nobody does. */
+function failureOf(end: Ending): MiniprotoError | undefined {
+  if (end.error === undefined && end.abandoned) end.error = new TransportError('ERR_STREAM_DESTROYED');
+  return end.error;
+}
+
 export abstract class BaseStream implements ByteStream {
   readonly input = new InputBuffer();
   protected readonly readHighWaterMark: number;
   /** Made for the first who waits, and gone with the last: idle connections are many. */
   #readers: Waiters | undefined;
   #writers: Waiters | undefined;
-  /** The first error; it sticks. */
-  #error: MiniprotoError | undefined;
-  /** The first error of the output alone: reading goes on. */
-  #outputFailure: MiniprotoError | undefined;
-  #abandoned = false;
-  /** The peer has ended its side. */
-  #inputEnded = false;
-  /** `end()` was called. */
-  #outputEnded = false;
-  /** What `end()` waits for. */
-  #ending: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
+  #end: Ending | undefined;
   /** Hears of arrivals at once; set by streams that can tell of them outside of anybody's call. */
   protected watcher: Watcher | undefined;
 
@@ -72,7 +83,7 @@ export abstract class BaseStream implements ByteStream {
 
   get pendingRead(): NotReady | NeedWrite | Eof | undefined {
     if (this.destroyed) return undefined;
-    if (this.#inputEnded) return EOF;
+    if (this.ended) return EOF;
     return this.mayPull() ? undefined : NOT_READY;
   }
 
@@ -89,13 +100,14 @@ export abstract class BaseStream implements ByteStream {
     const input = this.input;
     if (!(Number.isSafeInteger(atLeast) && atLeast >= 0)) checkInteger('atLeast', atLeast, 0);
     if (input.length >= atLeast) return input.length;
-    if (!this.destroyed && !this.#inputEnded) {
+    if (!this.destroyed && !this.ended) {
       this.pull(Math.max(atLeast, this.readHighWaterMark));
       if (input.length >= atLeast) return input.length;
     }
-    const failure = this.#failure();
+    if (this.#end === undefined) return NOT_READY;
+    const failure = failureOf(this.#end);
     if (failure !== undefined) throw failure;
-    return this.#inputEnded ? EOF : NOT_READY;
+    return this.#end.inputEnded ? EOF : NOT_READY;
   }
 
   tryWrite(bytes: Uint8Array | readonly Uint8Array[]): number | NotReady | NeedRead {
@@ -129,21 +141,25 @@ export abstract class BaseStream implements ByteStream {
     this.#mayWrite();
   }
 
-  /** What ended the stream. Made when somebody asks: most streams are destroyed after their end, and nobody does. */
-  #failure(): MiniprotoError | undefined {
-    if (this.#error === undefined && this.#abandoned) this.#error = new TransportError('ERR_STREAM_DESTROYED');
-    return this.#error;
-  }
-
   #mayWrite(): true {
+    if (this.#end === undefined) return true;
     this.#checkOutput();
-    if (this.#outputEnded) throw new UsageError('ERR_STREAM_ENDED');
+    if (this.#end.outputEnded) throw new UsageError('ERR_STREAM_ENDED');
     return true;
   }
 
   #checkOutput(): void {
-    const failure = this.#failure() ?? this.#outputFailure;
+    const failure = this.#outputFailure();
     if (failure !== undefined) throw failure;
+  }
+
+  #outputFailure(): MiniprotoError | undefined {
+    return this.#end === undefined ? undefined : (failureOf(this.#end) ?? this.#end.outputFailure);
+  }
+
+  #ending(): Ending {
+    this.#end ??= new Ending();
+    return this.#end;
   }
 
   tryFlush(): true | NotReady | NeedRead {
@@ -156,13 +172,12 @@ export abstract class BaseStream implements ByteStream {
     checkObject('options', options);
     if (options.signal !== undefined) checkSignal('options.signal', options.signal);
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
-    const failure = this.#failure();
+    const failure = direction === 'write' ? this.#outputFailure() : this.#end && failureOf(this.#end);
     if (failure !== undefined) return Promise.reject(failure);
     if (direction === 'write') {
-      if (this.#outputFailure !== undefined) return Promise.reject(this.#outputFailure);
       return this.flushed() && !this.blocked() ? Promise.resolve() : this.#waitToWrite(options.signal);
     }
-    if (this.#inputEnded || this.mayPull()) return Promise.resolve();
+    if (this.ended || this.mayPull()) return Promise.resolve();
     this.#readers ??= new Waiters();
     return this.#readers.wait(options.signal);
   }
@@ -174,24 +189,25 @@ export abstract class BaseStream implements ByteStream {
 
   end(): Promise<void> {
     try {
-      return this.#end() ?? ENDED;
+      return this.#endOutput() ?? ENDED;
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /** @returns undefined where nobody has to be waited for. @throws what keeps the output from being ended. */
-  #end(): Promise<void> | undefined {
+  #endOutput(): Promise<void> | undefined {
     this.#checkOutput();
-    if (this.#outputEnded) return this.#ending;
-    this.#outputEnded = true;
+    const end = this.#ending();
+    if (end.outputEnded) return end.leaving;
+    end.outputEnded = true;
     try {
-      this.#ending = this.endOutput();
+      end.leaving = this.endOutput();
     } catch (error) {
       // Whoever ends it again hears of it again.
-      this.#ending = Promise.reject(error);
+      end.leaving = Promise.reject(error);
     }
-    return this.#ending;
+    return end.leaving;
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -201,16 +217,17 @@ export abstract class BaseStream implements ByteStream {
     } catch (error) {
       return Promise.reject(error);
     }
-    this.#closing ??= this.#close(options);
-    return this.#closing;
+    const end = this.#ending();
+    end.closing ??= this.#close(options);
+    return end.closing;
   }
 
   async #close({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
     const deadline = new Deadline(timeoutMs, signal);
     try {
       // `end` has no deadline of its own: a peer that never reads must not hold us.
-      const ending = this.#end();
-      if (ending !== undefined) await Promise.race([ending, new Waiters().wait(deadline.signal)]);
+      const leaving = this.#endOutput();
+      if (leaving !== undefined) await Promise.race([leaving, new Waiters().wait(deadline.signal)]);
       if (this.hasWritableSide()) await this.#discardInput(deadline);
     } catch {
       // The peer, or the deadline: either way nothing more can be done for the last bytes.
@@ -234,14 +251,15 @@ export abstract class BaseStream implements ByteStream {
   }
 
   destroy(error?: Error): void {
-    if (this.#abandoned) return;
-    this.#abandoned = true;
+    const end = this.#ending();
+    if (end.abandoned) return;
+    end.abandoned = true;
     const reason = error === undefined ? undefined : asTransportError(error);
-    this.#error ??= reason;
+    end.error ??= reason;
     // A stream that has failed on its own still has a layer below to let go of.
     this.abandon(reason);
-    if (this.awaited) this.#readers!.fail(reason ?? this.#failure());
-    if (this.awaitedWrite) this.#writers!.fail(reason ?? this.#failure());
+    if (this.awaited) this.#readers!.fail(reason ?? failureOf(end));
+    if (this.awaitedWrite) this.#writers!.fail(reason ?? failureOf(end));
     this.watcher?.arrived(NO_TABLE, 0, 0);
   }
 
@@ -251,17 +269,18 @@ export abstract class BaseStream implements ByteStream {
 
   /** True once the stream has failed or was destroyed. */
   get destroyed(): boolean {
-    return this.#abandoned || this.#error !== undefined;
+    const end = this.#end;
+    return end !== undefined && (end.abandoned || end.error !== undefined);
   }
 
   /** True once `destroy` was called. Internal. */
   get abandoned(): boolean {
-    return this.#abandoned;
+    return this.#end?.abandoned === true;
   }
 
   /** True once the peer has ended its side; `input` may hold bytes all the same. */
   get ended(): boolean {
-    return this.#inputEnded;
+    return this.#end?.inputEnded === true;
   }
 
   protected wakeReaders(): void {
@@ -293,22 +312,24 @@ export abstract class BaseStream implements ByteStream {
   }
 
   protected inputEnded(): void {
-    this.#inputEnded = true;
+    this.#ending().inputEnded = true;
     this.wakeReaders();
   }
 
   /** The layer below failed: what is in `input` can still be read, then `error` is thrown. */
   protected fail(error: unknown): void {
     if (this.destroyed) return;
-    this.#error = asTransportError(error);
-    this.#writers?.fail(this.#error);
+    const end = this.#ending();
+    end.error = asTransportError(error);
+    this.#writers?.fail(end.error);
     this.wakeReaders();
   }
 
   /** The output failed and the input may go on: a child that closed its stdin still has things to say. */
   protected failOutput(error: unknown): void {
-    this.#outputFailure ??= asTransportError(error);
-    this.#writers?.fail(this.#outputFailure);
+    const end = this.#ending();
+    end.outputFailure ??= asTransportError(error);
+    this.#writers?.fail(end.outputFailure);
   }
 }
 
