@@ -19,6 +19,34 @@ let exitHandled = false;
 /** The channels whose turn it is: a handler that destroys another connection has that one's turn inside its own. */
 const held: Channel[] = [];
 
+/** Our side has to be ended here after the peer's, as the stream below would have done. */
+const ENDS_ITSELF = 1;
+/** What the stream has taken may be written again at once, whether it has left or not. */
+const LENDS = 1 << 1;
+const INTERRUPTED = 1 << 2;
+const REFUSED = 1 << 3;
+/** Records take no byte from the system that is not theirs. */
+const EXACT = 1 << 4;
+const SCHEDULED = 1 << 5;
+const PUMPING = 1 << 6;
+const HELD = 1 << 7;
+/** The high mark was reached, and the low one has not been since. */
+const FULL = 1 << 8;
+const CORKED = 1 << 9;
+/** Everything has been handed over, and the stream was told to end. */
+const FINISHED = 1 << 10;
+
+/** What a channel mostly has not got: made when it is needed, since idle connections are many. */
+class Extras {
+  /** The stream's output failed; it sticks. */
+  failure: MiniprotoError | undefined = undefined;
+  ended: Promise<void> | undefined = undefined;
+  /** Calls of `cork` without their `uncork`. */
+  corks = 0;
+  /** Those who wait for room, or for everything to have left. */
+  waiters: Waiters | undefined = undefined;
+}
+
 export class Channel {
   readonly stream: ByteStream;
   readonly output = new OutputBuffer();
@@ -26,137 +54,159 @@ export class Channel {
   readonly highWaterMark: number;
   /** Bytes. Writes that were refused are taken again from here down. */
   readonly lowWaterMark: number;
-  /** Our side has to be ended here after the peer's, as the stream below would have done. */
-  readonly endsItself: boolean;
-  /** What the stream has taken may be written again at once, whether it has left or not. */
-  readonly lends: boolean;
   /** The framed stream in charge: the last one, where the protocol has changed. */
   conversation: Conversation | undefined;
   /** Who adds what waits to be encoded before the queue is handed over at exit. */
   waiting: { encodeWaiting(): void } | undefined;
-  /**
-   * A push has to ask whether it may go on, and whether it may write: the output has failed or was ended, the conversation
-   * is closing or has switched, a record is being written in parts or could not be encoded, a signal has aborted. One look
-   * for each record, for what hardly ever happens.
-   */
-  interrupted = false;
-  /** A write was refused in a turn: whoever is handed records wants to answer them. */
-  refused = false;
-  /** The stream's output failed; it sticks. */
-  #failure: MiniprotoError | undefined;
-  #scheduled = false;
-  #pumping = false;
-  #held = false;
-  /** The high mark was reached, and the low one has not been since. */
-  #full = false;
-  /** Calls of `cork` without their `uncork`. */
-  #corks = 0;
-  #ended: Promise<void> | undefined;
-  /** Everything has been handed over, and the stream was told to end. */
-  #finished = false;
-  /** Those who wait for room, or for everything to have left; made for the first one, since mostly nobody does. */
-  #waiters: Waiters | undefined;
+  /** The bits above, in one word. */
+  #state: number;
+  #extras: Extras | undefined;
 
   constructor(stream: ByteStream, highWaterMark: number, lowWaterMark = highWaterMark) {
     this.stream = stream;
     this.highWaterMark = highWaterMark;
     this.lowWaterMark = lowWaterMark;
-    this.endsItself = stream.keepOpen?.() ?? false;
-    this.lends = stream.freesWritten === true;
+    this.#state = (stream.keepOpen?.() ? ENDS_ITSELF : 0) | (stream.freesWritten === true ? LENDS : 0);
   }
 
-  /** Whether records take no byte from the system that is not theirs. */
-  exact = false;
+  #more(): Extras {
+    this.#extras ??= new Extras();
+    return this.#extras;
+  }
+
+  /** See ENDS_ITSELF. */
+  get endsItself(): boolean {
+    return (this.#state & ENDS_ITSELF) !== 0;
+  }
+
+  /** See LENDS. */
+  get lends(): boolean {
+    return (this.#state & LENDS) !== 0;
+  }
+
+  /**
+   * A push has to ask whether it may go on, and whether it may write: the output has failed or was ended, the conversation
+   * is closing or has switched, a record is being written in parts or could not be encoded, a signal has aborted. One look
+   * for each record, for what hardly ever happens.
+   */
+  get interrupted(): boolean {
+    return (this.#state & INTERRUPTED) !== 0;
+  }
+
+  set interrupted(interrupted: boolean) {
+    this.#state = interrupted ? this.#state | INTERRUPTED : this.#state & ~INTERRUPTED;
+  }
+
+  /** A write was refused in a turn: whoever is handed records wants to answer them. */
+  get refused(): boolean {
+    return (this.#state & REFUSED) !== 0;
+  }
+
+  set refused(refused: boolean) {
+    this.#state = refused ? this.#state | REFUSED : this.#state & ~REFUSED;
+  }
+
+  get exact(): boolean {
+    return (this.#state & EXACT) !== 0;
+  }
 
   /** @throws ERR_INVALID_ARG_TYPE; UsageError ERR_EXACT_UNSUPPORTED where the stream cannot. */
   readExactly(exact: boolean): void {
     checkBoolean('options.exact', exact);
     if (exact === this.exact) return;
     if (this.stream.readExactly?.(exact) !== true) throw new UsageError('ERR_EXACT_UNSUPPORTED');
-    this.exact = exact;
+    this.#state ^= EXACT;
   }
 
   /** True from the queue's high mark on, until it is at its low mark. */
   get full(): boolean {
     const { length } = this.output;
-    if (length >= this.highWaterMark) this.#full = this.lowWaterMark < this.highWaterMark;
-    else if (!this.#full) return false;
-    else if (length <= this.lowWaterMark) this.#full = false;
-    return this.#full || length >= this.highWaterMark;
+    if (length >= this.highWaterMark) {
+      if (this.lowWaterMark < this.highWaterMark) this.#state |= FULL;
+      return true;
+    }
+    if ((this.#state & FULL) === 0) return false;
+    if (length > this.lowWaterMark) return true;
+    this.#state &= ~FULL;
+    return false;
   }
 
   get ended(): boolean {
-    return this.#ended !== undefined;
+    return this.#extras?.ended !== undefined;
   }
 
   get failed(): boolean {
-    return this.#failure !== undefined;
+    return this.#extras?.failure !== undefined;
   }
 
   /** @throws the failure of the output. */
   checkFailure(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    const failure = this.#extras?.failure;
+    if (failure !== undefined) throw failure;
   }
 
   /** @throws the failure of the output; UsageError ERR_STREAM_ENDED after `end`. */
   checkWritable(): void {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#ended !== undefined) throw new UsageError('ERR_STREAM_ENDED');
+    this.checkFailure();
+    if (this.ended) throw new UsageError('ERR_STREAM_ENDED');
   }
 
   /** Keeps what is written until `release`: a turn's answers leave together, and at its end, not a tick later. */
   hold(): void {
-    if (!this.#held) held.push(this);
-    this.#held = true;
+    if ((this.#state & HELD) === 0) held.push(this);
+    this.#state |= HELD;
     if (!exitHandled) handleExit();
   }
 
   /** What is written now leaves, or is copied, before the turn ends: it may lie in lent memory. */
   get held(): boolean {
-    return this.#held;
+    return (this.#state & HELD) !== 0;
   }
 
   /** Nothing waits, and what is written now may leave at once. */
   get idle(): boolean {
-    const busy = this.#held || this.#scheduled || this.#pumping || this.#corks > 0 || this.#ended !== undefined;
-    return !busy && this.output.length === 0 && this.#failure === undefined;
+    const busy = (this.#state & (HELD | SCHEDULED | PUMPING | CORKED)) !== 0 || this.ended;
+    return !busy && this.output.length === 0 && !this.failed;
   }
 
   /** Sends what lies in lent memory, and copies what does not leave. */
   returnLent(): void {
     if (!this.output.lent) return;
-    if (this.#corks === 0 || this.full) this.pushOn();
+    if ((this.#state & CORKED) === 0 || this.full) this.pushOn();
     this.output.keepLent();
   }
 
   /** Sends what was held. */
   release(): void {
-    if (this.#held) {
-      this.#held = false;
+    if ((this.#state & HELD) !== 0) {
+      this.#state &= ~HELD;
       // Turns lie within one another, so it is the last one.
       if (held[held.length - 1] === this) held.pop();
       else held.splice(held.indexOf(this), 1);
     }
-    if (this.output.length > 0 && (this.#corks === 0 || this.full)) this.pushOn();
+    if (this.output.length > 0 && ((this.#state & CORKED) === 0 || this.full)) this.pushOn();
   }
 
   /** Keeps what is written, across turns, until `uncork`, a flush, or the high mark. */
   cork(): void {
-    this.#corks++;
+    this.#more().corks++;
+    this.#state |= CORKED;
     this.#noteForExit();
   }
 
   /** Takes one `cork` back; with the last, what was kept leaves at the end of the turn. */
   uncork(): void {
-    if (this.#corks === 0) return;
-    this.#corks--;
+    const extras = this.#extras;
+    if (extras === undefined || extras.corks === 0) return;
+    extras.corks--;
+    if (extras.corks === 0) this.#state &= ~CORKED;
     this.schedule();
   }
 
   /** Lets what was written leave before the event loop next polls. */
   schedule(): void {
-    if (this.#held || this.#scheduled || this.#pumping || this.#corks > 0 || this.output.length === 0) return;
-    this.#scheduled = true;
+    if ((this.#state & (HELD | SCHEDULED | PUMPING | CORKED)) !== 0 || this.output.length === 0) return;
+    this.#state |= SCHEDULED;
     this.#noteForExit();
     // nextTick runs after the promises of this turn, so that their writes leave in the same gather write.
     process.nextTick(flushLater, this);
@@ -170,9 +220,9 @@ export class Channel {
   /** Moves the queue to the stream as far as it goes. @returns true when it is empty. */
   push(): true | NotReady | NeedRead {
     const { output, stream } = this;
-    if (this.#failure !== undefined) throw this.#failure;
+    this.checkFailure();
     // A codec that answers a peer after our end has nowhere to send it, and its reader must not suffer for that.
-    if (this.#finished) output.clear();
+    if ((this.#state & FINISHED) !== 0) output.clear();
     try {
       while (output.length > 0) {
         const single = stream.tryWriteRange === undefined ? undefined : output.single();
@@ -185,39 +235,39 @@ export class Channel {
       }
     } catch (error) {
       this.fail(error);
-      throw this.#failure;
+      throw this.#extras!.failure;
     }
-    this.#waiters?.wake();
+    this.#extras?.waiters?.wake();
     return true;
   }
 
   /** `push`, and go on in the background where the stream does not take everything. Errors stick, they do not throw. */
   pushOn(): void {
-    if (this.#failure !== undefined) return;
+    if (this.failed) return;
     try {
       if (this.push() === true) return;
     } catch {
       // The failure is kept, and the next operation throws it.
       return;
     }
-    if (!this.#pumping) void this.#pump();
+    if ((this.#state & PUMPING) === 0) void this.#pump();
   }
 
   async #pump(): Promise<void> {
-    this.#pumping = true;
+    this.#state |= PUMPING;
     this.#noteForExit();
     try {
       for (;;) {
         const answer = this.push();
         if (answer === true) break;
-        this.#waiters?.wake();
+        this.#extras?.waiters?.wake();
         await this.stream.ready(answer === NEED_READ ? 'read' : 'write');
       }
     } catch (error) {
       this.fail(error);
     } finally {
-      this.#pumping = false;
-      if (!this.#scheduled) scheduled.delete(this);
+      this.#state &= ~PUMPING;
+      if ((this.#state & SCHEDULED) === 0) scheduled.delete(this);
     }
   }
 
@@ -233,12 +283,13 @@ export class Channel {
 
   /** Resolves when there may be room, or everything has left. */
   async ready(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
+    this.checkFailure();
     if (this.output.length === 0) return this.stream.ready('write', { signal });
     this.pushOn();
     if (this.output.length === 0) return;
-    this.#waiters ??= new Waiters();
-    await this.#waiters.wait(signal);
+    const extras = this.#more();
+    extras.waiters ??= new Waiters();
+    await extras.waiters.wait(signal);
   }
 
   /** Flushes everything. */
@@ -254,25 +305,27 @@ export class Channel {
   /** Flushes, then ends our side of the stream. */
   end(): Promise<void> {
     this.interrupted = true;
-    this.#ended ??= this.#end();
-    return this.#ended;
+    const extras = this.#more();
+    extras.ended ??= this.#end();
+    return extras.ended;
   }
 
   async #end(): Promise<void> {
     await this.flush();
-    this.#finished = true;
+    this.#state |= FINISHED;
     await this.stream.end();
   }
 
   /** The first failure of the output sticks, and drops what cannot leave any more. */
   fail(error: unknown): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = asTransportError(error);
+    const extras = this.#more();
+    if (extras.failure !== undefined) return;
+    extras.failure = asTransportError(error);
     this.interrupted = true;
     this.output.clear();
     // A queue that lost bytes must not be followed by others: the peer would read garbage.
-    this.stream.destroy(this.#failure);
-    this.#waiters?.fail(this.#failure);
+    this.stream.destroy(extras.failure);
+    extras.waiters?.fail(extras.failure);
   }
 
   /**
@@ -283,32 +336,33 @@ export class Channel {
     this.push();
     const unsent = Buffer.concat(this.output.peek(Number.POSITIVE_INFINITY));
     this.output.clear();
-    this.#finished = true;
-    this.#ended ??= Promise.resolve();
+    const extras = this.#more();
+    this.#state |= FINISHED | INTERRUPTED;
+    extras.ended ??= Promise.resolve();
     this.conversation = undefined;
-    this.interrupted = true;
-    this.#waiters?.wake();
+    extras.waiters?.wake();
     return unsent;
   }
 
   /** True from `handOver` on: the byte stream is to be left alone. */
   get handedOver(): boolean {
-    return this.#finished && this.conversation === undefined;
+    return (this.#state & FINISHED) !== 0 && this.conversation === undefined;
   }
 
   /** The abrupt end. */
   destroy(error: Error | undefined): void {
     this.stream.destroy(error);
-    this.#failure ??= error === undefined ? new TransportError('ERR_STREAM_DESTROYED') : asTransportError(error);
+    const extras = this.#more();
+    extras.failure ??= error === undefined ? new TransportError('ERR_STREAM_DESTROYED') : asTransportError(error);
     this.interrupted = true;
     this.output.clear();
-    this.#waiters?.fail(this.#failure);
+    extras.waiters?.fail(extras.failure);
   }
 
   /** Called at the end of the turn. Internal. */
   flushScheduled(): void {
-    this.#scheduled = false;
-    if (!this.#pumping) scheduled.delete(this);
+    this.#state &= ~SCHEDULED;
+    if ((this.#state & PUMPING) === 0) scheduled.delete(this);
     this.pushOn();
   }
 
