@@ -52,14 +52,12 @@ export class InputBuffer {
   #length = 0;
   #offset = 0;
   #needed = 0;
-  /** Someone holds offsets into the segments. */
-  #pinned = false;
   /**
    * Large records are handed on and not kept: the memory in which one is gathered is used again when it was consumed.
    * Internal.
    */
   handsOn = false;
-  /** What is to be recycled once nobody does. */
+  /** While someone holds offsets into the segments: what is to be recycled once nobody does. */
   #deferred: (() => void)[] | undefined;
   /** Chunks are not kept where they are, see `copyChunks`. */
   #copies = false;
@@ -263,7 +261,9 @@ export class InputBuffer {
 
   /** True where all that is here may be put elsewhere. */
   #mayMove(head: Segment | undefined): boolean {
-    return head === undefined || (head.next === undefined && !this.#pinned && this.#shownTo <= this.#offset);
+    return (
+      head === undefined || (head.next === undefined && this.#deferred === undefined && this.#shownTo <= this.#offset)
+    );
   }
 
   /**
@@ -443,11 +443,10 @@ export class InputBuffer {
    * Internal.
    */
   pin(): void {
-    this.#pinned = true;
+    this.#deferred ??= NONE;
   }
 
   unpin(): void {
-    this.#pinned = false;
     const deferred = this.#deferred;
     if (deferred === undefined) return;
     this.#deferred = undefined;
@@ -456,8 +455,8 @@ export class InputBuffer {
 
   #recycle(segment: Segment): void {
     if (segment.recycle === undefined) return;
-    if (!this.#pinned) segment.recycle();
-    else if (this.#deferred === undefined) this.#deferred = [segment.recycle];
+    if (this.#deferred === undefined) segment.recycle();
+    else if (this.#deferred === NONE) this.#deferred = [segment.recycle];
     else this.#deferred.push(segment.recycle);
   }
 
@@ -475,6 +474,8 @@ export class InputBuffer {
 }
 
 const EMPTY = Buffer.alloc(0);
+/** Somebody looks at the memory, and nothing is to be recycled yet. Never changed. */
+const NONE: (() => void)[] = [];
 
 /** Small pieces come from Node's pool; large ones must not pin it. */
 function allocate(size: number): Buffer {
