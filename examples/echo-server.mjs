@@ -51,11 +51,14 @@ const identity = values.tls ? { cert: readFileSync(values.cert), key: readFileSy
 // Who does not use it need not load it.
 const tls = values.tls ? await import('miniproto/tls') : undefined;
 
+/** One function for all connections: those that are idle need none of their own. */
+const answer = (record, out) => out.write(record);
+
 /** Serves one connection, to its end. */
 async function echo(source) {
   const talk = framed(source, codec);
   try {
-    await talk.onRecord((record, out) => out.write(record));
+    await talk.onRecord(answer);
     await talk.close();
   } catch {
     // It was reset, or broke the protocol. That is the end of this connection, and of no other.

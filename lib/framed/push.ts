@@ -40,7 +40,7 @@ export type PushHandler<R, W> = (record: RecordCursor<R>, out: PushOutput<W>) =>
 
 /** @returns a promise for the end of the push. */
 export function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHost<R, W>): Promise<void> {
-  return new Promise((resolve, reject) => new Push(handler, host, resolve, reject).start());
+  return new Promise((resolve) => new Push(handler, host, resolve).start());
 }
 
 /** The output that a handler sees. */
@@ -60,24 +60,18 @@ class Push<R, W> extends AsyncResource implements Watcher {
   readonly #handler: PushHandler<R, W>;
   readonly #host: PushHost<R, W>;
   readonly #out: PushOutput<W>;
-  readonly #resolve: () => void;
-  readonly #reject: (reason: unknown) => void;
+  /** Settles the promise. Rejecting it goes by a rejected one: one function is kept, and not two. */
+  readonly #settle: (end?: Promise<never>) => void;
   #state: 'running' | 'waiting' | 'blocked' | 'over' = 'blocked';
   #watching = false;
   #onAbort: (() => void) | undefined;
 
-  constructor(
-    handler: PushHandler<R, W>,
-    host: PushHost<R, W>,
-    resolve: () => void,
-    reject: (reason: unknown) => void,
-  ) {
+  constructor(handler: PushHandler<R, W>, host: PushHost<R, W>, settle: (end?: Promise<never>) => void) {
     super('MINIPROTO_PUSH');
     this.#handler = handler;
     this.#host = host;
     this.#out = new Answers(host);
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#settle = settle;
   }
 
   get framer(): Framer | undefined {
@@ -209,8 +203,7 @@ class Push<R, W> extends AsyncResource implements Watcher {
     this.#host.waits(false);
     this.#host.over();
     if (this.#onAbort !== undefined) this.#host.signal!.removeEventListener('abort', this.#onAbort);
-    if (failure.length === 0) this.#resolve();
-    else this.#reject(failure[0]);
+    this.#settle(failure.length === 0 ? undefined : Promise.reject(failure[0]));
   }
 }
 
