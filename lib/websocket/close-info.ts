@@ -1,4 +1,6 @@
 /** How connections end, and how long that may take. */
+import type { ConnectionLife } from './connection-life.js';
+import type { RoundTrip } from './round-trips.js';
 
 /** How a connection ended. */
 export interface CloseInfo {
@@ -27,4 +29,19 @@ export class CloseWait {
       this.resolve = resolve;
     });
   }
+}
+
+/** How a connection ends: made when it begins to, or when somebody waits for it. Most are open, and idle. */
+export class Ending {
+  /** The peer's close frame. */
+  received: { readonly code: number; readonly reason: string } | undefined = undefined;
+  failure: Error | undefined = undefined;
+  info: CloseInfo | undefined = undefined;
+  finishing = false;
+  wait: CloseWait | undefined = undefined;
+  /** Until the connection is destroyed although the peer has not closed. */
+  timer: NodeJS.Timeout | undefined = undefined;
+  /** A ping whose pong somebody waits for: without one, the wait ends with the connection. */
+  trip: RoundTrip | undefined = undefined;
+  listeners: ((connection: ConnectionLife) => void)[] | undefined = undefined;
 }

@@ -106,7 +106,7 @@ class Frames {
 
   /** Hands the next frame to `take`, whose view of it ends with the call. */
   tryTake<T>(input: InputBuffer, take: TakeFrame<T>): T | NotReady {
-    const run = this.#sourceOf(input).tryNext();
+    const run = this.#sourceOf(input).tryNext(1);
     if (!isRun(run)) return input.need(Math.max(input.needed, input.length + 1));
     try {
       const at = run.base + HEADER_WORDS;
@@ -125,7 +125,6 @@ class Frames {
     this.#source = new FrameSource(
       { input, tryFill: () => NOT_READY, sharesInput: true },
       { role, maxLength, compression, utf8: true },
-      { mostRows: 1 },
     );
     return this.#source;
   }

@@ -8,6 +8,8 @@
  *   closed                                   nothing: `closed` has resolved, with 1006 where no close frame came
  *
  * A violation sends the code that the RFC names, and does not wait for an answer. §7.1.7
+ *
+ * Over 400 lines, because every way to the end has to leave the same state behind.
  */
 import { LimitError, TransportError, UsageError } from '../errors.js';
 import { Channel } from '../framed/channel.js';
@@ -22,13 +24,13 @@ import {
   checkClose,
   closeCodeOf,
 } from './close-codes.js';
-import { type CloseInfo, CloseWait, type WebSocketCloseOptions } from './close-info.js';
+import { type CloseInfo, CloseWait, Ending, type WebSocketCloseOptions } from './close-info.js';
 import type { Compressor } from './compressor.js';
 import type { ConnectionKeeper, ConnectionObserver } from './connection-keeper.js';
 import { type CheckedOptions, checkWebSocketOptions, type WebSocketOptions } from './connection-options.js';
 import { closePayload, controlPayload } from './control-payload.js';
 import { MessageDeflate } from './deflate/message-deflate.js';
-import type { Established, WebSocketRole } from './established.js';
+import { type Established, type Terms, termsOf, type WebSocketRole } from './established.js';
 import { closedAbnormally } from './faults.js';
 import { FrameSource } from './frame-source.js';
 import { Heartbeat } from './heartbeat.js';
@@ -39,11 +41,7 @@ import { Outbound } from './outbound.js';
 import { ROUND_TRIP, RoundTrip } from './round-trips.js';
 
 export abstract class ConnectionLife implements InboundHost {
-  readonly role: WebSocketRole;
-  /** The subprotocol that was agreed on; '' for none. */
-  readonly protocol: string;
-  /** The extensions that were agreed on, as in the answer's header; '' for none. */
-  readonly extensions: string;
+  readonly #terms: Terms;
   protected readonly options: CheckedOptions;
   /** Internal. */
   readonly channel: Channel;
@@ -51,35 +49,23 @@ export abstract class ConnectionLife implements InboundHost {
   /** Internal. */
   readonly outbound: Outbound;
   #state: 'open' | 'closing' | 'closed' = 'open';
-  /** The peer's close frame. */
-  protected received: { readonly code: number; readonly reason: string } | undefined;
-  /** What has ended the connection. */
-  protected failure: Error | undefined;
-  protected info: CloseInfo | undefined;
-  #finishing = false;
-  /** Who waits for the end, once somebody does. */
-  #closed: CloseWait | undefined;
-  /** Until the connection is destroyed although the peer has not closed. */
-  #closeTimer: NodeJS.Timeout | undefined;
+  #ending: Ending | undefined;
   #observer: ConnectionObserver | undefined;
   #heartbeat: Heartbeat | undefined;
-  #trip: RoundTrip | undefined;
-  #closeListeners: ((connection: this) => void)[] | undefined;
   #keeper: ConnectionKeeper | undefined;
   /** Settles the promise of `onMessage`. Rejecting it goes by a rejected one: one function is kept, and not two. */
   protected settleHandling: ((end: CloseInfo | Promise<never>) => void) | undefined;
-  /** That promise; and whether it is the keeper's, who is told of a failure without waiting for it. */
+  /** That promise. */
   protected handling: Promise<CloseInfo> | undefined;
-  #handlingKept = false;
+  /** It is the keeper's, or there is none: the keeper is told of a failure without waiting for it. */
+  protected handlingKept = false;
 
   /** Begins on an established stream. Internal: `acceptWebSocket`, `listenWebSocket` and `connectWebSocket` make it. */
   constructor(established: Established, options?: WebSocketOptions) {
     const { stream, role, protocol, extensions, deflate } = established;
     this.options = checkWebSocketOptions(options);
     const { maxMessageLength, checkUtf8, writeHighWaterMark, writeLowWaterMark } = this.options;
-    this.role = role;
-    this.protocol = protocol;
-    this.extensions = extensions;
+    this.#terms = termsOf(role, protocol, extensions);
     this.channel = new Channel(stream, writeHighWaterMark, writeLowWaterMark);
     const compression = deflate !== undefined;
     const largest = compression ? mostCompressed(maxMessageLength) : maxMessageLength;
@@ -89,7 +75,7 @@ export abstract class ConnectionLife implements InboundHost {
       compression,
       utf8: checkUtf8,
     });
-    this.inbound = new Inbound(source, this.channel, this, this.options.readHighWaterMark);
+    this.inbound = new Inbound(source, this);
     this.outbound = new Outbound(this.channel, {
       keys: role === 'client' ? this.options.maskKeys : undefined,
       deflate: deflate === undefined ? undefined : new MessageDeflate(deflate),
@@ -97,6 +83,20 @@ export abstract class ConnectionLife implements InboundHost {
     this.#heartbeat = Heartbeat.of(this, this.options);
     // Not within the constructor: whoever made the connection has not got it yet.
     process.nextTick(beginLater, this.inbound);
+  }
+
+  get role(): WebSocketRole {
+    return this.#terms.role;
+  }
+
+  /** The subprotocol that was agreed on; '' for none. */
+  get protocol(): string {
+    return this.#terms.protocol;
+  }
+
+  /** The extensions that were agreed on, as in the answer's header; '' for none. */
+  get extensions(): string {
+    return this.#terms.extensions;
   }
 
   get stream(): ByteStream {
@@ -115,6 +115,11 @@ export abstract class ConnectionLife implements InboundHost {
     return this.#state;
   }
 
+  /** Internal, see InboundHost. */
+  get readHighWaterMark(): number {
+    return this.options.readHighWaterMark;
+  }
+
   // ---------------------------------------------------------------- control frames
 
   /** Internal, see InboundHost. */
@@ -126,9 +131,9 @@ export abstract class ConnectionLife implements InboundHost {
       this.#observer?.ping?.(payload);
       return;
     }
-    const trip = this.#trip;
+    const trip = this.#ending?.trip;
     if (trip !== undefined && payload.equals(ROUND_TRIP)) {
-      this.#trip = undefined;
+      this.#ending!.trip = undefined;
       trip.ended();
     }
     this.#observer?.pong?.(payload);
@@ -137,7 +142,7 @@ export abstract class ConnectionLife implements InboundHost {
   #closeReceived(bytes: Buffer, from: number, to: number): void {
     const code = to > from ? bytes.readUInt16BE(from) : CLOSE_NO_CODE;
     const reason = bytes.toString('utf8', Math.min(to, from + 2), to);
-    this.received = { code, reason };
+    this.#end().received = { code, reason };
     this.#state = 'closing';
     this.inbound.stop();
     // The answer repeats what was said. RFC 6455 §5.5.1
@@ -163,8 +168,9 @@ export abstract class ConnectionLife implements InboundHost {
   /** Pings, and resolves with the milliseconds until the pong. @throws what has ended the connection. */
   roundTrip(): Promise<number> {
     if (this.#state !== 'open') return Promise.reject(this.#endedError());
-    this.#trip ??= new RoundTrip();
-    return this.#trip.wait(() => this.ping(ROUND_TRIP));
+    const end = this.#end();
+    end.trip ??= new RoundTrip();
+    return end.trip.wait(() => this.ping(ROUND_TRIP));
   }
 
   #endedError(): Error {
@@ -173,11 +179,27 @@ export abstract class ConnectionLife implements InboundHost {
 
   // ---------------------------------------------------------------- the end
 
+  #end(): Ending {
+    this.#ending ??= new Ending();
+    return this.#ending;
+  }
+
+  /** What has ended the connection. */
+  protected get failure(): Error | undefined {
+    return this.#ending?.failure;
+  }
+
+  /** How it has ended. */
+  protected get info(): CloseInfo | undefined {
+    return this.#ending?.info;
+  }
+
   /** How the connection ended, once it has. Never rejects. */
   get closed(): Promise<CloseInfo> {
-    if (this.info !== undefined) return Promise.resolve(this.info);
-    this.#closed ??= new CloseWait();
-    return this.#closed.promise;
+    const end = this.#end();
+    if (end.info !== undefined) return Promise.resolve(end.info);
+    end.wait ??= new CloseWait();
+    return end.wait.promise;
   }
 
   /**
@@ -196,22 +218,23 @@ export abstract class ConnectionLife implements InboundHost {
     this.outbound.close(closePayload(code, reason));
     // Corked or not: nothing follows that it could leave with.
     this.channel.pushOn();
-    this.#closeTimer = setTimeout(expireLater, timeoutMs, this);
+    this.#end().timer = setTimeout(expireLater, timeoutMs, this);
     this.inbound.discard();
   }
 
   /** Both close frames have been sent, or nothing more is expected: the stream ends. */
   async #finish(): Promise<void> {
-    if (this.#finishing || this.#state === 'closed') return;
-    this.#finishing = true;
-    clearTimeout(this.#closeTimer);
+    const end = this.#end();
+    if (end.finishing || this.#state === 'closed') return;
+    end.finishing = true;
+    clearTimeout(end.timer);
     const { closeTimeoutMs } = this.options;
     const endsAt = performance.now() + closeTimeoutMs;
-    this.#closeTimer = setTimeout(expireLater, closeTimeoutMs, this);
+    end.timer = setTimeout(expireLater, closeTimeoutMs, this);
     try {
       await this.channel.flush();
       // The server ends first, so that it is not left with the connection's last state. RFC 6455 §7.1.1
-      if (this.role === 'client' && this.failure === undefined) await this.#peerEnded();
+      if (this.role === 'client' && end.failure === undefined) await this.#peerEnded();
       await this.stream.close({ timeoutMs: Math.max(0, Math.round(endsAt - performance.now())) });
     } catch {
       // The peer is gone, or the deadline is over: what could be said has been said.
@@ -233,31 +256,34 @@ export abstract class ConnectionLife implements InboundHost {
   #isClosed(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    clearTimeout(this.#closeTimer);
+    const end = this.#end();
+    clearTimeout(end.timer);
     this.#heartbeat?.stop();
     this.inbound.stop();
     if (this.deflater !== undefined) this.inbound.outlives(this.deflater);
-    const { code, reason } = this.received ?? ABNORMAL;
-    const clean = this.received !== undefined && this.outbound.closed;
+    const { code, reason } = end.received ?? ABNORMAL;
+    const clean = end.received !== undefined && this.outbound.closed;
     this.outbound.stop();
-    const error = this.failure;
-    this.info = error === undefined ? { code, reason, clean } : { code, reason, clean, error };
-    this.#closed?.resolve(this.info);
+    const error = end.failure;
+    const info = error === undefined ? { code, reason, clean } : { code, reason, clean, error };
+    end.info = info;
+    end.wait?.resolve(info);
     // Later: what the handler that has ended it throws comes first.
-    if (this.settleHandling !== undefined) process.nextTick(this.settleHandling, this.info);
-    this.#trip?.failed(this.#endedError());
-    this.#trip = undefined;
-    this.#observer?.closed?.(this.info);
+    if (this.settleHandling !== undefined) process.nextTick(this.settleHandling, info);
+    end.trip?.failed(this.#endedError());
+    end.trip = undefined;
+    this.#observer?.closed?.(info);
     this.#keeper?.closed(this);
-    const listeners = this.#closeListeners;
-    this.#closeListeners = undefined;
+    const { listeners } = end;
+    end.listeners = undefined;
     if (listeners !== undefined) for (const listener of listeners) listener(this);
   }
 
   /** Internal, see InboundHost. */
   inputEnded(): void {
     this.inbound.stop();
-    if (this.received === undefined) this.failure ??= closedAbnormally(this.stream.input.offset);
+    const end = this.#end();
+    if (end.received === undefined) end.failure ??= closedAbnormally(this.stream.input.offset);
     this.#state = 'closing';
     this.outbound.stop();
     void this.#finish();
@@ -267,7 +293,7 @@ export abstract class ConnectionLife implements InboundHost {
   inputFailed(error: unknown): void {
     if (this.inbound.over) {
       // Of a message that was kept until now: the peer has been answered, the user has not.
-      this.failure ??= asError(error);
+      this.#end().failure ??= asError(error);
     } else if (error instanceof TransportError) {
       this.#observer?.failed?.(error);
       this.lose(error);
@@ -280,9 +306,9 @@ export abstract class ConnectionLife implements InboundHost {
     // Whoever waits has been told already where what failed was kept until after the end.
     failed.catch(ignore);
     this.settleHandling?.(failed);
-    if (this.#handlingKept) {
+    if (this.handlingKept) {
       // It is told of here.
-      this.handling!.catch(ignore);
+      this.handling?.catch(ignore);
       this.#keeper!.handlerFailed(error);
     }
     this.inbound.drop();
@@ -292,7 +318,7 @@ export abstract class ConnectionLife implements InboundHost {
   #fail(error: Error, code: number): void {
     this.inbound.stop();
     if (this.#state === 'closed') return;
-    this.failure ??= error;
+    this.#end().failure ??= error;
     const first = this.#state === 'open';
     this.#state = 'closing';
     if (first) this.outbound.close(closePayload(code, ''));
@@ -309,7 +335,7 @@ export abstract class ConnectionLife implements InboundHost {
   /** The connection is gone; messages that have come can still be read. Internal. */
   lose(error: Error | undefined): void {
     if (this.#state === 'closed') return;
-    this.failure ??= error;
+    this.#end().failure ??= error;
     this.inbound.stop();
     this.channel.destroy(error);
     this.#isClosed();
@@ -317,9 +343,11 @@ export abstract class ConnectionLife implements InboundHost {
 
   /** Calls `listener` once, when the connection is closed; at once if it is. */
   whenClosed(listener: (connection: this) => void): void {
-    if (this.info !== undefined) listener(this);
-    else if (this.#closeListeners === undefined) this.#closeListeners = [listener];
-    else this.#closeListeners.push(listener);
+    const end = this.#end();
+    const told = listener as (connection: ConnectionLife) => void;
+    if (end.info !== undefined) listener(this);
+    else if (end.listeners === undefined) end.listeners = [told];
+    else end.listeners.push(told);
   }
 
   /** From now on the connection is a server's. Internal: one keeper. */
@@ -333,8 +361,9 @@ export abstract class ConnectionLife implements InboundHost {
    * @returns whether it is that one.
    */
   keepsHandling(promise: unknown): boolean {
-    this.#handlingKept = promise === this.handling;
-    return this.#handlingKept;
+    if (promise !== this.handling) return false;
+    this.handlingKept = true;
+    return true;
   }
 
   /** The output has failed. Internal. */
@@ -344,7 +373,8 @@ export abstract class ConnectionLife implements InboundHost {
 
   /** The peer has not closed in time. Internal. */
   closeExpired(): void {
-    const given = this.received !== undefined || this.failure !== undefined;
+    const { received, failure } = this.#end();
+    const given = received !== undefined || failure !== undefined;
     this.lose(given ? undefined : new LimitError('ERR_CLOSE_TIMEOUT', { protocol: 'websocket' }));
   }
 

@@ -38,3 +38,14 @@ export interface Established {
   /** What was agreed on, together with the options that were given for it; undefined where nothing is compressed. */
   readonly deflate: AgreedDeflate | undefined;
 }
+
+/** What was agreed on. Connections in a row mostly agree on the same, and share it. */
+export type Terms = Pick<Established, 'role' | 'protocol' | 'extensions'>;
+
+let latest: Terms = { role: 'server', protocol: '', extensions: '' };
+
+export function termsOf(role: WebSocketRole, protocol: string, extensions: string): Terms {
+  const same = latest.role === role && latest.protocol === protocol && latest.extensions === extensions;
+  if (!same) latest = { role, protocol, extensions };
+  return latest;
+}

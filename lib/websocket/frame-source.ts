@@ -65,17 +65,14 @@ const tables: Int32Array[] = [];
 export class FrameSource {
   readonly framing: WebSocketFraming;
   readonly #stream: FrameInput;
-  readonly #mostRows: number;
   #framer: Framer;
   /** What the framer found behind the rows that are being handed out. */
   #fault: Error | undefined;
   /** Offset in the stream up to which the framer has looked without finding a frame. */
   #examined: number;
 
-  /** @param options.mostRows frames of one run, where they are framed here. */
-  constructor(stream: FrameInput, framing: WebSocketFraming, { mostRows = RUN_ROWS } = {}) {
+  constructor(stream: FrameInput, framing: WebSocketFraming) {
     this.#stream = stream;
-    this.#mostRows = mostRows;
     // What came before, the head of a handshake, is somebody else's.
     this.#examined = stream.input.offset;
     this.#framer = webSocketFramer(framing);
@@ -104,16 +101,17 @@ export class FrameSource {
 
   /**
    * Frames what is at the front of the input, and gets more where that is not enough.
+   * @param mostRows frames of one run.
    * @returns a run of at least one row; a status of the stream.
    * @throws what the framer found, once the rows before it are done; the stream's failure.
    */
-  tryNext(): FrameRun | NotReady | NeedWrite | Eof {
+  tryNext(mostRows = RUN_ROWS): FrameRun | NotReady | NeedWrite | Eof {
     const { input } = this.#stream;
     for (;;) {
       if (this.#fault !== undefined) throw this.#fault;
       // Not only when a frame is complete: text fails as soon as a byte of it is wrong.
       if (input.offset + input.length > this.#examined) {
-        const run = this.#frameFront();
+        const run = this.#frameFront(mostRows);
         if (run !== undefined) return run;
         if (this.#fault !== undefined) continue;
       }
@@ -122,7 +120,7 @@ export class FrameSource {
     }
   }
 
-  #frameFront(): FrameRun | undefined {
+  #frameFront(mostRows: number): FrameRun | undefined {
     const { input } = this.#stream;
     const table = tables.pop() ?? createFrameTable(RUN_ROWS);
     for (;;) {
@@ -130,7 +128,7 @@ export class FrameSource {
       const present = front.end - front.start;
       table[H_SEARCHED] = input.searched;
       table[H_OVERFLOW] = input.overflow;
-      const rows = this.#framer.frame(front.bytes, front.start, front.end, table, this.#mostRows);
+      const rows = this.#framer.frame(front.bytes, front.start, front.end, table, mostRows);
       if (rows > 0) return this.#runOf(front, table, rows);
       this.#settle(table, 0);
       const together = this.#wanted(present, table[H_NEED]!);

@@ -38,6 +38,10 @@ export interface MessageReceiver {
 
 /** What the connection does for its receiving side. */
 export interface InboundHost {
+  /** Bytes of frames kept for a reader before reading stops. */
+  readonly readHighWaterMark: number;
+  /** What is sent, and the stream. */
+  readonly channel: Channel;
   /** A control frame; its payload is valid during the call. */
   control(opcode: number, bytes: Buffer, from: number, to: number): void;
   /** The peer's end. */
@@ -50,58 +54,65 @@ export interface InboundHost {
   makeAssembly(): MessageAssembly;
 }
 
+/** Bits of an Inbound's state. */
+/**
+ * Frames are taken strictly in their order, control frames too: while paused nothing is read, and nothing is kept
+ * back because of output. So the face of `ws` has it.
+ */
+const IN_ORDER = 1;
+const PAUSED = 1 << 1;
+/** The output is full: nothing is handed out until it has left. */
+const BLOCKED = 1 << 2;
+const RUNNING = 1 << 3;
+/** Something happened while a run was being handed out. */
+const AGAIN = 1 << 4;
+const WATCHING = 1 << 5;
+/** No frame is looked at any more: the peer has closed, or failed. */
+const OVER = 1 << 6;
+/** Messages that nobody takes are dropped: the connection is closing. */
+const DISCARDS = 1 << 7;
+/** They are from now on: what comes next may continue what was dropped. */
+const LOSSY = 1 << 8;
+/** A message was taken since others had their turn. */
+const TAKEN = 1 << 9;
+/** Others have their turn. */
+const YIELDING = 1 << 10;
+/** Nothing is handed out any more. */
+const DROPPED = 1 << 11;
+/** Reading has stopped although there may be more in the input, or in the stream. */
+const HALTED = 1 << 12;
+/** The handler has sent something: it is given messages only while there is room for an answer. */
+const ANSWERS = 1 << 13;
+/** Somebody takes the frames by himself. */
+const SUSPENDED = 1 << 14;
+
+/** What messages leave between turns. Most connections have nothing of it, and are idle: made when it is needed. */
+class Leftovers {
+  /** Where fragments are joined. */
+  assembly: MessageAssembly | undefined = undefined;
+  /** Frames that nobody has taken. */
+  backlog: Backlog | undefined = undefined;
+  /** Those who wait for a message. */
+  readers: Waiters | undefined = undefined;
+  /** The connection is closed; what it inflates with lives until the last message that is kept was taken. */
+  inflater: { destroy(): void } | undefined = undefined;
+}
+
 export class Inbound implements Watcher {
   /** Where frames come from; for those who take messages in pieces. */
   readonly source: FrameSource;
-  readonly #channel: Channel;
   readonly #host: InboundHost;
-  /** Bytes of frames kept for a reader before reading stops. */
-  readonly #mark: number;
   /** Bytes. Frames may be longer than messages where they may be compressed; which of the two it is, the assembly checks. */
   readonly #mostWhole: number;
-  #assembly: MessageAssembly | undefined;
-  #backlog: Backlog | undefined;
   #receiver: MessageReceiver | undefined;
-  /**
-   * Frames are taken strictly in their order, control frames too: while paused nothing is read, and nothing is kept
-   * back because of output. So the face of `ws` has it.
-   */
-  #inOrder = false;
   #scope: AsyncResource | undefined;
-  #readers: Waiters | undefined;
-  #paused = false;
-  /** The output is full: nothing is handed out until it has left. */
-  #blocked = false;
-  #running = false;
-  /** Something happened while a run was being handed out. */
-  #again = false;
-  #watching = false;
-  /** No frame is looked at any more: the peer has closed, or failed. */
-  #over = false;
-  /** Messages that nobody takes are dropped: the connection is closing. */
-  #discards = false;
-  /** They are from now on: what comes next may continue what was dropped. */
-  #lossy = false;
-  /** A message was taken since others had their turn. */
-  #taken = true;
-  /** Others have their turn. */
-  #yielding = false;
-  /** Nothing is handed out any more. */
-  #dropped = false;
-  /** Reading has stopped although there may be more in the input, or in the stream. */
-  #halted = false;
-  /** The handler has sent something: it is given messages only while there is room for an answer. */
-  #answers = false;
-  /** Somebody takes the frames by himself. */
-  #suspended = false;
-  /** The connection is closed; what it inflates with lives until the last message that is kept was taken. */
-  #inflater: { destroy(): void } | undefined;
+  #left: Leftovers | undefined;
+  /** The bits above, in one word: connections are many. */
+  #state = TAKEN;
 
-  constructor(source: FrameSource, channel: Channel, host: InboundHost, mark: number) {
+  constructor(source: FrameSource, host: InboundHost) {
     this.source = source;
-    this.#channel = channel;
     this.#host = host;
-    this.#mark = mark;
     const { compression, maxLength } = source.framing;
     this.#mostWhole = compression ? surelyWithin(maxLength) : maxLength;
   }
@@ -112,12 +123,12 @@ export class Inbound implements Watcher {
 
   /** Whoever takes messages keeps them: memory of their own is not taken back. See Watcher. */
   get keeps(): boolean {
-    return this.#inOrder;
+    return (this.#state & IN_ORDER) !== 0;
   }
 
   /** No frame is looked at any more; what is in the backlog can still be read. */
   get over(): boolean {
-    return this.#over;
+    return (this.#state & OVER) !== 0;
   }
 
   get delivering(): boolean {
@@ -127,92 +138,105 @@ export class Inbound implements Watcher {
   /** Begins to read, or goes on. */
   start(): void {
     // In a handler of another connection: what this turn has still to tell comes before what is received now.
-    this.#channel.stream.hear?.();
+    this.#host.channel.stream.hear?.();
     this.#run(undefined, false);
   }
 
   /** Has what messages are inflated with destroyed as soon as none is kept any more, or can be asked for. */
   outlives(inflater: { destroy(): void }): void {
-    if (this.#backlog?.first === undefined && !this.#suspended) return inflater.destroy();
-    this.#inflater = inflater;
+    if (this.firstKept === undefined && (this.#state & SUSPENDED) === 0) return inflater.destroy();
+    this.#leftovers().inflater = inflater;
     unread.register(this, inflater, this);
   }
 
-  #emptied(): void {
-    if (this.#inflater === undefined || this.#backlog?.first !== undefined) return;
+  #emptied(left: Leftovers): void {
+    if (left.inflater === undefined || left.backlog?.first !== undefined) return;
     unread.unregister(this);
-    this.#inflater.destroy();
-    this.#inflater = undefined;
+    left.inflater.destroy();
+    left.inflater = undefined;
   }
 
-  /** Hands every message to `receiver` from now on, those of the backlog first. */
-  deliverTo(receiver: MessageReceiver, { inOrder }: { inOrder: boolean }): void {
+  #leftovers(): Leftovers {
+    this.#left ??= new Leftovers();
+    return this.#left;
+  }
+
+  /**
+   * Hands every message to `receiver` from now on, those of the backlog first.
+   * @param how.scope where, instead of in the async context of this call.
+   */
+  deliverTo(
+    receiver: MessageReceiver,
+    { inOrder, scope }: { inOrder: boolean; scope?: AsyncResource | undefined },
+  ): void {
     this.#receiver = receiver;
-    this.#inOrder = inOrder;
-    this.#scope = new AsyncResource('MINIPROTO_WEBSOCKET');
+    if (inOrder) this.#state |= IN_ORDER;
+    this.#scope = scope ?? new AsyncResource('MINIPROTO_WEBSOCKET');
   }
 
   pause(): void {
-    this.#paused = true;
+    this.#state |= PAUSED;
   }
 
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
+    if ((this.#state & PAUSED) === 0) return;
+    this.#state &= ~PAUSED;
     process.nextTick(startLater, this);
   }
 
   get paused(): boolean {
-    return this.#paused;
+    return (this.#state & PAUSED) !== 0;
   }
 
   /** From now on what nobody takes is dropped, so that the peer's close is seen. */
   discard(): void {
-    this.#discards = !this.#inOrder;
+    if ((this.#state & IN_ORDER) === 0) this.#state |= DISCARDS;
     this.start();
   }
 
   /** Looks at no more frames. */
   stop(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if ((this.#state & OVER) !== 0) return;
+    this.#state |= OVER;
     this.#unwatch();
     this.wake();
   }
 
   /** The same, and what is kept is given to nobody any more. */
   drop(): void {
-    this.#dropped = true;
-    this.#backlog = undefined;
-    this.#emptied();
+    this.#state |= DROPPED;
+    if (this.#left !== undefined) {
+      this.#left.backlog = undefined;
+      this.#emptied(this.#left);
+    }
     this.stop();
   }
 
   /** Nothing is read because of us: nobody has taken what came. */
   get halted(): boolean {
-    return this.#halted && !this.#blocked;
+    return (this.#state & (HALTED | BLOCKED)) === HALTED;
   }
 
   /** Nothing is read because the peer takes nothing. */
   get blocked(): boolean {
-    return this.#blocked;
+    return (this.#state & BLOCKED) !== 0;
   }
 
   /** Wakes those who wait for messages. */
   wake(): void {
-    this.#readers?.wake();
+    this.#left?.readers?.wake();
   }
 
   // ---------------------------------------------------------------- arrivals
 
   arrived(table: Int32Array, base: number, rows: number): void {
-    if (this.#over) return;
+    if ((this.#state & OVER) !== 0) return;
     this.#run(rows < 0 || table.length === 0 ? undefined : this.source.adopt(table, base, rows), true);
   }
 
   #run(first: FrameRun | undefined, inTurn: boolean): void {
-    if (this.#running) {
-      this.#again = true;
+    if ((this.#state & RUNNING) !== 0) {
+      this.#state |= AGAIN;
       if (first !== undefined) this.#keep(first);
       return;
     }
@@ -222,27 +246,26 @@ export class Inbound implements Watcher {
   }
 
   #handOut(first: FrameRun | undefined, inTurn: boolean): void {
-    const channel = this.#channel;
-    this.#running = true;
-    this.#halted = false;
+    const channel = this.#host.channel;
+    this.#state = (this.#state | RUNNING) & ~HALTED;
     channel.hold();
     enterScratch();
     let others = false;
     try {
       do {
-        this.#again = false;
+        this.#state &= ~AGAIN;
         others = this.#takeAll(first);
-      } while (this.#again && !others);
+      } while ((this.#state & AGAIN) !== 0 && !others);
     } catch (error) {
       this.#host.inputFailed(error);
     } finally {
-      this.#running = false;
+      this.#state &= ~RUNNING;
       leaveScratch();
       channel.release();
     }
-    if (others && !this.#yielding) void this.#yield();
+    if (others && (this.#state & YIELDING) === 0) void this.#yield();
     // A stream that has more would call before others had their turn.
-    if (!this.#yielding) this.#rearm(inTurn);
+    if ((this.#state & YIELDING) === 0) this.#rearm(inTurn);
   }
 
   /** Takes what is there. @returns true when others should have their turn first. */
@@ -252,13 +275,13 @@ export class Inbound implements Watcher {
     for (let runs = 0; ; runs++) {
       if (run === undefined) {
         if (!this.#mayRead()) {
-          this.#halted = true;
+          this.#state |= HALTED;
           return false;
         }
         if (runs >= RUNS_PER_TURN || this.#givesTime()) return true;
         const answer = this.source.tryNext();
         if (!isRun(answer)) {
-          if (answer === EOF && !this.#over) this.#host.inputEnded();
+          if (answer === EOF && (this.#state & OVER) === 0) this.#host.inputEnded();
           return false;
         }
         run = answer;
@@ -270,67 +293,75 @@ export class Inbound implements Watcher {
 
   #take(run: FrameRun): void {
     try {
-      if (this.#delivers() && !this.#lossy) this.#deliverRun(run);
+      if (this.#delivers() && (this.#state & LOSSY) === 0) this.#deliverRun(run);
       // Once it is over, what is left was behind the end.
-      if (run.row < run.rows && !this.#over) this.#keep(run);
+      if (run.row < run.rows && (this.#state & OVER) === 0) this.#keep(run);
     } finally {
-      this.#channel.returnLent();
+      this.#host.channel.returnLent();
       this.source.done(run);
     }
   }
 
   #takeBacklog(): void {
-    const backlog = this.#backlog;
+    const left = this.#left;
+    const backlog = left?.backlog;
     if (backlog === undefined) return;
     while (backlog.first !== undefined && this.#delivers()) {
       this.#deliverRun(backlog.first);
       backlog.settle();
     }
-    this.#emptied();
+    this.#emptied(left!);
   }
 
   #delivers(): boolean {
-    return this.#receiver !== undefined && !this.#paused && !this.#blocked && !this.#dropped;
+    return this.#receiver !== undefined && (this.#state & (PAUSED | BLOCKED | DROPPED)) === 0;
   }
 
   #mayRead(): boolean {
-    if (this.#over || this.#blocked || this.#suspended) return false;
-    if (this.#receiver !== undefined && !this.#paused) return true;
-    if (this.#inOrder) return false;
-    return this.#discards || (this.#backlog?.length ?? 0) < this.#mark;
+    const state = this.#state;
+    if ((state & (OVER | BLOCKED | SUSPENDED)) !== 0) return false;
+    if (this.#receiver !== undefined && (state & PAUSED) === 0) return true;
+    if ((state & IN_ORDER) !== 0) return false;
+    return (state & DISCARDS) !== 0 || !this.#keepsEnough();
   }
 
   /** While it closes: a reader has time to take what is kept, as often as he does, before anything is dropped. */
   #givesTime(): boolean {
-    if (!this.#discards || this.#lossy || (this.#backlog?.length ?? 0) < this.#mark) return false;
-    if (this.#yielding) return true;
-    this.#lossy = !this.#taken;
-    this.#taken = false;
-    return !this.#lossy;
+    if ((this.#state & (DISCARDS | LOSSY)) !== DISCARDS || !this.#keepsEnough()) return false;
+    if ((this.#state & YIELDING) !== 0) return true;
+    const taken = (this.#state & TAKEN) !== 0;
+    this.#state &= ~TAKEN;
+    if (!taken) this.#state |= LOSSY;
+    return taken;
+  }
+
+  /** As much is kept for a reader as may be. */
+  #keepsEnough(): boolean {
+    return (this.#left?.backlog?.length ?? 0) >= this.#host.readHighWaterMark;
   }
 
   /** Hands out the messages of a run, until something stops it. */
   #deliverRun(run: FrameRun): void {
-    const channel = this.#channel;
+    const channel = this.#host.channel;
     const message = new PlacedMessage(channel);
     const receiver = this.#receiver!;
-    if (this.#inOrder) {
-      this.#answers = true;
+    if ((this.#state & IN_ORDER) !== 0) {
+      this.#state |= ANSWERS;
       message.willReach(run.bytes, endOf(run, run.rows - 1));
     }
     try {
-      while (run.row < run.rows && !this.#dropped && !(this.#over && !run.kept)) {
+      while (run.row < run.rows && (this.#state & (run.kept ? DROPPED : DROPPED | OVER)) === 0) {
         if (!this.#moveToNext(run, message)) continue;
-        const before = this.#answers ? 0 : writtenTo(channel);
+        const before = (this.#state & ANSWERS) !== 0 ? 0 : writtenTo(channel);
         try {
           receiver.deliver(message);
         } catch (error) {
           this.#host.handlerFailed(error);
         }
-        if (!this.#answers) this.#answers = channel.refused || writtenTo(channel) !== before;
+        if ((this.#state & ANSWERS) === 0 && (channel.refused || writtenTo(channel) !== before)) this.#state |= ANSWERS;
         // A handler that never answers goes on: the peer may have to be read for it to read.
-        if (channel.full && this.#answers) this.#block();
-        if (this.#paused || this.#blocked) return;
+        if (channel.full && (this.#state & ANSWERS) !== 0) this.#block();
+        if ((this.#state & (PAUSED | BLOCKED)) !== 0) return;
       }
     } finally {
       message.expire();
@@ -360,23 +391,24 @@ export class Inbound implements Watcher {
     }
     if ((first & OP_CLOSE) !== 0) {
       this.#host.control(first & OPCODE_MASK, bytes, from, from + length);
-      if (this.#channel.full && this.#answers) this.#block();
+      if (this.#host.channel.full && (this.#state & ANSWERS) !== 0) this.#block();
       return false;
     }
     return this.#assemble(run, message, first, from, length);
   }
 
   #assemble(run: FrameRun, message: PlacedMessage, first: number, from: number, length: number): boolean {
-    this.#assembly ??= this.#host.makeAssembly();
-    const whole = this.#add(first, run, from, length);
+    const left = this.#leftovers();
+    left.assembly ??= this.#host.makeAssembly();
+    const whole = this.#add(left.assembly, first, run, from, length);
     if (whole === undefined) return false;
     message.moveTo(whole.bytes, whole.from, whole.to, whole.isText, false, whole.lent, -1);
     return true;
   }
 
-  #add(first: number, run: FrameRun, from: number, length: number): Assembled | undefined {
+  #add(assembly: MessageAssembly, first: number, run: FrameRun, from: number, length: number): Assembled | undefined {
     try {
-      return this.#assembly!.add(first, run.bytes, from, from + length, run.offset);
+      return assembly.add(first, run.bytes, from, from + length, run.offset);
     } catch (error) {
       // The message is wrong: there are none behind it.
       this.#host.inputFailed(error);
@@ -389,7 +421,8 @@ export class Inbound implements Watcher {
   #keep(run: FrameRun): void {
     const { table, bytes } = run;
     const first = run.row;
-    for (let row = first; row < run.rows && !this.#inOrder; row++) {
+    const inOrder = (this.#state & IN_ORDER) !== 0;
+    for (let row = first; row < run.rows && !inOrder; row++) {
       const at = run.base + HEADER_WORDS + row * ROW_WORDS;
       const opcode = (table[at + R_FLAGS]! >>> WS_FIRST_SHIFT) & OPCODE_MASK;
       if (opcode < OP_CLOSE) continue;
@@ -397,67 +430,72 @@ export class Inbound implements Watcher {
       this.#host.control(opcode, bytes, from, from + table[at + R_LENGTH]!);
     }
     run.row = run.rows;
-    if (this.#lossy) return;
-    this.#backlog ??= new Backlog();
-    if (this.#backlog.keep(run, first, { control: this.#inOrder })) this.wake();
+    if ((this.#state & LOSSY) !== 0) return;
+    if (this.#backlog().keep(run, first, { control: inOrder })) this.wake();
+  }
+
+  #backlog(): Backlog {
+    const left = this.#leftovers();
+    left.backlog ??= new Backlog();
+    return left.backlog;
   }
 
   // ---------------------------------------------------------------- waiting
 
   /** Hands nothing out until output has left. */
   #block(): void {
-    const channel = this.#channel;
+    const channel = this.#host.channel;
     channel.returnLent();
     channel.pushOn();
-    if (!channel.full || this.#blocked || this.#inOrder) return;
-    this.#blocked = true;
+    if (!channel.full || (this.#state & (BLOCKED | IN_ORDER)) !== 0) return;
+    this.#state |= BLOCKED;
     void this.#unblock();
   }
 
   async #unblock(): Promise<void> {
     try {
-      while (this.#channel.full) await this.#channel.ready(undefined);
+      while (this.#host.channel.full) await this.#host.channel.ready(undefined);
     } catch {
       // The stream is gone: reading finds out why.
     }
-    this.#blocked = false;
+    this.#state &= ~BLOCKED;
     this.start();
   }
 
   async #yield(): Promise<void> {
-    this.#yielding = true;
+    this.#state |= YIELDING;
     await nextTurn();
-    this.#yielding = false;
+    this.#state &= ~YIELDING;
     this.start();
   }
 
   /** Has the stream tell of the next arrival, as long as it may be taken. */
   #rearm(inTurn: boolean): void {
-    const { stream } = this.#channel;
+    const { stream } = this.#host.channel;
     if (!this.#mayRead()) return this.#unwatch();
     if (stream.watch !== undefined) {
       // In a turn the stream looks by itself at what is wanted next.
-      if (this.#watching && inTurn) return;
-      this.#watching = true;
+      if ((this.#state & WATCHING) !== 0 && inTurn) return;
+      this.#state |= WATCHING;
       stream.watch(this);
-    } else if (!this.#watching) {
-      this.#watching = true;
+    } else if ((this.#state & WATCHING) === 0) {
+      this.#state |= WATCHING;
       const moved = () => this.#moved();
       stream.ready('read').then(moved, moved);
     }
   }
 
   #moved(): void {
-    this.#watching = false;
+    this.#state &= ~WATCHING;
     this.start();
   }
 
   #unwatch(): void {
-    const { stream } = this.#channel;
-    if (!this.#watching || stream.watch === undefined) return;
+    const { stream } = this.#host.channel;
+    if ((this.#state & WATCHING) === 0 || stream.watch === undefined) return;
     // Rows of this turn are lost on those who do not watch.
     stream.hear?.();
-    this.#watching = false;
+    this.#state &= ~WATCHING;
     stream.watch(undefined);
   }
 
@@ -465,41 +503,37 @@ export class Inbound implements Watcher {
 
   /** Reads nothing by itself until `proceed`: somebody takes the frames. */
   suspend(): void {
-    this.#suspended = true;
+    this.#state |= SUSPENDED;
     this.#unwatch();
   }
 
   proceed(): void {
-    this.#suspended = false;
+    this.#state &= ~SUSPENDED;
     this.start();
   }
 
   /** The oldest frames that are kept, and what has come of a message that is open. */
   takeKept(): FrameRun | undefined {
-    this.#channel.stream.hear?.();
-    return this.#backlog?.shift();
+    this.#host.channel.stream.hear?.();
+    return this.#left?.backlog?.shift();
   }
 
   takeOpen(): { first: number; bytes: Buffer } | undefined {
-    return this.#assembly?.takeOpen();
+    return this.#left?.assembly?.takeOpen();
   }
 
   /** Keeps what somebody has not taken. */
   keepRest(run: FrameRun): void {
-    if (run.row < run.rows && !this.#dropped) {
-      if (run.kept) {
-        this.#backlog ??= new Backlog();
-        this.#backlog.unshift(run);
-        return;
-      }
-      if (!this.#over) this.#keep(run);
+    if (run.row < run.rows && (this.#state & DROPPED) === 0) {
+      if (run.kept) return this.#backlog().unshift(run);
+      if ((this.#state & OVER) === 0) this.#keep(run);
     }
     this.source.done(run);
   }
 
   /** Nothing is handed out any more. */
   get dropped(): boolean {
-    return this.#dropped;
+    return (this.#state & DROPPED) !== 0;
   }
 
   // ---------------------------------------------------------------- messages that are asked for
@@ -519,22 +553,23 @@ export class Inbound implements Watcher {
 
   #tryNext(message: PlacedMessage): true | NotReady | Eof {
     for (;;) {
-      const run = this.#backlog?.first;
+      const run = this.firstKept;
       if (run === undefined) {
-        if (this.#over) return EOF;
-        if (this.#running) return NOT_READY;
+        if (this.over) return EOF;
+        if ((this.#state & RUNNING) !== 0) return NOT_READY;
         // What this turn has still to tell comes before what is received now.
-        this.#channel.stream.hear?.();
-        if (this.#backlog?.first !== undefined) continue;
+        this.#host.channel.stream.hear?.();
+        if (this.firstKept !== undefined) continue;
         this.#run(undefined, false);
-        if (this.#backlog?.first === undefined) return this.#over ? EOF : NOT_READY;
+        if (this.firstKept === undefined) return this.over ? EOF : NOT_READY;
         continue;
       }
+      const left = this.#leftovers();
       const found = this.#moveToNext(run, message);
-      this.#backlog?.settle();
-      this.#emptied();
+      left.backlog?.settle();
+      this.#emptied(left);
       if (found) {
-        this.#taken = true;
+        this.#state |= TAKEN;
         return true;
       }
     }
@@ -542,19 +577,20 @@ export class Inbound implements Watcher {
 
   /** Reading may get further after this: a reader has made room. */
   made(): void {
-    if (this.#halted && !this.#running && this.#mayRead()) this.start();
+    if ((this.#state & (HALTED | RUNNING)) === HALTED && this.#mayRead()) this.start();
   }
 
   /** Resolves when there may be a message. */
   ready(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#over || this.#backlog?.first !== undefined) return Promise.resolve();
-    this.#readers ??= new Waiters();
-    return this.#readers.wait(signal);
+    if (this.over || this.firstKept !== undefined) return Promise.resolve();
+    const left = this.#leftovers();
+    left.readers ??= new Waiters();
+    return left.readers.wait(signal);
   }
 
   /** The first run of the backlog, for a batch. */
   get firstKept(): FrameRun | undefined {
-    return this.#backlog?.first;
+    return this.#left?.backlog?.first;
   }
 }
 

@@ -46,29 +46,26 @@ export interface OutboundOptions {
   readonly deflate: Compressor | undefined;
 }
 
+/** What waits for something else to be sent first. Made when it is needed: idle connections are many. */
+class Late {
+  /** The last pong that found the queue over its mark. */
+  pong: Buffer | undefined = undefined;
+  /** Those who wait for a message in pieces to end. */
+  waiters: Waiters | undefined = undefined;
+  /** What deflates the fragments of `pushFragment`. */
+  deflating: PieceDeflater | undefined = undefined;
+}
+
 export class Outbound implements FrameTarget {
   readonly #channel: Channel;
   readonly keys: MaskKeySource | undefined;
   /** What messages are deflated with, and inflated, where that was agreed on. */
   readonly deflater: Compressor | undefined;
-  /** The last pong that found the queue over its mark. */
-  #latePong: Buffer | undefined;
   /** A close frame has been queued: nothing may follow it. RFC 6455 §5.5.1. Or the peer is gone. */
   #closed = false;
   /** A message is being written in pieces. */
   #inPieces = false;
-  /** Those who wait for it to end. */
-  #waiters: Waiters | undefined;
-  /** What deflates the fragments of `pushFragment`. */
-  #deflating: PieceDeflater | undefined;
-
-  /**
-   * Bytes. What is pushed goes by reference, and at once, only where copying it costs more than that. Streams of Node's
-   * hold on to memory, so that a copy for them is of no use again.
-   */
-  #inPlaceFrom(): number {
-    return this.#channel.stream.freesWritten === true ? 4 * BY_REFERENCE_FROM : BY_REFERENCE_FROM;
-  }
+  #late: Late | undefined;
 
   constructor(channel: Channel, { keys, deflate }: OutboundOptions) {
     this.#channel = channel;
@@ -83,11 +80,6 @@ export class Outbound implements FrameTarget {
 
   get lends(): boolean {
     return this.#channel.lends;
-  }
-
-  /** Whether payloads are not sent as they are. */
-  #masks(): boolean {
-    return this.keys !== undefined;
   }
 
   /** Nothing can be sent any more. */
@@ -118,16 +110,22 @@ export class Outbound implements FrameTarget {
     for (;;) {
       if (channel.full) await channel.ready(signal);
       else if (this.#inPieces && !this.#closed && !channel.failed) {
-        this.#waiters ??= new Waiters();
-        await this.#waiters.wait(signal);
+        const late = this.#whatIsLate();
+        late.waiters ??= new Waiters();
+        await late.waiters.wait(signal);
       } else return;
     }
+  }
+
+  #whatIsLate(): Late {
+    this.#late ??= new Late();
+    return this.#late;
   }
 
   /** Takes nothing any more. */
   stop(): void {
     this.#closed = true;
-    this.#waiters?.wake();
+    this.#late?.waiters?.wake();
   }
 
   #encode(data: MessageData, options: SendOptions | undefined): void {
@@ -151,7 +149,7 @@ export class Outbound implements FrameTarget {
 
   #encodePlaced(message: PlacedMessage, options: SendOptions | undefined): void {
     const asItIs = options?.type === undefined || options.type === message.type;
-    if (asItIs && !this.#masks() && !this.#compresses(message.length, options)) {
+    if (asItIs && this.keys === undefined && !this.#compresses(message.length, options)) {
       if (message.writeFrame(this.#channel.output, this.#channel)) return;
     }
     const { bytes, from, to, isText, lent } = message.place;
@@ -161,7 +159,7 @@ export class Outbound implements FrameTarget {
 
   #encodePrepared(message: PreparedMessage): void {
     const { first, bytes } = message;
-    if (this.#masks()) return writeFrame(this, first, bytes, 0, bytes.length, STABLE);
+    if (this.keys !== undefined) return writeFrame(this, first, bytes, 0, bytes.length, STABLE);
     const frame = this.#frameOf(message);
     this.#channel.output.writeInPlace(frame, 0, frame.length, KEPT);
   }
@@ -177,7 +175,7 @@ export class Outbound implements FrameTarget {
 
   /** The frame, where it may be given to the system at once: nothing else waits. It counts as sent. */
   frameToSendAtOnce(message: PreparedMessage): Buffer | undefined {
-    return this.idle && !this.#masks() ? this.#frameOf(message) : undefined;
+    return this.idle && this.keys === undefined ? this.#frameOf(message) : undefined;
   }
 
   /** Nothing waits that a message would have to follow. */
@@ -235,7 +233,7 @@ export class Outbound implements FrameTarget {
   #pushBytes(bytes: Buffer, options: SendOptions): void {
     const { length } = bytes;
     if (length === 0) checkAttached(bytes);
-    const stable = length >= this.#inPlaceFrom() && !isUnstable(bytes);
+    const stable = length >= inPlaceFrom(this.#channel) && !isUnstable(bytes);
     this.#writeBytes(firstByte(options.type === 'binary'), bytes, 0, length, stable, options);
   }
 
@@ -246,16 +244,17 @@ export class Outbound implements FrameTarget {
     const isFirst = !this.#inPieces;
     const isLast = options.final;
     if (isFirst && this.deflater !== undefined && (options.compress ?? true)) {
-      this.#deflating = this.deflater.beginDeflate();
+      this.#whatIsLate().deflating = this.deflater.beginDeflate();
     }
-    const compressed = this.#deflating !== undefined;
-    const piece = this.#deflating?.write(bytes, 0, bytes.length, { final: isLast, flush: true }) ?? bytes;
-    if (isLast) this.#deflating = undefined;
+    const deflating = this.#late?.deflating;
+    const compressed = deflating !== undefined;
+    const piece = deflating?.write(bytes, 0, bytes.length, { final: isLast, flush: true }) ?? bytes;
+    if (isLast && compressed) this.#late!.deflating = undefined;
     this.#inPieces = true;
     // A deflater may keep a piece to itself until there is more; the first fragment has to say what comes.
     if (piece.length > 0 || isFirst || isLast || !compressed) {
       const first = fragmentByte({ isFirst, isLast }, { binary: options.type !== 'text', compressed });
-      const stable = !compressed && piece.length >= this.#inPlaceFrom() && !isUnstable(bytes);
+      const stable = !compressed && piece.length >= inPlaceFrom(channel) && !isUnstable(bytes);
       this.writeFragment(first, piece, 0, piece.length, stable);
     }
     this.#pushed(piece.length);
@@ -264,7 +263,7 @@ export class Outbound implements FrameTarget {
 
   #pushed(length: number): void {
     const channel = this.#channel;
-    if (length >= this.#inPlaceFrom() || (channel.full && !channel.held)) channel.pushOn();
+    if (length >= inPlaceFrom(channel) || (channel.full && !channel.held)) channel.pushOn();
     else channel.schedule();
   }
 
@@ -283,7 +282,7 @@ export class Outbound implements FrameTarget {
     writeFrame(this, first, bytes, from, to, stable ? STABLE : UNSTABLE);
     if ((first & FIN) !== 0) {
       this.#inPieces = false;
-      this.#waiters?.wake();
+      this.#late?.waiters?.wake();
     }
     this.#channel.schedule();
   }
@@ -298,21 +297,22 @@ export class Outbound implements FrameTarget {
   pong(payload: Buffer): boolean {
     if (this.#channel.full) {
       // Only the last one has to be answered. RFC 6455 §5.5.3
-      if (this.#latePong === undefined) void this.#pongLater();
-      this.#latePong = Buffer.from(payload);
+      const late = this.#whatIsLate();
+      if (late.pong === undefined) void this.#pongLater(late);
+      late.pong = Buffer.from(payload);
       return !this.#closed;
     }
     return this.#control(OP_PONG, payload);
   }
 
-  async #pongLater(): Promise<void> {
+  async #pongLater(late: Late): Promise<void> {
     try {
       while (this.#channel.full) await this.#channel.ready(undefined);
     } catch {
       // The stream is gone, and who pinged with it.
     }
-    const payload = this.#latePong!;
-    this.#latePong = undefined;
+    const payload = late.pong!;
+    late.pong = undefined;
     this.#control(OP_PONG, payload);
   }
 
@@ -330,6 +330,14 @@ export class Outbound implements FrameTarget {
     channel.schedule();
     return true;
   }
+}
+
+/**
+ * Bytes. What is pushed goes by reference, and at once, only where copying it costs more than that. Streams of Node's
+ * hold on to memory, so that a copy for them is of no use again.
+ */
+function inPlaceFrom({ lends }: Channel): number {
+  return lends ? 4 * BY_REFERENCE_FROM : BY_REFERENCE_FROM;
 }
 
 /** The first byte of a fragment. */
