@@ -18,12 +18,12 @@ const faces = {
   async own(address, { deflate, identity }) {
     const { listenWebSocket } = await import('miniproto/websocket');
     const options = { ...address, maxMessageLength: MAX_LENGTH, deflate: compression(deflate), tls: identity };
-    const { port } = await listenWebSocket(options, (socket) =>
-      socket.onMessage((message) => {
-        // Taken for sure: no message is handed out while there is no room for its answer.
-        socket.send(message);
-      }),
-    );
+    // One function for all connections: those that are idle need none of their own.
+    const onMessage = (message, socket) => {
+      // Taken for sure: no message is handed out while there is no room for its answer.
+      socket.send(message);
+    };
+    const { port } = await listenWebSocket({ ...options, onMessage });
     return port;
   },
   async ws(address, { deflate, identity }) {

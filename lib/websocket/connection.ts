@@ -4,6 +4,7 @@
  * The face: how messages are sent and received. What is done with them is Outbound's and Inbound's business; how a
  * connection lives and ends is in connection-life.ts.
  */
+import type { AsyncResource } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import { checkSignal, invalidArgType } from '../arguments.js';
 import { LimitError, UsageError } from '../errors.js';
@@ -117,15 +118,25 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
   onMessage(handler: MessageHandler): Promise<CloseInfo> {
     if (typeof handler !== 'function') throw invalidArgType('handler', 'of type function', handler);
     this.#checkFree();
-    this.#handler = handler;
-    this.inbound.deliverTo(this, { inOrder: false });
-    process.nextTick(beginLater, this.inbound);
+    this.#deliverTo(handler, undefined);
     this.handling = new Promise((resolve) => {
       this.settleHandling = resolve;
       // Behind what was kept, which is handed out first.
       if (this.info !== undefined) process.nextTick(resolve, this.info);
     });
     return this.handling;
+  }
+
+  /** The same for a server, which is told of what the handler throws, so that there is no promise of it. Internal. */
+  messagesTo(handler: MessageHandler, scope: AsyncResource): void {
+    this.handlingKept = true;
+    this.#deliverTo(handler, scope);
+  }
+
+  #deliverTo(handler: MessageHandler, scope: AsyncResource | undefined): void {
+    this.#handler = handler;
+    this.inbound.deliverTo(this, { inOrder: false, scope });
+    process.nextTick(beginLater, this.inbound);
   }
 
   /** Internal, see MessageReceiver. */

@@ -46,7 +46,7 @@ export type NodeHttpServer = HttpServer | HttpsServer | Http2Server | Http2Secur
 export function attachWebSocket(
   server: NodeHttpServer,
   options: WebSocketServerOptions,
-  onConnection: WebSocketHandler,
+  onConnection?: WebSocketHandler,
 ): WebSocketServer {
   if (typeof (server as HttpServer | null)?.on !== 'function') {
     throw invalidArgType('server', 'an instance of http.Server', server);

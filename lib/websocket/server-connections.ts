@@ -1,4 +1,5 @@
 /** The connections of one server: who is told of them, what becomes of handlers that fail, and how all of them end. */
+import { AsyncResource } from 'node:async_hooks';
 import { checkFunction, checkInteger, checkObject } from '../arguments.js';
 import { MiniprotoError } from '../errors.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
@@ -40,13 +41,16 @@ export class ServerConnections implements ConnectionKeeper {
   readonly options: WebSocketServerOptions;
   readonly rules: AcceptRules;
   readonly #connectionOptions: WebSocketOptions | undefined;
-  readonly #onConnection: WebSocketHandler;
+  readonly #onConnection: WebSocketHandler | undefined;
+  /** Where `onMessage` of the options runs. */
+  readonly #scope: AsyncResource | undefined;
   #closing: Required<WebSocketServerCloseOptions> | undefined;
 
   /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
-  constructor(options: WebSocketServerOptions, onConnection: WebSocketHandler) {
+  constructor(options: WebSocketServerOptions, onConnection: WebSocketHandler | undefined) {
     checkServerOptions(options);
-    checkFunction('onConnection', onConnection);
+    if (onConnection !== undefined || options.onMessage === undefined) checkFunction('onConnection', onConnection);
+    if (options.onMessage !== undefined) this.#scope = new AsyncResource('MINIPROTO_WEBSOCKET');
     this.options = options;
     this.rules = acceptRules(options);
     this.#onConnection = onConnection;
@@ -85,8 +89,10 @@ export class ServerConnections implements ConnectionKeeper {
   #handle(connection: WebSocketConnection, request: WebSocketRequest): void {
     // A head is larger than its connection: it is kept for as long only where somebody will be told of it.
     const asked = this.options.onError === undefined ? undefined : request;
+    const { onMessage } = this.options;
+    if (onMessage !== undefined) connection.messagesTo(onMessage, this.#scope!);
     try {
-      const answer = this.#onConnection(connection, request) as { then?: unknown } | undefined;
+      const answer = this.#onConnection?.(connection, request) as { then?: unknown } | undefined;
       if (typeof answer?.then !== 'function') return;
       if (asked === undefined && connection.keepsHandling(answer)) return;
       this.#closeAfter(answer as PromiseLike<unknown>, connection, asked);

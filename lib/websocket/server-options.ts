@@ -1,6 +1,7 @@
 /** What servers can be told, and what of it is a connection's. */
 import { checkFunction, checkObject, checkString, invalidArgValue } from '../arguments.js';
 import type { MiniprotoError } from '../errors.js';
+import type { MessageHandler } from './connection.js';
 import { checkWebSocketOptions, type WebSocketOptions } from './connection-options.js';
 import type { AcceptOptions } from './handshake/decision.js';
 import type { WebSocketRequest } from './handshake/request.js';
@@ -15,6 +16,12 @@ export interface WebSocketAcceptOptions extends AcceptOptions, WebSocketOptions 
 export interface WebSocketServerOptions extends WebSocketAcceptOptions {
   /** Requests for other paths are not taken: `/chat`. Default: all are. The query does not count. */
   path?: string;
+  /**
+   * Is given every message of every connection, as by a connection's `onMessage`, in the async context that the server
+   * was made in. One function for all: an idle connection keeps nothing for it. What it throws closes the connection with
+   * 1011, and `onError` is told, without a request.
+   */
+  onMessage?: MessageHandler;
   /**
    * Is told of what hooks and `onConnection` throw. Errors of peers and transports, MiniprotoErrors, are otherwise
    * ignored by default; others are programming errors, and by default end the process as an unhandled rejection does.
@@ -49,11 +56,12 @@ export function connectionOptions(options: WebSocketOptions): WebSocketOptions |
 /** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function checkServerOptions(options: WebSocketServerOptions): void {
   checkObject('options', options);
-  const { path, onRefused, onError } = options;
+  const { path, onRefused, onError, onMessage } = options;
   if (path !== undefined) {
     checkString('options.path', path);
     if (!path.startsWith('/')) throw invalidArgValue('options.path', path, 'must begin with /');
   }
   if (onRefused !== undefined) checkFunction('options.onRefused', onRefused);
   if (onError !== undefined) checkFunction('options.onError', onError);
+  if (onMessage !== undefined) checkFunction('options.onMessage', onMessage);
 }

@@ -96,7 +96,7 @@ export interface ListeningWebSocketServer extends WebSocketServer {
  */
 export async function listenWebSocket(
   options: ListenWebSocketOptions,
-  onConnection: WebSocketHandler,
+  onConnection?: WebSocketHandler,
 ): Promise<ListeningWebSocketServer> {
   checkObject('options', options);
   const { handshakeTimeoutMs: timeoutMs = HANDSHAKE_TIMEOUT_MS, socketPath } = options;

@@ -427,6 +427,85 @@ describe('a connection handler', () => {
   });
 });
 
+describe("a server's onMessage", () => {
+  const ECHO: WebSocketServerOptions = { onMessage: (message, socket) => socket.send(message) };
+  for (const way of ['listenWebSocket', 'attachWebSocket, http'] as const) {
+    it(`is given the messages of all connections of ${way}, and onConnection each of them first`, async () => {
+      await using server = await WAYS[way]!(ECHO, (socket) => {
+        socket.send('welcome');
+      });
+      const [one, other] = await Promise.all([open(server.url), open(server.url)]);
+      const heard: string[] = [];
+      one.on('message', (data) => heard.push(`one: ${data}`));
+      other.on('message', (data) => heard.push(`other: ${data}`));
+      one.send('a');
+      await until(() => heard.includes('one: a'));
+      other.send('b');
+      await until(() => heard.includes('other: b'));
+      assert.deepEqual(
+        heard.filter((text) => !text.endsWith('welcome')),
+        ['one: a', 'other: b'],
+      );
+    });
+  }
+
+  it('does without onConnection', async () => {
+    await using server = await listenWebSocket({ ...HERE, ...ECHO });
+    await using socket = await connectWebSocket(`ws://127.0.0.1:${server.port}`);
+    socket.send('hello');
+    assert.equal(await socket.read(), 'hello');
+  });
+
+  it('closes with 1011 when it throws, and onError is told', async () => {
+    const mistake = new Error('mistake');
+    const errors: unknown[][] = [];
+    const options: WebSocketServerOptions = {
+      onMessage: () => {
+        throw mistake;
+      },
+      onError: (...told) => errors.push(told),
+    };
+    await using server = await WAYS.listenWebSocket!(options, async (socket) => void (await socket.closed));
+    assert.equal(await codeAfterMessage(server.url), 1011);
+    assert.deepEqual(errors, [[mistake, undefined]]);
+  });
+
+  it('makes an unhandled rejection of a mistake by default', async () => {
+    const mistake = new Error('mistake');
+    const onMessage = () => {
+      throw mistake;
+    };
+    const unhandled = await rejectionsDuring(async () => {
+      await using server = await WAYS.listenWebSocket!({ onMessage }, () => {});
+      assert.equal(await codeAfterMessage(server.url), 1011);
+    });
+    assert.deepEqual(unhandled, [mistake]);
+  });
+
+  it('is the one reader of each connection', async () => {
+    const codes: unknown[] = [];
+    await using server = await WAYS.listenWebSocket!(ECHO, (socket) => {
+      assert.throws(() => socket.onMessage(() => {}), { code: 'ERR_READ_IN_PROGRESS' });
+      assert.throws(() => socket.tryRead(), { code: 'ERR_READ_IN_PROGRESS' });
+      codes.push('refused');
+    });
+    await open(server.url);
+    assert.deepEqual(codes, ['refused']);
+  });
+
+  it('runs in the async context that the server was made in', async () => {
+    const storage = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const onMessage = () => seen.push(storage.getStore());
+    const handler: WebSocketHandler = () => storage.enterWith('connection');
+    await using server = await storage.run('server', () => WAYS.listenWebSocket!({ onMessage }, handler));
+    const client = await open(server.url);
+    client.send('a');
+    await until(() => seen.length === 1);
+    assert.deepEqual(seen, ['server']);
+  });
+});
+
 describe('attachWebSocket', () => {
   it('tells several apart by path, leaves requests alone, and answers the rest with 404', async () => {
     const server = http.createServer((_, response) => response.end('page'));
@@ -517,6 +596,7 @@ describe('options of servers', () => {
     ['headers', { headers: { upgrade: 'x' } }, 'ERR_INVALID_ARG_VALUE'],
     ['headers', { headers: { a: 'b\n' } }, 'ERR_INVALID_ARG_VALUE'],
     ['onError', { onError: 1 }, 'ERR_INVALID_ARG_TYPE'],
+    ['onMessage', { onMessage: 1 }, 'ERR_INVALID_ARG_TYPE'],
     ['onRefused', { onRefused: 1 }, 'ERR_INVALID_ARG_TYPE'],
     ['maxMessageLength', { maxMessageLength: -1 }, 'ERR_OUT_OF_RANGE'],
     ['deflate', { deflate: { level: 10 } }, 'ERR_OUT_OF_RANGE'],
@@ -540,6 +620,7 @@ describe('options of servers', () => {
 
   it('a handler has to be one, and a server too', async () => {
     await assert.rejects(listenWebSocket(HERE, 1 as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    await assert.rejects(listenWebSocket(HERE), { code: 'ERR_INVALID_ARG_TYPE' });
     assert.throws(() => attachWebSocket({} as never, {}, echo), { code: 'ERR_INVALID_ARG_TYPE' });
   });
 
