@@ -31,8 +31,8 @@ const SHAPES = [
   [4, 2, 1_048_576],
 ];
 /** Seconds of warming up and of measuring, and the counts of the other questions. */
-const FULL = { rounds: 5, warmup: 1, seconds: 3, idle: 5_000, churn: 10_000 };
-const QUICK = { rounds: 2, warmup: 0.5, seconds: 0.7, idle: 1_000, churn: 1_000 };
+const FULL = { rounds: 5, warmup: 1, seconds: 3, idle: 10_000, rest: 120, churn: 10_000 };
+const QUICK = { rounds: 2, warmup: 0.5, seconds: 0.7, idle: 1_000, rest: 0.7, churn: 1_000 };
 /** At once, while connections come and go. */
 const CONCURRENT = 50;
 /** Quiet connections beside a flood. */
@@ -98,10 +98,14 @@ function targetsOf(results) {
   );
 }
 
-/** The other questions: their options, and which figures are kept. */
-function held({ warmup, seconds, idle, churn }) {
+/**
+ * The other questions: their options, and which figures are kept. Idle connections are looked at again after a rest, since
+ * V8 gives the memory of its young generation back when it finds nothing to do, a minute or two later; once, since memory
+ * hardly differs from round to round.
+ */
+function held({ warmup, seconds, idle, rest, churn }) {
   return {
-    idle: { options: { idle, warmup, seconds } },
+    idle: { options: { idle, warmup, seconds: rest }, rounds: 1 },
     churn: { options: { churn, connections: CONCURRENT, warmup } },
     flood: {
       options: { flood: true, connections: QUIET, warmup, seconds },
@@ -113,12 +117,15 @@ function held({ warmup, seconds, idle, churn }) {
   };
 }
 
-async function ask({ options, more = () => ({}) }, cases, how) {
+async function ask({ options, more = () => ({}), rounds }, cases, how) {
   const runEach = async (one) => {
     const run = await runOnce(one, 'len32', options);
     return { ...run, ...more(run) };
   };
-  return figureResults(cases, await inTurns(cases, runEach, { ...how, bench: 'sockets' }));
+  return figureResults(
+    cases,
+    await inTurns(cases, runEach, { ...how, rounds: rounds ?? how.rounds, bench: 'sockets' }),
+  );
 }
 
 /** Leaves out, loudly, what cannot run here. */

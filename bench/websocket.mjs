@@ -37,8 +37,8 @@ const DEFLATED = [
 ];
 const PUBLISHED_BYTES = 100;
 /** Seconds of warming up and of measuring, and the counts of the other questions. */
-const FULL = { rounds: 5, warmup: 1, seconds: 3, idle: 5_000, deflateIdle: 1_000, subscribers: 10_000 };
-const QUICK = { rounds: 1, warmup: 0.3, seconds: 0.6, idle: 1_000, deflateIdle: 200, subscribers: 1_000 };
+const FULL = { rounds: 5, warmup: 1, seconds: 3, idle: 10_000, rest: 120, deflateIdle: 1_000, subscribers: 10_000 };
+const QUICK = { rounds: 1, warmup: 0.3, seconds: 0.6, idle: 1_000, rest: 0.6, deflateIdle: 200, subscribers: 1_000 };
 const CLIENT_TIMEOUT_MS = 60_000;
 
 async function loadOnce({ program, words, env: more }, options) {
@@ -103,12 +103,17 @@ async function publish(rounds, deflate, { warmup, seconds, subscribers }, corpus
   return { input, deflate, subscribers, cases: figureResults(cases, all) };
 }
 
-/** After an echo on each connection; for deflate too, whose contexts are made by then. */
-async function idle(rounds, deflate, count, { warmup, seconds }, corpus) {
+/**
+ * After an echo on each connection; for deflate too, whose contexts are made by then. And after a rest: V8 gives back the
+ * memory of its young generation, which the handshakes have made large, when it finds nothing to do, a minute or two
+ * later. Memory hardly differs from round to round.
+ */
+async function idle(rounds, deflate, { count, seconds }, { warmup }, corpus) {
   const what = deflate === undefined ? {} : { corpus: corpus(), deflate };
   const runOnce = (one) => loadOnce(echoServer(one, { deflate }), { idle: count, warmup, seconds, ...what });
   const label = deflate === undefined ? 'idle' : `idle deflate ${deflate}`;
-  const { cases, all } = await rounds.ask(deflate === undefined ? 'idle' : 'deflate', label, runOnce);
+  const how = { rounds: 1 };
+  const { cases, all } = await rounds.ask(deflate === undefined ? 'idle' : 'deflate', label, runOnce, how);
   return figureResults(cases, all);
 }
 
@@ -143,8 +148,14 @@ export const bench = {
       for (const deflate of [undefined, 'alone']) body.publish.push(await publish(rounds, deflate, plan, corpus));
     }
     if (wanted('idle')) {
-      body.idle = await idle(rounds, undefined, plan.idle, plan, corpus);
-      body.deflateIdle = await idle(rounds, 'takeover', plan.deflateIdle, plan, corpus);
+      body.idle = await idle(rounds, undefined, { count: plan.idle, seconds: plan.rest }, plan, corpus);
+      body.deflateIdle = await idle(
+        rounds,
+        'takeover',
+        { count: plan.deflateIdle, seconds: plan.seconds },
+        plan,
+        corpus,
+      );
     }
     const full = { ...body, targets: websocketTargets(body) };
     return { ...full, text: `\n${[...websocketTables(full).map(table), ...missing].join('\n\n')}` };

@@ -25,8 +25,11 @@ export class Rounds {
     this.#missing = missing;
   }
 
-  /** @returns {Promise<{ cases: object[], all: object[][] }>} those that got through, and their runs */
-  async ask(question, label, runOnce) {
+  /**
+   * @param {{ rounds?: number }} how another count of rounds than the plan's
+   * @returns {Promise<{ cases: object[], all: object[][] }>} those that got through, and their runs
+   */
+  async ask(question, label, runOnce, how = {}) {
     const cases = this.#cases.filter(({ only }) => only === undefined || only.includes(question));
     const failed = new Set();
     const all = await inTurns(
@@ -34,6 +37,7 @@ export class Rounds {
       (one) => (failed.has(one.name) ? undefined : this.#try(one, label, runOnce, failed)),
       {
         ...this.#plan,
+        ...how,
         bench: this.#bench,
         label,
       },

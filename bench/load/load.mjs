@@ -14,7 +14,7 @@ const FOLDER = join(ROOT, 'build-bench');
 const PROGRAM = join(FOLDER, 'miniproto_load');
 /** The WebSocket server by hand; see peer/main.cc. */
 export const PEER = join(FOLDER, 'miniproto_peer');
-/** Longer than any run: connecting, measuring, and the patience for missing echoes. */
+/** More than a run takes beside the seconds that it is told to: connecting, and the patience for missing echoes. */
 const TIMEOUT_MS = 120_000;
 
 /** @returns {string | undefined} why there is none */
@@ -42,8 +42,9 @@ export function buildLoad() {
 export function load({ port, pid }, options) {
   const all = { port, 'server-pid': pid, ...options };
   const words = Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...(value === true ? [] : [`${value}`])]);
+  const timeout = TIMEOUT_MS + 1000 * (options.seconds ?? 0);
   return new Promise((resolve, reject) => {
-    execFile(PROGRAM, words, { timeout: TIMEOUT_MS }, (error, text, complaint) => {
+    execFile(PROGRAM, words, { timeout }, (error, text, complaint) => {
       if (error === null) resolve(JSON.parse(text));
       else reject(new Error(complaint.trim() || `the load generator: ${error.message}`));
     });
