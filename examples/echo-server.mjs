@@ -54,7 +54,10 @@ const tls = values.tls ? await import('miniproto/tls') : undefined;
 /** One function for all connections: those that are idle need none of their own. */
 const answer = (record, out) => out.write(record);
 
-/** Serves one connection, to its end. */
+/** Serves one connection. `listen` closes it with care once this is fulfilled, and destroys it when it rejects. */
+const serveListened = (source) => framed(source, codec).onRecord(answer);
+
+/** The same where nobody else ends it. */
 async function echo(source) {
   const talk = framed(source, codec);
   try {
@@ -78,7 +81,8 @@ const transports = {
     return server.address().port;
   },
   async native() {
-    const listening = tls === undefined ? listen(address, echo) : tls.listenTls({ ...address, ...identity }, echo);
+    const listening =
+      tls === undefined ? listen(address, serveListened) : tls.listenTls({ ...address, ...identity }, serveListened);
     return (await listening).port;
   },
 };
