@@ -13,11 +13,11 @@
  *
  * https://streams.spec.whatwg.org/
  */
-import {
+import type {
   ReadableStream,
-  type ReadableStreamDefaultController,
+  ReadableStreamDefaultController,
   WritableStream,
-  type WritableStreamDefaultController,
+  WritableStreamDefaultController,
 } from 'node:stream/web';
 import { checkInteger, checkObject } from '../arguments.js';
 import { TransportError } from '../errors.js';
@@ -44,8 +44,9 @@ export function webStreamsOf<R, W>(framed: FramedStream<R, W>, options: RecordWe
   checkInteger('options.readableHighWaterMark', readableHighWaterMark, 0);
   checkInteger('options.writableHighWaterMark', writableHighWaterMark, 1);
   const sides = new Sides(framed);
+  // The globals are loaded when they are first used, what is imported is loaded at once.
   return {
-    readable: new ReadableStream<R>(
+    readable: new globalThis.ReadableStream<R>(
       {
         start: (controller) => sides.startReadable(controller),
         pull: () => sides.pull(),
@@ -53,7 +54,7 @@ export function webStreamsOf<R, W>(framed: FramedStream<R, W>, options: RecordWe
       },
       { highWaterMark: readableHighWaterMark },
     ),
-    writable: new WritableStream<W>(
+    writable: new globalThis.WritableStream<W>(
       {
         start: (controller) => sides.startWritable(controller),
         write: (record) => sides.write(record),

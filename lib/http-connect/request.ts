@@ -1,10 +1,11 @@
 /** What a client of an HTTP proxy wants, and how it is answered: `accept` or `refuse`, once. */
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { checkInteger, checkString, invalidArgValue } from '../arguments.js';
 import { UsageError } from '../errors.js';
 import { type RequestHead, serializeResponseHead } from '../http/head.js';
 import { HeaderList, type HeaderSource } from '../http/header-list.js';
 import { refusalBytes } from '../http/refusal.js';
+import { late } from '../late.js';
 import type { Endpoint, HostKind } from '../socks/target.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { exchangeOn, HandshakeTime } from '../streams/exchange.js';
@@ -104,7 +105,11 @@ export interface ConnectRefusal {
 }
 
 /** The whole of it, with what a 407 must have. RFC 9110 §15.5.8 */
-export function refusal({ status, reason = STATUS_CODES[status] ?? 'Refused', headers = {} }: ConnectRefusal): Buffer {
+export function refusal({
+  status,
+  reason = late.http.STATUS_CODES[status] ?? 'Refused',
+  headers = {},
+}: ConnectRefusal): Buffer {
   const list = HeaderList.from(headers, 'headers');
   if (status === 407 && !list.has('proxy-authenticate')) list.add('Proxy-Authenticate', 'Basic realm="proxy"');
   return refusalBytes({ status, headers: list, body: `${reason}\n` });

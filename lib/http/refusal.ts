@@ -1,8 +1,8 @@
 /**
  * The answer to a request that is not granted: a status, headers and a short text, after which the connection ends.
  */
-import { STATUS_CODES } from 'node:http';
 import { checkInteger, checkObject, checkStringOrBytes } from '../arguments.js';
+import { late } from '../late.js';
 import { serializeResponseHead } from './head.js';
 import { HeaderList, type HeaderSource } from './header-list.js';
 
@@ -55,5 +55,5 @@ export function refusalBytes(refusal: Refusal): Buffer {
 }
 
 function textOf(status: number): string {
-  return STATUS_CODES[status] ?? 'Refused';
+  return late.http.STATUS_CODES[status] ?? 'Refused';
 }

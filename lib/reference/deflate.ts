@@ -6,9 +6,9 @@
  * decompressed by Node where they are whole and fit, and else by inflater.ts, which can stop in the middle; it also has
  * the last word on what is wrong.
  */
-import { deflateRawSync, inflateRawSync, constants as zlib } from 'node:zlib';
 import { outOfRange } from '../arguments.js';
 import { DEFLATE_HELD, type DeflateInterface, type MessagePart, PART_END } from '../deflate-interface.js';
+import { late } from '../late.js';
 import { dataError } from './bit-input.js';
 import { Inflater } from './inflater.js';
 
@@ -74,8 +74,8 @@ class Context {
     // Clearing a window costs more than a short message: none is larger than what is there to be referred to.
     const bits = Math.max(LEAST_WINDOW_BITS, 32 - Math.clz32(this.#sent.length + bytes.length + LOOKAHEAD));
     const windowBits = Math.min(this.#settings.windowBits, bits);
-    const options = { level, windowBits, memLevel, ...dictionary, finishFlush: zlib.Z_SYNC_FLUSH };
-    this.#pending = Buffer.concat([this.#pending, deflateRawSync(bytes, options)]);
+    const options = { level, windowBits, memLevel, ...dictionary, finishFlush: late.zlib.constants.Z_SYNC_FLUSH };
+    this.#pending = Buffer.concat([this.#pending, late.zlib.deflateRawSync(bytes, options)]);
     this.#sent = lastOf(this.#sent, bytes, 1 << this.#settings.windowBits);
   }
 
@@ -126,7 +126,7 @@ function inflateWhole(bytes: Uint8Array, dictionary: Buffer, room: number): Buff
   const input = Buffer.concat([bytes, WHOLE_TAIL]);
   const options = { info: true, maxOutputLength: room, ...(dictionary.length === 0 ? {} : { dictionary }) };
   try {
-    const { buffer, engine } = inflateRawSync(input, options) as unknown as Inflated;
+    const { buffer, engine } = late.zlib.inflateRawSync(input, options) as unknown as Inflated;
     // A final block before the end leaves the rest unread. RFC 7692 §7.2.3.4
     return engine.bytesWritten === input.length && buffer.length < room ? buffer : undefined;
   } catch {

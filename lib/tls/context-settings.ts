@@ -2,7 +2,6 @@
  * From the options of a context, as Node names them, to what the engine is given: types are checked, lists made of single
  * values, ciphers of the two versions told apart.
  */
-import tls from 'node:tls';
 import {
   checkBoolean,
   checkInteger,
@@ -13,6 +12,7 @@ import {
   invalidArgType,
   invalidArgValue,
 } from '../arguments.js';
+import { late } from '../late.js';
 import type { TlsContextSettings, TlsIdentity } from '../tls-interface.js';
 import type { Pem, PemKey, Pfx, TlsContextOptions, TlsVersion } from './tls-context.js';
 
@@ -72,10 +72,10 @@ function resumptionOf({
 function ciphersAndVersions(
   options: TlsContextOptions,
 ): Pick<TlsContextSettings, 'ciphers' | 'cipherSuites' | 'minVersion' | 'maxVersion'> {
-  const { ciphers = tls.DEFAULT_CIPHERS, minVersion, maxVersion } = options;
+  const { ciphers = late.tls.DEFAULT_CIPHERS, minVersion, maxVersion } = options;
   checkString('options.ciphers', ciphers);
-  let lowest = versionOf('options.minVersion', minVersion, tls.DEFAULT_MIN_VERSION);
-  const highest = versionOf('options.maxVersion', maxVersion, tls.DEFAULT_MAX_VERSION);
+  let lowest = versionOf('options.minVersion', minVersion, late.tls.DEFAULT_MIN_VERSION);
+  const highest = versionOf('options.maxVersion', maxVersion, late.tls.DEFAULT_MAX_VERSION);
   const names = ciphers.split(':').filter((name) => name !== '');
   const suites = names.filter((name) => name.startsWith('TLS_'));
   const list = names.filter((name) => !name.startsWith('TLS_'));
@@ -97,7 +97,7 @@ function versionOf(name: string, version: unknown, otherwise: string): number {
   return VERSIONS[version as TlsVersion];
 }
 
-function groupsOf(ecdhCurve: unknown = tls.DEFAULT_ECDH_CURVE): string | undefined {
+function groupsOf(ecdhCurve: unknown = late.tls.DEFAULT_ECDH_CURVE): string | undefined {
   checkString('options.ecdhCurve', ecdhCurve);
   return ecdhCurve === 'auto' ? undefined : ecdhCurve;
 }

@@ -4,16 +4,14 @@
  * Node asks for the client's certificate, judges it and chooses by ALPN as the socket was told, before any name is known.
  * So a context that a name leads to may not differ in whom it refuses: that would be ignored, and is refused.
  */
-import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import type { SecureContext, SecureContextOptions } from 'node:tls';
 import { UsageError } from '../errors.js';
+import { late } from '../late.js';
 import type { TlsPlan } from './options.js';
 
 import type { TlsContext } from './tls-context.js';
 import { contextError, refusedError } from './tls-errors.js';
 import { contextFor } from './tls-session.js';
-
-const { SSL_OP_NO_RENEGOTIATION, SSL_OP_NO_TICKET } = constants;
 
 /** Made once: tickets of one are no good to another. */
 const contexts = new WeakMap<TlsContext, SecureContext>();
@@ -31,8 +29,9 @@ export function nodeContext(context: TlsContext): SecureContext {
 function create({ options }: TlsContext): SecureContext {
   // ALPN is the socket's; a number of tickets cannot be had of Node, but none can.
   const { ALPNProtocols: _, tickets, ticketKeys, ...rest } = options;
+  const { SSL_OP_NO_RENEGOTIATION, SSL_OP_NO_TICKET } = late.crypto.constants;
   try {
-    return createSecureContext({
+    return late.tls.createSecureContext({
       // Without one a server that asks for certificates takes no session up again.
       sessionIdContext: 'miniproto',
       honorCipherOrder: true,

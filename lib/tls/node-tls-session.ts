@@ -7,8 +7,9 @@
  *
  * Later versions of Node (24.21 is one) put a mark and the server's name in front of it, and take nothing else back.
  */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
+import { late } from '../late.js';
 
 const MARK = Buffer.from('\0nodejs:tls:session:');
 const SEQUENCE = 0x30;
@@ -23,7 +24,7 @@ export function certificateOf(session: Uint8Array): X509Certificate | undefined 
     if (whole.tag !== SEQUENCE) return undefined;
     for (let at = whole.from; at < whole.to; ) {
       const { tag, from, to } = element(bytes, at);
-      if (tag === PEER) return new X509Certificate(bytes.subarray(from, to));
+      if (tag === PEER) return new late.crypto.X509Certificate(bytes.subarray(from, to));
       at = to;
     }
   } catch {

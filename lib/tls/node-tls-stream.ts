@@ -11,9 +11,10 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { checkServerIdentity, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { checkBoolean, checkInteger, checkObject, checkString, checkUint8Array } from '../arguments.js';
 import { LimitError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
+import { late } from '../late.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { nativeInfo } from '../native.js';
 import type { Connection, ReleasedSocket } from '../net/connection.js';
@@ -156,7 +157,8 @@ export class NodeTlsStream extends NodeConnection implements SecureStream {
     if (code !== null) return Object.assign(new Error(code), { code });
     const { host, session } = this.#plan;
     if (host === undefined) return undefined;
-    if (!this.#socket.isSessionReused()) return checkServerIdentity(host, this.#socket.getPeerCertificate(true));
+    if (!this.#socket.isSessionReused())
+      return late.tls.checkServerIdentity(host, this.#socket.getPeerCertificate(true));
     // Node has no certificate now.
     const peer = session === undefined ? undefined : certificateOf(session);
     return peer !== undefined && isFor(peer, host) ? undefined : otherHost(host);

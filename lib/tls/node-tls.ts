@@ -7,10 +7,11 @@
  */
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect, TLSSocket, type TLSSocketOptions } from 'node:tls';
+import type { TLSSocket, TLSSocketOptions } from 'node:tls';
 import { ByteDuplex } from '../adapters/byte-duplex.js';
 import { checkNoConversation, passConversation } from '../framed/conversations.js';
 import { asByteStream } from '../framed/framed.js';
+import { late } from '../late.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { addressesOf } from '../net/connection.js';
 import type { ByteStream } from '../streams/byte-stream.js';
@@ -71,7 +72,7 @@ function isBareSocket(source: ByteStream | Duplex): source is Socket {
 function clientSocket(duplex: Duplex, plan: TlsPlan): TLSSocket {
   const { context, servername } = plan;
   const session = offered(plan);
-  return connect({
+  return late.tls.connect({
     ...socketOptions(duplex, plan),
     socket: duplex,
     secureContext: nodeContext(context),
@@ -90,7 +91,7 @@ function offered({ session, host, context }: TlsPlan): Uint8Array | undefined {
 }
 
 function serverSocket(duplex: Duplex, plan: TlsPlan, sni: ReturnType<typeof sniCallbackOf>): TLSSocket {
-  return new TLSSocket(
+  return new late.tls.TLSSocket(
     duplex as Socket,
     {
       ...socketOptions(duplex, plan),

@@ -5,7 +5,8 @@
  * OpenSSL. The engine's contexts, one for each way of using this one, are made when they are first needed and closed when
  * this is collected.
  */
-import tls from 'node:tls';
+import type { SecureContextOptions } from 'node:tls';
+import { late } from '../late.js';
 import { nativeTls } from '../native.js';
 import { TLS_CLIENT, TLS_SERVER, type TlsContextSettings, type TlsInterface } from '../tls-interface.js';
 import { settingsOf } from './context-settings.js';
@@ -188,6 +189,7 @@ export class TlsContext {
 function giveRoots(engine: TlsInterface): void {
   if (rootsGiven) return;
   rootsGiven = true;
+  const { tls } = late;
   engine.setRoots((tls as RootsOfNode).getCACertificates?.('default') ?? tls.rootCertificates);
 }
 
@@ -199,7 +201,7 @@ interface RootsOfNode {
 /** Without the addon Node will make the context, of the same OpenSSL. */
 function checkByNode(options: TlsContextOptions): void {
   try {
-    tls.createSecureContext(options as tls.SecureContextOptions);
+    late.tls.createSecureContext(options as SecureContextOptions);
   } catch (error) {
     throw contextError(error);
   }

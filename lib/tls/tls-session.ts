@@ -7,9 +7,10 @@
  *
  *   pause   contexts by name -> the callback -> the stream's own;  then `resume`, and the host goes on (`resumed`)
  */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { checkBoolean, checkInteger, checkObject, checkString, checkUint8Array } from '../arguments.js';
 import { LimitError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
+import { late } from '../late.js';
 import { Sweep } from '../net/sweep.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
@@ -251,14 +252,14 @@ export class TlsSession {
   get peerCertificates(): readonly X509Certificate[] {
     this.#note();
     if (this.#shown === undefined) return [];
-    this.#certificates ??= this.#shown.map((der) => new X509Certificate(der));
+    this.#certificates ??= this.#shown.map((der) => new late.crypto.X509Certificate(der));
     return this.#certificates;
   }
 
   /** Not kept once closed. */
   get certificate(): X509Certificate | undefined {
     const der = this.secured && this.id >= 0 ? this.tls.certificate(this.id) : undefined;
-    return der === undefined ? undefined : new X509Certificate(der);
+    return der === undefined ? undefined : new late.crypto.X509Certificate(der);
   }
 
   /** The host sends what waits after it. */

@@ -2,7 +2,8 @@
 import type { RequestOptions } from 'node:https';
 import net, { type NetConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
-import tls, { type ConnectionOptions as TlsOptions } from 'node:tls';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { late } from '../late.js';
 import type { ClientOptions } from './options.js';
 
 const SCHEMES = ['ws:', 'wss:', 'ws+unix:'];
@@ -83,7 +84,7 @@ function connectSecurely(options: RequestOptions): Duplex {
   const { servername, host } = options;
   // An address is no name that a certificate is asked for by. RFC 6066 §3
   const name = servername || servername === '' ? servername : net.isIP(host ?? '') ? '' : host;
-  return tls.connect({ ...options, path: undefined, servername: name } as TlsOptions);
+  return late.tls.connect({ ...options, path: undefined, servername: name } as TlsOptions);
 }
 
 /** True where both addresses are of one server. */

@@ -8,11 +8,11 @@
  *               any other answer          'unexpected-response', or failure
  *               an error, `abort`         failure: 'error', then 'close'
  */
-// Programs put functions of their own into these modules, and mean us as well.
-import http, { type ClientRequest, type IncomingMessage } from 'node:http';
-import https, { type RequestOptions } from 'node:https';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { HeaderList, isToken } from '../http/header-list.js';
+import { late } from '../late.js';
 import { adopt } from '../net/adopt.js';
 import type { WebSocketOptions } from '../websocket/connection-options.js';
 import type { Established } from '../websocket/established.js';
@@ -82,7 +82,8 @@ export class ClientHandshake {
   #ask(url: URL): void {
     this.#face.located(url.href);
     this.#key = newKey();
-    const request = (isSecure(url) ? https : http).request(this.#requestFor(url) as RequestOptions);
+    // Programs put functions of their own into these modules, and mean us as well.
+    const request = (isSecure(url) ? late.https : late.http).request(this.#requestFor(url) as RequestOptions);
     this.#request = request;
     request.on('error', (error) => this.#failed(request, error));
     request.on('timeout', () => this.#abort(request, 'Opening handshake has timed out'));

@@ -4,9 +4,9 @@
  * Only what the peer did wrong is an error of a WebSocket of `ws`: a connection that breaks is closed with 1006, and no
  * error is told.
  */
-import { constants } from 'node:zlib';
 import { type MiniprotoError, TransportError, UsageError } from '../errors.js';
 import { FrameFault } from '../frame-table.js';
+import { late } from '../late.js';
 import { faultOf } from '../websocket/faults.js';
 
 type ErrorClass = typeof Error | typeof RangeError;
@@ -29,7 +29,10 @@ export function errorFor(cause: Error): Error | undefined {
 /** As zlib has it, since `ws` hands on its error. */
 function zlibError(cause: Error): Error {
   const { message } = (cause.cause as Error | undefined) ?? cause;
-  return Object.assign(new Error(message, { cause }), { code: 'Z_DATA_ERROR', errno: constants.Z_DATA_ERROR });
+  return Object.assign(new Error(message, { cause }), {
+    code: 'Z_DATA_ERROR',
+    errno: late.zlib.constants.Z_DATA_ERROR,
+  });
 }
 
 function known(cause: Error): Known {

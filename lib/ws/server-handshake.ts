@@ -2,11 +2,12 @@
  * A server's side of the handshake, with the hooks of `ws`. The rules are those of handshake/request.ts, for all servers;
  * what is here is how they are told of, and that nothing waits but for `verifyClient`.
  */
-import { type IncomingMessage, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { HeaderList } from '../http/header-list.js';
 import { type Refusal, refusalBytes } from '../http/refusal.js';
+import { late } from '../late.js';
 import { adopt } from '../net/adopt.js';
 import { addressesOf } from '../net/connection.js';
 import type { AgreedDeflate, Established } from '../websocket/established.js';
@@ -141,7 +142,7 @@ function refusalOf(status: number, message: string | undefined, headers: Outgoin
 }
 
 function refuse(socket: Duplex, { body, ...refusal }: Refusal): void {
-  const bytes = refusalBytes({ ...refusal, body: body ?? STATUS_CODES[refusal.status] ?? '' });
+  const bytes = refusalBytes({ ...refusal, body: body ?? late.http.STATUS_CODES[refusal.status] ?? '' });
   socket.once('finish', destroySocket);
   socket.end(bytes);
 }

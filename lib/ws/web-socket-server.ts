@@ -11,15 +11,10 @@
  * once it is open.
  */
 import { EventEmitter } from 'node:events';
-import {
-  createServer,
-  type Server as HttpServer,
-  type IncomingMessage,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http';
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { late } from '../late.js';
 import type { WebSocketOptions } from '../websocket/connection-options.js';
 import type { UpgradeOffer } from '../websocket/handshake/request.js';
 import { FaceDeflate } from './deflate.js';
@@ -85,7 +80,7 @@ export class WebSocketServer<
   }
 
   #listen(port: number, callback: (() => void) | undefined): void {
-    const server = createServer(upgradeRequired);
+    const server = late.http.createServer(upgradeRequired);
     this.#attach(server);
     const { host, backlog } = this.options;
     server.listen({ port, ...(host == null ? {} : { host }), ...(backlog == null ? {} : { backlog }) }, callback);
@@ -233,7 +228,7 @@ function withDefaults<T extends typeof WebSocket, U extends typeof IncomingMessa
 
 /** An ordinary request, to a server that does nothing but upgrade. */
 function upgradeRequired(_request: IncomingMessage, response: ServerResponse): void {
-  const body = STATUS_CODES[426]!;
+  const body = late.http.STATUS_CODES[426]!;
   response.writeHead(426, { 'Content-Length': body.length, 'Content-Type': 'text/plain' });
   response.end(body);
 }

@@ -13,6 +13,7 @@ const COMMON = [
   'status',
   'errors',
   'limits',
+  'late',
   'arguments',
   'frame-table',
   'native',
@@ -44,7 +45,7 @@ const ROOMS = {
 /** Rooms and modules with rules of their own: exactly what they may import. */
 const SPECIAL = {
   index: undefined,
-  reference: ['native-interface', 'deflate-interface', 'frame-table', 'arguments', 'reference'],
+  reference: ['native-interface', 'deflate-interface', 'frame-table', 'arguments', 'late', 'reference'],
   native: [
     'native-dispatch',
     'native-interface',
@@ -63,6 +64,7 @@ const SPECIAL = {
   kernels: ['arguments', 'native', 'native-interface'],
   arguments: [],
   errors: [],
+  late: [],
   limits: [],
   status: [],
 };
