@@ -16,7 +16,7 @@ import {
   NOT_READY,
   netstring,
   separated,
-} from '../dist/index.js';
+} from 'miniproto';
 import { ask } from './harness/micro.mjs';
 import { digits, table } from './harness/stats.mjs';
 

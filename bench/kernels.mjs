@@ -10,7 +10,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as kernels from '../dist/kernels.js';
+import * as kernels from 'miniproto/kernels';
 import { loadAddon, native } from '../dist/native.js';
 import { ask } from './harness/micro.mjs';
 import { digits, table } from './harness/stats.mjs';

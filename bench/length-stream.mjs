@@ -10,7 +10,7 @@
  */
 import { decode as itDecode } from 'it-length-prefixed';
 import lps from 'length-prefixed-stream';
-import { framed, lengthPrefixed } from '../dist/index.js';
+import { framed, lengthPrefixed } from 'miniproto';
 import { recordInput } from './harness/record-blocks.mjs';
 import { Tally } from './harness/tally.mjs';
 

@@ -11,8 +11,8 @@
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { framed, lines, openFileStream } from 'miniproto';
 import split2 from 'split2';
-import { framed, lines, openFileStream } from '../dist/index.js';
 import { Tally } from './harness/tally.mjs';
 import { textFile } from './harness/text-files.mjs';
 

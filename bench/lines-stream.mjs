@@ -13,8 +13,8 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Transform } from 'node:stream';
 import binarySplit from 'binary-split';
+import { adopt, framed, lines } from 'miniproto';
 import split2 from 'split2';
-import { adopt, framed, lines } from '../dist/index.js';
 import { Tally } from './harness/tally.mjs';
 import { textFile } from './harness/text-files.mjs';
 

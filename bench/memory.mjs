@@ -16,7 +16,7 @@ import { argv, env, execPath, memoryUsage, stdout } from 'node:process';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { framed, lengthPrefixed, lines, nativeInfo } from '../dist/index.js';
+import { framed, lengthPrefixed, lines, nativeInfo } from 'miniproto';
 import { digits, short, table } from './harness/stats.mjs';
 
 const MB = 1e6;

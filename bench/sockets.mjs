@@ -12,7 +12,7 @@
  */
 import { env, execPath, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import * as miniproto from '../dist/index.js';
+import * as miniproto from 'miniproto';
 import { echoResults, figureResults, inTurns, ratiosBetween } from './harness/server-rounds.mjs';
 import { table } from './harness/stats.mjs';
 import { buildLoad, load } from './load/load.mjs';

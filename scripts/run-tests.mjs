@@ -11,7 +11,7 @@
 import { fork, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { argv, env, execPath, exit } from 'node:process';
+import { argv, env, execArgv, execPath, exit } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -23,6 +23,11 @@ const ONCE = ['differential', 'websocket-differential', 'arguments', 'loader', '
 );
 /** For one test: only what hangs gets there, however busy the machine is. */
 const TEST_MS = 60_000;
+/**
+ * 'miniproto' is the modules in dist/, as '#lib/…' is: a test that uses both wants one instance. Examples and snippets,
+ * which run in processes of their own without this, get what is published.
+ */
+const MODULES = ['--conditions=miniproto-modules'];
 /** How long a process may stay after its last test. */
 const LINGER_MS = 10_000;
 
@@ -119,6 +124,7 @@ function runInChild(title, files, settings) {
   return new Promise((resolve) => {
     const child = fork(fileURLToPath(import.meta.url), [`--reporter=${reporter}`], {
       cwd: ROOT,
+      execArgv: [...execArgv, ...MODULES],
       env: { ...env, ...settings, MINIPROTO_TEST_RUN: JSON.stringify(files) },
     });
     let result;

@@ -10,7 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { env, execPath, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import Benchmark from 'benchmark';
-import { nativeInfo } from '../../dist/index.js';
+import { nativeInfo } from 'miniproto';
 import { median } from './stats.mjs';
 
 /** A, B, A, B, A, B: what slows the machine for a while slows all contestants. */

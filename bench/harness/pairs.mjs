@@ -8,7 +8,7 @@
 import { spawnSync } from 'node:child_process';
 import { env, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { nativeInfo } from '../../dist/index.js';
+import { nativeInfo } from 'miniproto';
 import { median } from './stats.mjs';
 
 const CHILD = fileURLToPath(new URL('./child.mjs', import.meta.url));

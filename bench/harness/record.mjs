@@ -5,7 +5,7 @@ import { cpus, release, totalmem, type } from 'node:os';
 import { basename } from 'node:path';
 import { arch, version, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { nativeInfo } from '../../dist/index.js';
+import { nativeInfo } from 'miniproto';
 
 const FOLDER = new URL('../record/', import.meta.url);
 

@@ -4,7 +4,7 @@
  */
 import { env, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import * as miniproto from '../../dist/index.js';
+import * as miniproto from 'miniproto';
 import { CERT_PATH, KEY_PATH } from './identity.mjs';
 
 export const NATIVE = 'native sockets';

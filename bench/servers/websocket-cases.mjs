@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs';
 import { env, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import * as miniproto from '../../dist/index.js';
+import * as miniproto from 'miniproto';
 import { PEER } from '../load/load.mjs';
 import { findBun } from './bun.mjs';
 

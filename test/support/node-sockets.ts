@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execPath } from 'node:process';
+import { execArgv, execPath } from 'node:process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { nativeInfo } from 'miniproto';
@@ -101,9 +101,12 @@ export interface Program {
   complaint(): string;
 }
 
-/** Starts a module in a process of its own, in the project's folder: it may import 'miniproto' and '#lib/…'. */
+/**
+ * Starts a module in a process of its own, in the project's folder: it may import 'miniproto' and '#lib/…', which are one
+ * instance there as they are here, by the same options.
+ */
 export function startProgram(source: string, { args = [] as string[], shell = '' } = {}): Program {
-  const words = ['--input-type=module', '--no-warnings', '--eval', source, '--', ...args];
+  const words = [...execArgv, '--input-type=module', '--no-warnings', '--eval', source, '--', ...args];
   const child =
     shell === ''
       ? spawn(execPath, words, { cwd: ROOT, stdio: ['pipe', 'pipe', 'pipe'], timeout: 30_000 })

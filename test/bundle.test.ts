@@ -1,0 +1,75 @@
+/**
+ * What is published, beside the modules that the other suites run: the same names, each source once, the same addon.
+ *
+ * How the package behaves once installed is scripts/test-pack.mjs.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { nativeInfo } from 'miniproto';
+import { runNode } from './docs/run.js';
+
+const ROOT = new URL('../', import.meta.url);
+const BUNDLE = new URL('bundle/', ROOT);
+
+type Targets = Record<'miniproto-modules' | 'default', string>;
+const { exports } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8'));
+const ENTRIES = Object.entries<Targets | string>(exports).flatMap(([entry, targets]) =>
+  typeof targets === 'string' ? [] : [{ entry, ...targets }],
+);
+
+/** What is exported, by name, with what it is called in stack traces. */
+async function namesIn(path: string): Promise<string[]> {
+  const values: Record<string, unknown> = await import(new URL(path, ROOT).href);
+  const named = ([name, value]: [string, unknown]) =>
+    `${name}: ${typeof value === 'function' ? value.name : typeof value}`;
+  return Object.entries(values).map(named).sort();
+}
+
+describe('bundle', () => {
+  for (const { entry, 'miniproto-modules': modules, default: bundled } of ENTRIES) {
+    it(`${entry} has the names of its modules`, async () => {
+      const expected = await namesIn(modules);
+      assert.notEqual(expected.length, 0);
+      assert.deepEqual(await namesIn(bundled), expected);
+    });
+  }
+
+  it('has each source once, so that entries share what state there is', () => {
+    const maps = readdirSync(BUNDLE).filter((name) => name.endsWith('.js.map'));
+    const sources = maps.flatMap((name) => JSON.parse(readFileSync(new URL(name, BUNDLE), 'utf8')).sources as string[]);
+    assert.ok(sources.includes('../lib/native.ts'));
+    assert.deepEqual(sources, [...new Set(sources)]);
+  });
+
+  it('is what a program gets, and finds the addon that the modules find', async () => {
+    const text = await runNode([
+      '--input-type=module',
+      '--eval',
+      `import { nativeInfo } from 'miniproto';
+      console.log(JSON.stringify([import.meta.resolve('miniproto'), nativeInfo()]));`,
+    ]);
+    const [url, info] = JSON.parse(text);
+    assert.equal(fileURLToPath(url), fileURLToPath(new URL('index.js', BUNDLE)));
+    assert.deepEqual(info, JSON.parse(JSON.stringify(nativeInfo())));
+  });
+
+  it('loads nothing of Node that most programs do without', async () => {
+    const names = JSON.stringify(ENTRIES.map(({ entry }) => `miniproto${entry.slice(1)}`));
+    const text = await runNode([
+      '--input-type=module',
+      '--eval',
+      `const before = new Set(process.moduleLoadList);
+      for (const name of ${names}) await import(name);
+      console.log(JSON.stringify(process.moduleLoadList.filter((name) => !before.has(name))));`,
+    ]);
+    const loaded: string[] = JSON.parse(text);
+    assert.ok(loaded.includes('NativeModule net'), text);
+    for (const name of ['http', 'https', 'http2', 'tls', 'zlib'])
+      assert.ok(!loaded.includes(`NativeModule ${name}`), name);
+  });
+
+  it('is not what the suites run', () => {
+    assert.equal(import.meta.resolve('miniproto'), new URL('dist/index.js', ROOT).href);
+  });
+});
