@@ -10,6 +10,7 @@ import { digits, markdown, short } from './harness/stats.mjs';
 import { socketTables } from './servers/tables.mjs';
 import { tlsTables } from './servers/tls-tables.mjs';
 import { websocketTables } from './servers/websocket-tables.mjs';
+import { startupTable } from './startup.mjs';
 
 const FOLDER = new URL('./record/', import.meta.url);
 const PAGE = new URL('../docs/benchmarks.md', import.meta.url);
@@ -109,6 +110,11 @@ function memory({ results }) {
   return [markdown([head, ...rows]), text].filter(Boolean).join('\n\n');
 }
 
+/** What loading takes, by how it is loaded. */
+function startup({ results }) {
+  return results.map((result) => markdown(startupTable(result, (name) => `**${name}**`))).join('\n\n');
+}
+
 function sockets(record) {
   return serverTables(record, socketTables(record));
 }
@@ -132,6 +138,7 @@ const RENDER = {
   kernels,
   codecs,
   memory,
+  startup,
   sockets,
   websocket,
   tls,

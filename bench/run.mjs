@@ -17,6 +17,7 @@ const NAMES = [
   'kernels',
   'codecs',
   'memory',
+  'startup',
   'sockets',
   'websocket',
   'tls',
