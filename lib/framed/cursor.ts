@@ -10,14 +10,20 @@ import type { Framing } from '../codecs/codec.js';
 import { VIEW_FROM } from '../codecs/record-forms.js';
 import { pieceOf } from '../codecs/separated.js';
 import { UsageError } from '../errors.js';
-import * as frameTable from '../frame-table.js';
+import {
+  FLAG_UNTERMINATED,
+  HEADER_WORDS,
+  R_END,
+  R_FLAGS,
+  R_LENGTH,
+  R_OFFSET,
+  ROW_WORDS,
+  SEPARATOR_SHIFT,
+} from '../frame-table.js';
 import type { Channel } from './channel.js';
 import type { Span } from './span.js';
 import type { SpanSlabs } from './span-slabs.js';
 import { SpanText } from './span-text.js';
-
-/** As constants of this module, which V8 compiles in; imported ones it loads each time, for every row. */
-const { FLAG_UNTERMINATED, HEADER_WORDS, R_END, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, SEPARATOR_SHIFT } = frameTable;
 
 /** A record of a batch or turn, valid until that ends. */
 export interface RecordCursor<R> {

@@ -12,7 +12,7 @@ import type { Codec, Framing } from '../codecs/codec.js';
 import { afterRows, frameFront, memoryOf } from '../codecs/framing.js';
 import { channels } from '../diagnostics.js';
 import { LimitError, ProtocolError, UsageError } from '../errors.js';
-import * as frameTable from '../frame-table.js';
+import { H_CONSUMED, HEADER_WORDS, R_END, ROW_WORDS } from '../frame-table.js';
 import { BATCH_ROWS, MAX_EMPTY_PROGRESS } from '../limits.js';
 import { CONTINUE, EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
@@ -22,9 +22,6 @@ import type { SpanCursor } from './cursor.js';
 import { leaseTable, returnTable, type Span } from './span.js';
 import { SpanSlabs } from './span-slabs.js';
 import { SpanText } from './span-text.js';
-
-/** As constants of this module, which V8 compiles in; imported ones it loads each time, for every row. */
-const { H_CONSUMED, HEADER_WORDS, R_END, ROW_WORDS } = frameTable;
 
 /** Rows looked ahead for at first; each time they are used up, eight times as many. */
 const FIRST_AHEAD = 2;

@@ -13,12 +13,9 @@
 import { Deserializer } from 'node:v8';
 import type { TextForm } from '../codecs/codec.js';
 import type { SliceBuffer } from '../codecs/record-forms.js';
-import * as frameTable from '../frame-table.js';
+import { H_ASCII, HEADER_WORDS, R_END, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
 import { native } from '../native.js';
 import type { Span } from './span.js';
-
-/** As constants of this module, which V8 compiles in; imported ones it loads each time, for every row. */
-const { H_ASCII, HEADER_WORDS, R_END, R_LENGTH, R_OFFSET, ROW_WORDS } = frameTable;
 
 /** Rows from which decoding them together pays for the call. */
 const TOGETHER_FROM = 4;
