@@ -42,6 +42,7 @@ export interface Segment {
   own: boolean;
   /** Called once when the last byte was consumed; its memory may be written again from then on. */
   recycle: (() => void) | undefined;
+  /** Nothing once this one has left the queue: an old segment that knew the next would keep all that follow, for V8. */
   next: Segment | undefined;
 }
 
@@ -163,7 +164,9 @@ export class InputBuffer {
         this.#tail = undefined;
         return;
       }
-      head = head.next;
+      const { next } = head;
+      head.next = undefined;
+      head = next;
       if (left === 0) return;
     }
   }
@@ -225,7 +228,7 @@ export class InputBuffer {
     }
     this.#length += size;
     const tail = this.#tail;
-    if (tail !== undefined && size < COALESCE_BELOW) {
+    if (tail !== undefined && size < COALESCE_BELOW && pilesUp(tail)) {
       this.#coalesce(tail, chunk);
       recycle?.();
       return;
@@ -413,6 +416,7 @@ export class InputBuffer {
     const { mirrored, next } = head;
     const grown: Segment = { bytes, start: 0, end: present, mirrored, own: true, recycle: block?.drop, next };
     this.#recycle(head);
+    head.next = undefined;
     this.#head = grown;
     if (this.#tail === head) this.#tail = grown;
     return grown;
@@ -431,7 +435,9 @@ export class InputBuffer {
       left -= taken;
       if (begin + taken < source.end) return;
       this.#recycle(source);
-      source = source.next;
+      const { next } = source;
+      source.next = undefined;
+      source = next;
       target.next = source;
       target.mirrored = 0;
       if (source === undefined) this.#tail = target;
@@ -476,6 +482,11 @@ export class InputBuffer {
 const EMPTY = Buffer.alloc(0);
 /** Somebody looks at the memory, and nothing is to be recycled yet. Never changed. */
 const NONE: (() => void)[] = [];
+
+/** True where a small chunk would be one of many: one behind a large chunk stays where it is, as pages cost more. */
+function pilesUp({ own, bytes }: Segment): boolean {
+  return own || bytes.length < COALESCE_BELOW;
+}
 
 /** Small pieces come from Node's pool; large ones must not pin it. */
 function allocate(size: number): Buffer {

@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
-import { InputBuffer } from '#lib/bytes/input-buffer';
+import { InputBuffer, type Segment } from '#lib/bytes/input-buffer';
 import { NOT_READY } from '#lib/status';
 import { type Random, seeded } from '../support/random.js';
 
@@ -213,6 +213,34 @@ describe('InputBuffer', () => {
     for (let segment = buffer.front(); segment !== undefined; segment = segment.next) segments++;
     assert.ok(segments < 20, `${segments} segments`);
     assert.deepEqual([...buffer.peek(10_000)].slice(250, 260), [250, 251, 252, 253, 254, 255, 0, 1, 2, 3]);
+  });
+
+  it('leaves a small chunk behind a large one where it is', () => {
+    const buffer = new InputBuffer();
+    const small = Buffer.from('end');
+    buffer.append(Buffer.alloc(5000));
+    buffer.append(small);
+    assert.equal(buffer.front()!.next!.bytes, small);
+    assert.equal(String(buffer.peek(5003, 5000)), 'end');
+  });
+
+  it('does not let what was consumed know what follows', () => {
+    const buffer = new InputBuffer();
+    const seen = () => {
+      const [segments, from] = [[] as Segment[], buffer.front()];
+      for (let segment = from; segment !== undefined; segment = segment.next) segments.push(segment);
+      return segments;
+    };
+    for (let i = 0; i < 4; i++) buffer.append(Buffer.alloc(5000, i));
+    const [first, second, third] = seen();
+    buffer.consume(5000);
+    assert.equal(first!.next, undefined);
+    // Gathered: what it was made of leaves the queue.
+    buffer.peek(10_000);
+    assert.equal(second!.next, undefined);
+    assert.equal(third!.next, undefined);
+    assert.equal(buffer.length, 15_000);
+    assert.equal(buffer.byteAt(14_999), 3);
   });
 
   it('gives an empty chunk back at once', () => {
