@@ -13,6 +13,7 @@ import { type Block, blockOf } from './blocks.js';
 import { countCopy } from './buffer-counters.js';
 import { asBuffer, checkAttached } from './input-buffer.js';
 import { allocatePage, isPage } from './pages.js';
+import { viewOf } from './view.js';
 
 const PAGE_SIZE = 64 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
@@ -263,7 +264,7 @@ export class OutputBuffer {
     for (let i = this.#first; i < end; i++) {
       const piece = this.#pieces[i]!;
       if (isGone(piece)) throw new UsageError('ERR_PAYLOAD_DETACHED', { offset: this.#taken });
-      views.push(piece.bytes.subarray(piece.start, piece.end));
+      views.push(viewOf(piece.bytes, piece.start, piece.end));
     }
     return views;
   }

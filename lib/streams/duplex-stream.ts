@@ -10,7 +10,9 @@
 import { Socket } from 'node:net';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { isPage } from '../bytes/pages.js';
+import { viewOf } from '../bytes/view.js';
 import { type MiniprotoError, TransportError, UsageError } from '../errors.js';
+import { NOT_READY, type NotReady } from '../status.js';
 import { BaseStream, type StreamOptions } from './base-stream.js';
 import type { Watcher } from './byte-stream.js';
 import { Flow } from './flow.js';
@@ -39,7 +41,7 @@ export class DuplexStream extends BaseStream {
   #fresh = false;
   /** Bytes of input from which a chunk that comes is the last for now. */
   #mark: number;
-  /** Writes of ours whose callback has not come. */
+  /** Writes of ours whose callback has yet to come. */
   #writing = 0;
 
   /**
@@ -189,7 +191,7 @@ export class DuplexStream extends BaseStream {
 
   override ready(...args: Parameters<BaseStream['ready']>): Promise<void> {
     if (args[0] === 'read') this.#expect();
-    if (args[0] === 'write') this.#watchForeignWrites();
+    if (args[0] === 'write') this.#watchWrites();
     return super.ready(...args);
   }
 
@@ -199,8 +201,11 @@ export class DuplexStream extends BaseStream {
     this.watcher = watcher;
   }
 
-  /** What somebody wrote before us ends without an event, unless the mark was reached: an empty write behind it tells. */
-  #watchForeignWrites(): void {
+  /**
+   * What somebody wrote before us, and what a socket was given, ends without an event, unless the mark was reached: an
+   * empty write behind it tells.
+   */
+  #watchWrites(): void {
     const writable = this.#writable;
     if (writable === undefined || this.#writing > 0 || this.#released) return;
     if (this.flushed() || this.blocked() || writable.writableEnded || writable.destroyed) return;
@@ -219,14 +224,37 @@ export class DuplexStream extends BaseStream {
         const part = parts[i]!;
         taken += part.length;
         if (i < last) writable.write(part);
-        else this.#refused = !writable.write(part, this.#onWritten);
+        else this.#writeLast(writable, part);
       }
-      this.#writing++;
       if (last > 0) writable.uncork();
     } finally {
       writes--;
     }
     return taken;
+  }
+
+  /** Internal: one piece needs neither a list nor a gather write. */
+  tryWriteRange(bytes: Buffer, from: number, to: number): number | NotReady {
+    this.checkWritable();
+    if (this.blocked()) return NOT_READY;
+    const writable = this.#usableWritable();
+    writes++;
+    try {
+      this.#writeLast(writable, viewOf(bytes, from, to));
+    } finally {
+      writes--;
+    }
+    return to - from;
+  }
+
+  /** Sockets mostly write at once, and a callback would cost a tick for each write: see `#watchWrites`. */
+  #writeLast(writable: Writable, part: Uint8Array): void {
+    if (writable instanceof Socket) {
+      writable.write(part);
+      return;
+    }
+    this.#refused = !writable.write(part, this.#onWritten);
+    this.#writing++;
   }
 
   /** Sockets, pipes and files of Node mostly write at once, so what it queues here does leave. */
@@ -246,7 +274,8 @@ export class DuplexStream extends BaseStream {
 
   protected blocked(): boolean {
     const writable = this.#writable;
-    return writable !== undefined && (writable.writableNeedDrain ?? this.#refused);
+    // What a write has sent at once is gone, although the stream says so a tick later.
+    return writable !== undefined && (writable.writableNeedDrain ?? this.#refused) && writable.writableLength !== 0;
   }
 
   protected flushed(): boolean {

@@ -383,6 +383,27 @@ describe('DuplexStream when the stream below fails', () => {
   });
 });
 
+describe('DuplexStream over a stream that writes at once', () => {
+  it('takes more before the stream has told of that, however much a write was', () => {
+    const chunks: Buffer[] = [];
+    const sink = new Writable({
+      highWaterMark: 100,
+      write(chunk: Buffer, _encoding, callback) {
+        chunks.push(chunk);
+        callback();
+      },
+    });
+    const stream = new DuplexStream(sink);
+    for (let i = 0; i < 3; i++) {
+      // Two parts are corked, and what is corked is over the mark until it has left.
+      assert.equal(stream.tryWrite([pattern(300), pattern(300)]), 600);
+      assert.equal(stream.pendingWrite, undefined);
+    }
+    assert.ok(Buffer.concat(chunks).equals(Buffer.concat(Array.from({ length: 6 }, () => pattern(300)))));
+    stream.destroy();
+  });
+});
+
 describe('DuplexStream over streams of older packages', () => {
   /** What a readable-stream 2 has: no errored, no readableEnded, no writableNeedDrain. */
   class OldStream extends PassThrough {}
