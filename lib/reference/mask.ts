@@ -82,5 +82,17 @@ function maskWords(
   const input = new Int32Array(source.buffer, source.byteOffset + from, count);
   const output =
     source === target && shift === 0 ? input : new Int32Array(target.buffer, target.byteOffset + from + shift, count);
-  for (let i = 0; i < count; i++) output[i] = input[i] ^ turned;
+  let i = 0;
+  // Eight a round: half of what one a round takes is the loop.
+  for (const last = count - 7; i < last; i += 8) {
+    output[i] = input[i] ^ turned;
+    output[i + 1] = input[i + 1] ^ turned;
+    output[i + 2] = input[i + 2] ^ turned;
+    output[i + 3] = input[i + 3] ^ turned;
+    output[i + 4] = input[i + 4] ^ turned;
+    output[i + 5] = input[i + 5] ^ turned;
+    output[i + 6] = input[i + 6] ^ turned;
+    output[i + 7] = input[i + 7] ^ turned;
+  }
+  for (; i < count; i++) output[i] = input[i] ^ turned;
 }

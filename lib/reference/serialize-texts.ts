@@ -7,6 +7,7 @@
  */
 import { HEADER_WORDS, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
 import type { TextKernels } from '../native-interface.js';
+import { isAsciiRange } from './scan.js';
 import { decodeUtf8Rows } from './utf8.js';
 
 const ends = new Int32Array(2);
@@ -20,7 +21,7 @@ export const serializeTexts: TextKernels['serializeTexts'] = (bytes, table, firs
     const words = HEADER_WORDS + row * ROW_WORDS;
     const from = table[words + R_OFFSET];
     const to = from + table[words + R_LENGTH];
-    if (latin1 === 1 || isAscii(bytes, from, to)) {
+    if (latin1 === 1 || isAsciiRange(bytes, from, to)) {
       target[at++] = 0x22;
       at = writeLength(target, at, to - from);
       target.set(bytes.subarray(from, to), at);
@@ -45,9 +46,4 @@ function writeLength(target: Uint8Array, at: number, length: number): number {
   target[at + 1] = ((length >> 7) & 0x7f) | 0x80;
   target[at + 2] = (length >> 14) & 0x7f;
   return at + 3;
-}
-
-function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
-  for (let i = from; i < to; i++) if (bytes[i] > 0x7f) return false;
-  return true;
 }

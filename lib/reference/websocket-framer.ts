@@ -26,8 +26,9 @@ import {
 } from '../frame-table.js';
 import type { Framer, WebSocketFraming } from '../native-interface.js';
 import { mask, maskCopy } from './mask.js';
+import { isAsciiRange } from './scan.js';
 import { rowLimit, writeHeader, writeRow } from './table.js';
-import { checkUtf8, isAscii } from './utf8-check.js';
+import { checkUtf8 } from './utf8-check.js';
 import {
   FAULTY,
   FIN,
@@ -179,7 +180,7 @@ class WebSocketFramer implements Framer {
     const from = this.#payload + this.#searched;
     const to = this.#payload + present;
     const before = (this.#state >> WS_UTF8_SHIFT) & 7;
-    if (before === 0 && isAscii(bytes, from, to)) return true;
+    if (before === 0 && isAsciiRange(bytes, from, to)) return true;
     const after = checkUtf8(bytes, from, to, before);
     if (after < 0) return this.#failText(~after - this.#payload);
     if (after > 0 && present === length && (first & FIN) !== 0) return this.#failText(length);
