@@ -20,6 +20,8 @@ const MASK_BIT = 0x80;
 const LEAST_BLOCK = 64 * 1024;
 /** Bytes of output from which a frame takes no block, which may be four times its size: they pile up. */
 const MOST_IN_BLOCKS = 256 * 1024;
+/** The same of frames that fill half of theirs or more: two of a megabyte find their blocks again, message after message. */
+const MOST_IN_FULL_BLOCKS = 4 * 1024 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
 const SHORT_TEXT = 24;
 
@@ -76,7 +78,8 @@ function writeToBlock(target: FrameTarget, first: number, bytes: Buffer, from: n
 
 /** Memory for a large frame that is used again; undefined where there is none, or too much of it waits already. */
 function blockFor({ output, lends }: FrameTarget, size: number): Block | undefined {
-  if (!lends || size < BY_REFERENCE_FROM || output.length >= MOST_IN_BLOCKS) return undefined;
+  if (!lends || size < BY_REFERENCE_FROM) return undefined;
+  if (output.length >= (size < LEAST_BLOCK ? MOST_IN_BLOCKS : MOST_IN_FULL_BLOCKS)) return undefined;
   return leaseBlock(Math.max(LEAST_BLOCK, size + LONGEST_HEADER));
 }
 
