@@ -100,12 +100,11 @@ function targetsOf(results) {
 
 /**
  * The other questions: their options, and which figures are kept. Idle connections are looked at again after a rest, since
- * V8 gives the memory of its young generation back when it finds nothing to do, a minute or two later; once, since memory
- * hardly differs from round to round.
+ * V8 gives the memory of its young generation back when it finds nothing to do, a minute or two later.
  */
 function held({ warmup, seconds, idle, rest, churn }) {
   return {
-    idle: { options: { idle, warmup, seconds: rest }, rounds: 1 },
+    idle: { options: { idle, warmup, seconds: rest }, rounds: 'at once' },
     churn: { options: { churn, connections: CONCURRENT, warmup } },
     flood: {
       options: { flood: true, connections: QUIET, warmup, seconds },

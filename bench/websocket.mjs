@@ -106,13 +106,13 @@ async function publish(rounds, deflate, { warmup, seconds, subscribers }, corpus
 /**
  * After an echo on each connection; for deflate too, whose contexts are made by then. And after a rest: V8 gives back the
  * memory of its young generation, which the handshakes have made large, when it finds nothing to do, a minute or two
- * later. Memory hardly differs from round to round.
+ * later.
  */
 async function idle(rounds, deflate, { count, seconds }, { warmup }, corpus) {
   const what = deflate === undefined ? {} : { corpus: corpus(), deflate };
   const runOnce = (one) => loadOnce(echoServer(one, { deflate }), { idle: count, warmup, seconds, ...what });
   const label = deflate === undefined ? 'idle' : `idle deflate ${deflate}`;
-  const how = { rounds: 1 };
+  const how = { rounds: 'at once' };
   const { cases, all } = await rounds.ask(deflate === undefined ? 'idle' : 'deflate', label, runOnce, how);
   return figureResults(cases, all);
 }

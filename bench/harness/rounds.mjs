@@ -26,7 +26,7 @@ export class Rounds {
   }
 
   /**
-   * @param {{ rounds?: number }} how another count of rounds than the plan's
+   * @param {{ rounds?: number | 'at once' }} how another count of rounds than the plan's
    * @returns {Promise<{ cases: object[], all: object[][] }>} those that got through, and their runs
    */
   async ask(question, label, runOnce, how = {}) {

@@ -1,6 +1,7 @@
 /**
  * Servers, or clients, against each other: A, B, C, A, B, C, each in a new process in each round, and what is made of
- * their runs. A run has `messages` and the processor time that they took, `serverCpuSeconds`.
+ * their runs. Where memory at rest is measured nobody is in another's way, and all run at once. A run has `messages` and
+ * the processor time that they took, `serverCpuSeconds`.
  */
 import { median } from './stats.mjs';
 
@@ -8,10 +9,14 @@ import { median } from './stats.mjs';
  * @template Case, Run
  * @param {readonly Case[]} cases each with a `name`
  * @param {(one: Case) => Promise<Run>} runOnce
- * @param {{ bench: string, label: string, rounds: number, progress: (text: string) => void }} options
+ * @param {{ bench: string, label: string, rounds: number | 'at once', progress: (text: string) => void }} options
  * @returns {Promise<Run[][]>} the runs of each case
  */
 export async function inTurns(cases, runOnce, { bench, label, rounds, progress }) {
+  if (rounds === 'at once') {
+    progress(`${bench} ${label}: all at once`);
+    return (await Promise.all(cases.map(runOnce))).map((run) => [run]);
+  }
   const runs = cases.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [index, one] of cases.entries()) {
