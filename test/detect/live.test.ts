@@ -42,11 +42,13 @@ async function told(start: (port: number) => Stop): Promise<Detected> {
   }
 }
 
+/** In a group of its own, and ended with it: what Chromium starts writes to its folder for a while without it. */
 function run(program: string, ...words: string[]): Stop {
-  const child: ChildProcess = spawn(program, words, { stdio: 'ignore' });
+  const child: ChildProcess = spawn(program, words, { stdio: 'ignore', detached: true });
   const closed = once(child, 'close');
   return async () => {
-    child.kill('SIGKILL');
+    const runs = child.exitCode === null && child.signalCode === null;
+    if (child.pid !== undefined && runs) process.kill(-child.pid, 'SIGKILL');
     await closed;
   };
 }
