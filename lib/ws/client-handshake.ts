@@ -92,8 +92,8 @@ export class ClientHandshake {
     if (this.#redirects > 0) this.#face.socket.emit('redirect', url.href, request);
     if (this.#over) return;
     const { finishRequest } = this.#options;
-    if (finishRequest === undefined) request.end();
-    else finishRequest(request, this.#face.socket);
+    if (finishRequest) finishRequest(request, this.#face.socket);
+    else request.end();
   }
 
   #requestFor(url: URL): HandshakeRequest {

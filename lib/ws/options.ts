@@ -111,13 +111,14 @@ const DEFAULT_CLOSE_TIMEOUT_MS = 30_000;
 
 /** What a connection is told: checked, and frozen so that those of one server share it. @throws ERR_OUT_OF_RANGE and the like */
 export function connectionOptionsFor(given: ConnectionOptions & Pick<ClientOptions, 'generateMask'>): WebSocketOptions {
-  const { maxPayload = DEFAULT_MAX_PAYLOAD, closeTimeout = DEFAULT_CLOSE_TIMEOUT_MS, generateMask } = given;
+  const { maxPayload = DEFAULT_MAX_PAYLOAD, closeTimeout, generateMask } = given;
   const options: WebSocketOptions = {
-    maxMessageLength: maxPayload > 0 ? Math.min(Math.floor(maxPayload), LARGEST_MAX_LENGTH) : LARGEST_MAX_LENGTH,
-    closeTimeoutMs: closeTimeout,
+    // Below one there is no limit.
+    maxMessageLength: maxPayload >= 1 ? Math.min(Math.floor(maxPayload), LARGEST_MAX_LENGTH) : LARGEST_MAX_LENGTH,
+    closeTimeoutMs: closeTimeout ?? DEFAULT_CLOSE_TIMEOUT_MS,
     autoPong: given.autoPong ?? true,
     checkUtf8: !given.skipUTF8Validation,
-    ...(generateMask === undefined ? {} : { maskKeys: keysFrom(generateMask) }),
+    ...(generateMask ? { maskKeys: keysFrom(generateMask) } : {}),
   };
   Object.freeze(options);
   checkWebSocketOptions(options);

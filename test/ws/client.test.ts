@@ -60,7 +60,10 @@ describe('WebSocket of miniproto/ws as a client', () => {
     const { server, url } = await theirListening();
     const asked = once(server, 'connection');
     const options = { headers: null, origin: null, perMessageDeflate: null, agent: null };
-    await once(new WebSocket(url, options as object), 'open');
+    const others = { generateMask: null, finishRequest: null, closeTimeout: null };
+    const socket = new WebSocket(url, { ...options, ...others } as object);
+    await once(socket, 'open');
+    socket.send('masked');
     const [, { headers }] = await asked;
     assert.deepEqual([headers.origin, headers['sec-websocket-extensions']], [undefined, undefined]);
   });

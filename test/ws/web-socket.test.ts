@@ -686,6 +686,13 @@ describe('miniproto/ws', () => {
       assert.ok(there.bufferedAmount > 1001);
       assert.equal((await failed)[0].code, 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
     });
+
+    it('has no limit where maxPayload is below one', async () => {
+      const { here, there } = await pair({ maxPayload: 0.5 });
+      const got = once(here, 'message');
+      there.send('hello');
+      assert.equal(String((await got)[0]), 'hello');
+    });
   });
 
   it('generateMask gives the keys', async () => {
