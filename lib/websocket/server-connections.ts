@@ -62,8 +62,8 @@ export class ServerConnections implements ConnectionKeeper {
     this.connections.delete(connection as WebSocketConnection);
   }
 
-  /** The same. */
-  handlerFailed(error: unknown): void {
+  /** The same. Asynchronous: what `onError` throws is an unhandled rejection, as elsewhere, and no fault of a message. */
+  async handlerFailed(error: unknown): Promise<void> {
     this.#report(error, undefined);
   }
 
@@ -114,6 +114,8 @@ export class ServerConnections implements ConnectionKeeper {
   }
 
   #failed(error: unknown, connection: WebSocketConnection, request: WebSocketRequest | undefined): void {
+    // The program has not taken it, or no longer: `onMessage` of the options is given nothing more of it.
+    if (this.#scope !== undefined) connection.messagesTo(ignore, this.#scope);
     void connection.close(CLOSE_INTERNAL_ERROR);
     this.#report(error, request);
   }
@@ -139,6 +141,10 @@ export class ServerConnections implements ConnectionKeeper {
     }
     clearTimeout(timer);
   }
+}
+
+function ignore(): void {
+  // What it is given has no meaning any more.
 }
 
 /** @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_INVALID_ARG_VALUE */

@@ -470,6 +470,34 @@ describe("a server's onMessage", () => {
     assert.deepEqual(errors, [[mistake, undefined]]);
   });
 
+  it('makes an unhandled rejection of what onError throws, and closes with 1011 nevertheless', async () => {
+    const mistake = new Error('mistake');
+    const onMessage = () => {
+      throw new Error('the first');
+    };
+    const onError = () => {
+      throw mistake;
+    };
+    const unhandled = await rejectionsDuring(async () => {
+      await using server = await listenWebSocket({ ...HERE, onMessage, onError });
+      assert.equal(await codeAfterMessage(`ws://127.0.0.1:${server.port}`), 1011);
+    });
+    assert.deepEqual(unhandled, [mistake]);
+  });
+
+  for (const [name, onConnection] of [
+    ['threw', () => assert.fail('not this one')],
+    ['has rejected', async () => assert.fail('not this one')],
+  ] as const) {
+    it(`is given nothing of a connection of which onConnection ${name}`, async () => {
+      const heard: string[] = [];
+      const options: WebSocketServerOptions = { onMessage: (message) => heard.push(message.text()), onError: () => {} };
+      await using server = await WAYS.listenWebSocket!(options, onConnection);
+      assert.equal(await codeAfterMessage(server.url), 1011);
+      assert.deepEqual(heard, []);
+    });
+  }
+
   it('makes an unhandled rejection of a mistake by default', async () => {
     const mistake = new Error('mistake');
     const onMessage = () => {
