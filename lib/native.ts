@@ -243,7 +243,7 @@ function openFile<A>(prebuild: typeof PREBUILDS, wishedPath: string | undefined)
   let path = wishedPath;
   if (path === undefined) {
     const prebuilds = require('pkg-prebuilds');
-    // This file is dist/native.js; build/ and prebuilds/ are beside dist/.
+    // This file lies in dist/, or is part of one in bundle/; build/ and prebuilds/ are beside both.
     path = prebuilds.resolve(fileURLToPath(new URL('..', import.meta.url)), prebuild, false, true) as string;
   }
   return { addon: require(path) as A, path };
