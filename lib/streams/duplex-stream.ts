@@ -87,7 +87,8 @@ export class DuplexStream extends BaseStream {
   }
 
   #adoptWritable(writable: Writable): void {
-    writable.on('drain', this.#onDrain).on('close', this.#onWritableClose);
+    // Once it was ended there is no 'drain': then 'finish' says that the last bytes have left.
+    writable.on('drain', this.#onDrain).on('finish', this.#onDrain).on('close', this.#onWritableClose);
     if (writable !== (this.#readable as unknown)) writable.on('error', this.#onWritableError);
   }
 
@@ -323,7 +324,7 @@ export class DuplexStream extends BaseStream {
     const rest = this.input.peek(this.input.length);
     if (this.#keptOpen) (writable as Duplex).allowHalfOpen = false;
     readable?.off('end', this.#onEnd).off('close', this.#onReadableClose).off('error', this.#onError);
-    writable?.off('drain', this.#onDrain).off('close', this.#onWritableClose);
+    writable?.off('drain', this.#onDrain).off('finish', this.#onDrain).off('close', this.#onWritableClose);
     writable?.off('error', this.#onError).off('error', this.#onWritableError);
     unclaim({ readable, writable });
     // Copied where it may be written again: it will be kept for longer than this stream knows.

@@ -11,6 +11,7 @@ import { ReadableStream, WritableStream } from 'node:stream/web';
 import { asByteStream, EOF, framed, lines, type MiniprotoError, NOT_READY } from 'miniproto';
 import { DuplexStream } from '#lib/streams/duplex-stream';
 import { pattern, readExactly, readToEnd, writeAll } from '../support/byte-stream-contract.js';
+import { nodePair } from '../support/node-sockets.js';
 import { OneChunkReadable } from '../support/one-chunk-readable.js';
 
 /** A writable that takes what it is given when it is told to. */
@@ -96,7 +97,7 @@ describe('DuplexStream', () => {
     await assert.rejects(waiting, { code: 'ERR_STREAM_DESTROYED' });
     assert.throws(() => stream.tryWrite(pattern(1)), { code: 'ERR_STREAM_DESTROYED' });
     assert.equal(source.destroyed, false);
-    for (const event of ['readable', 'end', 'close', 'error', 'drain']) {
+    for (const event of ['readable', 'end', 'close', 'error', 'drain', 'finish']) {
       const ours = source.listeners(event).filter((listener) => String(listener).includes('=>'));
       assert.equal(ours.length, 0, event);
     }
@@ -402,6 +403,29 @@ describe('DuplexStream over a stream that writes at once', () => {
     assert.ok(Buffer.concat(chunks).equals(Buffer.concat(Array.from({ length: 6 }, () => pattern(300)))));
     stream.destroy();
   });
+});
+
+describe('DuplexStream over a socket that is ended while output waits', () => {
+  for (const [name, end] of [
+    ['by us', (stream: DuplexStream) => stream.end()],
+    ['by somebody else', (_: DuplexStream, socket: net.Socket) => socket.end()],
+  ] as const) {
+    for (const order of ['before', 'after'] as const) {
+      it(`tells who began to wait ${order} that, ${name}, and the peer's side stays open`, async () => {
+        const { accepted, connected } = await nodePair();
+        const stream = new DuplexStream(connected);
+        stream.tryWrite(pattern(8 * 1024 * 1024));
+        if (order === 'after') void end(stream, connected);
+        const left = stream.ready('write');
+        if (order === 'before') void end(stream, connected);
+        accepted.resume();
+        await left;
+        assert.equal(stream.tryFlush(), true);
+        stream.destroy();
+        accepted.destroy();
+      });
+    }
+  }
 });
 
 describe('DuplexStream over streams of older packages', () => {
