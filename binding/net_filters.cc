@@ -51,11 +51,20 @@ napi_value filterState(napi_env env, napi_callback_info call) {
   return numberOf(env, net.reactor.filterState(id));
 }
 
+/** endTurn() */
+napi_value endTurn(napi_env env, napi_callback_info) {
+  Net& net = *netOf(env);
+  net.reactor.endTurn();
+  followReferences(net);
+  return nullptr;
+}
+
 }  // namespace
 
 void addFilters(Napi::Env env, Napi::Object exports) {
   addRaw(env, exports, "setFilter", setFilter);
   addRaw(env, exports, "filterState", filterState);
+  addRaw(env, exports, "endTurn", endTurn);
 }
 
 }  // namespace miniproto::binding

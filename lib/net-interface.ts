@@ -130,6 +130,8 @@ export interface NetInterface {
   setFilter(id: number, source: object | null, number: number): number;
   /** @returns the bits of the filter's state, and FILTER_*; 0 without a filter. */
   filterState(id: number): number;
+  /** Sends what filters keep until the end of the turn: for a process that exits in the middle of one. */
+  endTurn(): void;
   /**
    * Receives into bytes[from, to), which is not empty; `peek` leaves the bytes in the system. With a filter: as much
    * plaintext as there is and has room; EPROTO once it has failed; peeking is EOPNOTSUPP. @returns 0 at the end.

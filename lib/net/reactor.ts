@@ -38,6 +38,7 @@ export class Reactor {
   /** Words of `events` that are still to be told: [#next, #end), empty outside of turns. */
   #next = 0;
   #end = 0;
+  #sendsAtExit = false;
 
   constructor(net: NetInterface) {
     this.net = net;
@@ -48,6 +49,13 @@ export class Reactor {
   /** Duplicates the descriptor. @returns the connection's id, or a negative errno. */
   add(descriptor: number): number {
     return this.net.add(descriptor);
+  }
+
+  /** What a filter keeps until the end of a turn leaves too where the process exits in the middle of it. */
+  sendAtExit(): void {
+    if (this.#sendsAtExit) return;
+    this.#sendsAtExit = true;
+    process.on('exit', () => this.net.endTurn());
   }
 
   /** From now on `target` hears of its connection. */

@@ -110,7 +110,7 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
   /** Puts the session between a connection and whoever has it. @throws TransportError */
   #filter(id: number): void {
     const result = id < 0 ? -1 : this.reactor.net.setFilter(id, this.#tls.filters, this.#session.id);
-    if (result >= 0) return;
+    if (result >= 0) return this.reactor.sendAtExit();
     this.#session.close();
     throw systemError('setFilter', result);
   }

@@ -261,6 +261,24 @@ describeSecure('SecureSocketStream, from its server,', () => {
     await silent.close({ timeoutMs: 0 });
   });
 
+  it('sends its last flight when the process exits in the turn in which the handshake is done', async () => {
+    const server = tls.createServer({ ...identity('server') }).listen(0, '127.0.0.1');
+    server.on('secureConnection', (socket) => socket.on('error', () => {}).destroy());
+    await once(server, 'listening');
+    const source = `
+      import { connectTls } from 'miniproto/tls';
+      const port = Number(process.argv.at(-1));
+      const stream = await connectTls({ port, host: '127.0.0.1', ca: ${JSON.stringify(TRUST.ca)} });
+      process.on('exit', () => console.log(stream.counters().sends));
+      process.exit(0);
+    `;
+    const program = startProgram(source, { args: [`${(server.address() as AddressInfo).port}`] });
+    // A hello, and the flight.
+    assert.equal(await program.line(), '2');
+    assert.equal(await program.end(), 0);
+    server.close();
+  });
+
   it('leaves nothing when a worker exits with connections open, in every state', async () => {
     const body = `
       const { parentPort } = require('node:worker_threads');
