@@ -58,9 +58,10 @@ const { output } = await build.write({
   chunkFileNames: 'part-[name].js',
   codeSplitting: {
     minShareCount: 2,
-    groups: Object.entries(PARTS).map(([name, test], index) => ({
+    groups: Object.entries(PARTS).map(([name, pattern], index) => ({
       name,
-      test,
+      // On Windows too.
+      test: (id) => pattern.test(id.replaceAll('\\', '/')),
       priority: Object.keys(PARTS).length - index,
     })),
   },
