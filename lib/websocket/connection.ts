@@ -220,10 +220,17 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
     }
   }
 
-  /** Messages as they arrived together, as cursors that are valid until the next batch. */
+  /**
+   * Messages as they arrived together, as cursors that are valid until the next batch.
+   * @throws UsageError ERR_READ_IN_PROGRESS when somebody reads already; the loop's steps reject with it.
+   */
   batches(): AsyncIterable<Iterable<MessageCursor>> {
     this.#checkFree();
-    return new MessageBatches(this.inbound, () => this.#checkEnd());
+    return new MessageBatches(this.inbound, {
+      checkFree: () => this.#checkFree(),
+      moved: () => this.#moved(undefined),
+      checkEnd: () => this.#checkEnd(),
+    });
   }
 
   /**

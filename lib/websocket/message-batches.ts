@@ -6,18 +6,28 @@ import { EOF } from '../status.js';
 import type { Inbound } from './inbound.js';
 import { type MessageCursor, PlacedMessage } from './message-cursor.js';
 
+/** What batches ask of their connection. */
+export interface BatchHost {
+  /** @throws UsageError ERR_READ_IN_PROGRESS while somebody else reads. */
+  checkFree(): void;
+  /** Resolves when there may be more; until then nobody else may read. */
+  moved(): Promise<void>;
+  /** @throws what has ended the connection, where that was a failure. */
+  checkEnd(): void;
+}
+
 export class MessageBatches implements AsyncIterableIterator<Iterable<MessageCursor>> {
   readonly #inbound: Inbound;
-  /** Throws what has ended the connection, where that was a failure. */
-  readonly #checkEnd: () => void;
+  readonly #host: BatchHost;
   #batch: MessageBatch | undefined;
 
-  constructor(inbound: Inbound, checkEnd: () => void) {
+  constructor(inbound: Inbound, host: BatchHost) {
     this.#inbound = inbound;
-    this.#checkEnd = checkEnd;
+    this.#host = host;
   }
 
   async next(): Promise<IteratorResult<Iterable<MessageCursor>, undefined>> {
+    this.#host.checkFree();
     this.#batch?.expire();
     this.#batch = undefined;
     for (;;) {
@@ -30,10 +40,10 @@ export class MessageBatches implements AsyncIterableIterator<Iterable<MessageCur
         return { done: false, value: this.#batch };
       }
       if (answer === EOF) {
-        this.#checkEnd();
+        this.#host.checkEnd();
         return { done: true, value: undefined };
       }
-      await this.#inbound.ready(undefined);
+      await this.#host.moved();
     }
   }
 

@@ -251,6 +251,25 @@ describe('WebSocketConnection, handlers', () => {
     socket.destroy();
   });
 
+  it('may not take over from a loop over batches that waits, and a loop not from it', async () => {
+    const { socket, peer } = begin();
+    const batches = socket.batches()[Symbol.asyncIterator]();
+    const waiting = batches.next();
+    assert.throws(() => socket.onMessage(() => {}), { code: 'ERR_READ_IN_PROGRESS' });
+    assert.throws(() => socket.tryRead(), { code: 'ERR_READ_IN_PROGRESS' });
+    await assert.rejects(batches.next(), { code: 'ERR_READ_IN_PROGRESS' });
+    await together(peer, ...texts('a', 'b'));
+    const { value } = await waiting;
+    const got: unknown[] = [];
+    for (const message of value!) got.push(message.text());
+    void socket.onMessage((message) => got.push(message.text()));
+    await assert.rejects(batches.next(), { code: 'ERR_READ_IN_PROGRESS' });
+    await together(peer, ...texts('c'));
+    await until(() => got.length >= 3);
+    assert.deepEqual(got, ['a', 'b', 'c']);
+    socket.destroy();
+  });
+
   it('reads, sends to and destroys other connections, in the middle of a turn of both', async () => {
     const one = begin();
     const other = begin();
