@@ -1,6 +1,6 @@
 /** Handshakes: at every split of every flight, byte by byte with every status, begun late, cut off, refused, and too slow. */
 import assert from 'node:assert/strict';
-import { EOF, type MiniprotoError, memoryPair, NEED_READ, NEED_WRITE, NOT_READY } from 'miniproto';
+import { EOF, framed, lines, type MiniprotoError, memoryPair, NEED_READ, NEED_WRITE, NOT_READY } from 'miniproto';
 import { TlsContext, type TlsServerOptions, tlsClient, tlsServer } from 'miniproto/tls';
 import { nativeTls } from '#lib/native';
 import type { ByteStream } from '#lib/streams/byte-stream';
@@ -133,6 +133,31 @@ describeTls('lazy handshakes', () => {
     await client.end();
     assert.equal(other.tryFill(), EOF);
     client.destroy();
+  });
+});
+
+describeTls('idea: TLS is a handshake, then records, and new keys at any time', () => {
+  it('a conversation begins with a write that needs to read, and lines pass across changes of keys', async () => {
+    const { client, server } = tlsPair({ handshake: 'lazy' }, { handshake: 'lazy' });
+    const asking = framed(client, lines());
+    const answering = framed(server, lines());
+    assert.equal(client.tryWrite(Buffer.from('1')), NEED_READ);
+    assert.equal(client.secured, false);
+    const answered = (async () => {
+      for await (const line of answering) {
+        assert.equal(server.updateKeys(), true);
+        await answering.write(`to ${line}`);
+      }
+      await answering.end();
+    })();
+    for (const question of ['1', '2', '3']) {
+      await asking.write(question);
+      assert.equal(await asking.read(), `to ${question}`);
+      assert.equal(client.updateKeys({ requestPeer: true }), true);
+    }
+    await asking.end();
+    assert.equal(await asking.read(), EOF);
+    await answered;
   });
 });
 
