@@ -2,11 +2,15 @@
  * Masking over every implementation, against RFC 6455 §5.3 as it is written: octet i is XORed with key octet i mod 4.
  */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { maskCopy } from '#lib/reference/mask';
 import { describeEach } from '../support/implementations.js';
 import { seeded } from '../support/random.js';
 import { ALIGNMENTS, place, SIZES } from '../support/sizes.js';
 
 const KEY = 0xd4c3b2a1;
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 function keyByte(key: number, index: number): number {
   return (key >>> ((index & 3) * 8)) & 0xff;
@@ -62,6 +66,34 @@ describeEach('mask', (native) => {
       native.mask(bytes, 0, bytes.length, key, 0);
       assertSame(bytes, whole);
     }
+  });
+});
+
+describe('maskCopy of the reference', () => {
+  it('may move a range forward over itself, as its framer does', () => {
+    for (const by of [1, 6, 14, 100]) {
+      const whole = Uint8Array.from({ length: 200_001 }, (_, i) => i * 13);
+      const bytes = whole.slice();
+      maskCopy(bytes, by, bytes.length, bytes, 0, KEY, 1);
+      assertSame(bytes.subarray(0, bytes.length - by), masked(whole.subarray(by), KEY, 1));
+    }
+  });
+});
+
+describe('mask without WebAssembly', () => {
+  it('gives the same, by loops', () => {
+    const program = `
+      import assert from 'node:assert/strict';
+      import { mask } from '#lib/reference/mask';
+      assert.equal(typeof WebAssembly, 'undefined');
+      const bytes = new Uint8Array(100_003).map((_, i) => i * 7);
+      const expected = bytes.map((byte, i) => byte ^ [0xa1, 0xb2, 0xc3, 0xd4][(i + 3) & 3]);
+      for (let round = 0; round < 2; round++) {
+        assert.equal(mask(bytes, 0, bytes.length, ${KEY}, 3), (3 + bytes.length) & 3);
+        assert.equal(Buffer.compare(bytes, round === 0 ? expected : bytes.map((_, i) => i * 7)), 0);
+      }`;
+    const flags = ['--no-expose-wasm', '--conditions=miniproto-modules', '--input-type=module', '--eval', program];
+    execFileSync(process.execPath, flags, { cwd: ROOT, encoding: 'utf8' });
   });
 });
 
