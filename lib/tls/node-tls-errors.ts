@@ -12,8 +12,8 @@ export interface NodeTlsError extends Error {
   readonly reason?: string;
 }
 
-/** OpenSSL's reasons for alerts that were received, whichever version they are from. */
-const ALERT = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?/;
+/** OpenSSL's reasons for alerts that were received: since 3.2 those of SSL 3 are named 'ssl/tls alert …', slash and all. */
+const ALERT = /^ERR_SSL_(?:SSLV3|SSL\/TLS|TLSV1|TLSV13)_(?:ALERT_)?/;
 /** Nothing of these is a record of TLS that can be read. */
 const RECORD =
   /^ERR_SSL_(?:WRONG_VERSION_NUMBER|HTTPS?_(?:PROXY_)?REQUEST|(?:PACKET|ENCRYPTED|DATA)_LENGTH_TOO_LONG|DECRYPTION_FAILED\w*|BAD_RECORD_TYPE|UNEXPECTED_RECORD|RECORD_\w+|LENGTH_TOO_SHORT|APP_DATA_IN_HANDSHAKE)$/;

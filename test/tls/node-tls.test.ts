@@ -8,6 +8,7 @@ import { type Duplex, duplexPair } from 'node:stream';
 import tls from 'node:tls';
 import { type ByteStream, DuplexStream, EOF, framed, lines, memoryPair, NOT_READY, toDuplex } from 'miniproto';
 import { nodeTls } from '#lib/tls/node-tls';
+import { nodeTlsError } from '#lib/tls/node-tls-errors';
 import { clientPlan, serverPlan, type TlsClientOptions, type TlsServerOptions } from '#lib/tls/options';
 import type { SecureStream } from '#lib/tls/secure-stream';
 import { TlsContext } from '#lib/tls/tls-context';
@@ -513,6 +514,18 @@ describe('nodeTls, the handshake', () => {
     const versions = await outcomes(both({ maxVersion: 'TLSv1.2' }, { minVersion: 'TLSv1.3' }));
     assert.match(versions[0]!, /^ERR_TLS_ALERT ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION$/);
     assert.match(versions[1]!, /^ERR_TLS_HANDSHAKE ERR_SSL_UNSUPPORTED_PROTOCOL$/);
+  });
+
+  it('knows an alert by its name in OpenSSL 3.0 and by the one it has since 3.2', () => {
+    for (const older of ['sslv3', 'ssl/tls', 'tlsv1', 'tlsv13']) {
+      const reason = `${older} alert certificate expired`;
+      const code = `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}`;
+      for (const secured of [false, true]) {
+        const error = nodeTlsError(Object.assign(new Error(reason), { code, reason }), { secured }) as Error;
+        assert.equal(describeError(error as Error & { code: string }), `ERR_TLS_ALERT ${code}`);
+        assert.match(error.message, /the peer sent a fatal alert: certificate expired$/);
+      }
+    }
   });
 
   it('refuses contexts that OpenSSL refuses, and leaves the stream alone', () => {
