@@ -258,7 +258,7 @@ export class DuplexStream extends BaseStream {
     this.#writing++;
   }
 
-  /** Sockets, pipes and files of Node mostly write at once, so what it queues here does leave. */
+  /** Sockets, pipes and files of Node mostly write at once: what they are given here leaves, as far as the system has room. */
   writeAtExit(parts: readonly Uint8Array[]): number {
     return this.push(parts);
   }
