@@ -2,8 +2,8 @@
  * Owned records of bytes, copied a group at a time.
  *
  * Small records that the user keeps must not keep the chunk they came in. Copying each on its own costs an allocation
- * and a call; instead a stretch of the span is copied once and the records are views of that: what Node's own Buffer
- * pool does, with slabs of the same size. A record of some size, and one that is alone, is made as it is.
+ * and a call; instead a stretch of the span is copied once and the records are views of that, as Node's own Buffer
+ * pool does it. A record of some size, and one that is alone, is made as it is.
  */
 import { viewOf, viewOfMemory } from '../bytes/view.js';
 import type { Framing } from '../codecs/codec.js';
@@ -11,7 +11,7 @@ import { ownedBytes, VIEW_FROM } from '../codecs/record-forms.js';
 import { HEADER_WORDS, R_END, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS } from '../frame-table.js';
 import type { Span } from './span.js';
 
-/** Bytes of a slab, as many as Buffer.poolSize: what a kept record keeps at most. */
+/** Bytes of a slab, Buffer.poolSize up to Node 22: what a kept record keeps at most. */
 const SLAB_BYTES = 8 * 1024;
 
 export class SpanSlabs {

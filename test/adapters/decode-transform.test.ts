@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { PassThrough, Readable, Transform, Writable } from 'node:stream';
+import { text as textOf } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, gzipSync } from 'node:zlib';
 import {
@@ -338,8 +339,9 @@ describe('decodeTransform with a codec that writes while it reads', () => {
     const { records, error } = await decodeAll(transform, [Buffer.from('a\n\n!b\nc\n')]);
     assert.equal(error, undefined);
     assert.deepEqual(records, ['a', '!b', 'c']);
-    assert.equal(String(output.read()), 'hello\nok a\nok !b\nok c\n');
     assert.equal(output.writableEnded, false);
+    // One read() would give all of it, or from Node 26 on a chunk of it.
+    assert.equal(await textOf(output.end()), 'hello\nok a\nok !b\nok c\n');
   });
 
   it('reads no further before a slow output has taken what was written', async () => {
