@@ -15,12 +15,14 @@ import {
   attachWebSocket,
   connectWebSocket,
   connectWebSocketHttp2,
+  type DeflateOptions,
   listenWebSocket,
 } from 'miniproto/websocket';
 import { nativeInfo } from '#lib/native';
 import type { WebSocketConnection } from '#lib/websocket/connection';
 import type { WebSocketOptions } from '#lib/websocket/connection-options';
-import type { WebSocketRole } from '#lib/websocket/established';
+import type { AgreedDeflate, WebSocketRole } from '#lib/websocket/established';
+import { identity } from './certificates.js';
 import { nodePair } from './node-sockets.js';
 import { socketPair } from './socket-pairs.js';
 import { TLS_CLIENT, TLS_SERVER } from './tls-ends.js';
@@ -39,12 +41,23 @@ export interface Transport {
   readonly skipped?: string | undefined;
   /** Bytes of input that it moves in a sensible time. */
   readonly longest: number;
-  open(role: WebSocketRole, options?: WebSocketOptions): Promise<Carried>;
+  open(role: WebSocketRole, options?: WebSocketOptions, deflate?: AgreedDeflate): Promise<Carried>;
   /** Lets go of what all connections share. */
   close(): Promise<void>;
 }
 
 const nothing = async () => {};
+
+/** Options from which both sides of a handshake come to what is to be agreed on. */
+function deflateFor({ own }: AgreedDeflate): DeflateOptions {
+  return { threshold: 0, memory: own.contextTakeover ? 1 << 17 : 'shared' };
+}
+
+function optionsFor(options: WebSocketOptions | undefined, deflate: AgreedDeflate | undefined): OptionsWithDeflate {
+  return deflate === undefined ? { ...options } : { ...options, deflate: deflateFor(deflate) };
+}
+
+type OptionsWithDeflate = WebSocketOptions & { deflate?: DeflateOptions };
 
 /** One that has no handshake. */
 function bare(
@@ -57,9 +70,9 @@ function bare(
     skipped,
     longest,
     close: nothing,
-    async open(role, options) {
+    async open(role, options, deflate) {
       const [ours, theirs] = await pair();
-      return { socket: connectionOn(ours, role, options), theirs };
+      return { socket: connectionOn(ours, role, options, deflate), theirs };
     },
   };
 }
@@ -98,10 +111,32 @@ async function shake(
   }
 }
 
+const OFFER = 'permessage-deflate';
+const ALONE = '; server_no_context_takeover; client_no_context_takeover';
+
 const request = () =>
-  `GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n`;
-const answer = (theirs: string) =>
-  `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${ACCEPT_OF(/^sec-websocket-key: (.*)\r$/im.exec(theirs)![1]!)}\r\n\r\n`;
+  head('GET / HTTP/1.1', { Host: 'x', 'Sec-WebSocket-Key': KEY, 'Sec-WebSocket-Version': '13', [EXTENSIONS]: OFFER });
+
+function answer(theirs: string): string {
+  const field = (name: string) => new RegExp(`^${name}: (.*)\\r$`, 'im').exec(theirs)?.[1];
+  const offered = field(EXTENSIONS);
+  return head('HTTP/1.1 101 Switching Protocols', {
+    'Sec-WebSocket-Accept': ACCEPT_OF(field('sec-websocket-key')!),
+    ...(offered === undefined ? {} : { [EXTENSIONS]: agreedFrom(offered) }),
+  });
+}
+
+/** Takes what our client offers, context included where it has room for it. */
+function agreedFrom(offered: string): string {
+  return offered.includes('no_context_takeover') ? OFFER + ALONE : OFFER;
+}
+
+const EXTENSIONS = 'Sec-WebSocket-Extensions';
+
+function head(first: string, fields: Record<string, string>): string {
+  const lines = Object.entries({ Upgrade: 'websocket', Connection: 'Upgrade', ...fields });
+  return `${[first, ...lines.map((line) => line.join(': '))].join('\r\n')}\r\n\r\n`;
+}
 
 /** Servers that are started once, and tell of their connections one by one. */
 class Arrivals<T> {
@@ -122,15 +157,17 @@ class Arrivals<T> {
 
 /** A server of ours for each set of options, made when it is asked for. */
 class Servers {
-  readonly #start: (options: WebSocketOptions, arrived: (socket: WebSocketConnection) => void) => Promise<Started>;
+  readonly #start: (options: OptionsWithDeflate, arrived: (socket: WebSocketConnection) => void) => Promise<Started>;
   readonly #started = new Map<string, Promise<Started & { arrivals: Arrivals<WebSocketConnection> }>>();
 
-  constructor(start: (options: WebSocketOptions, arrived: (socket: WebSocketConnection) => void) => Promise<Started>) {
+  constructor(
+    start: (options: OptionsWithDeflate, arrived: (socket: WebSocketConnection) => void) => Promise<Started>,
+  ) {
     this.#start = start;
   }
 
   /** @param connect gives the stream of a peer, connected. */
-  async open(options: WebSocketOptions = {}, connect: (port: number) => Promise<Duplex>): Promise<Carried> {
+  async open(options: OptionsWithDeflate, connect: (port: number) => Promise<Duplex>): Promise<Carried> {
     const key = JSON.stringify(options);
     let starting = this.#started.get(key);
     if (starting === undefined) {
@@ -177,7 +214,7 @@ function shaken(secure: boolean): Transport {
     ? tls.createServer({ ...(TLS_SERVER as tls.TlsOptions), ...open }, arrivals.add)
     : net.createServer(open, arrivals.add);
   const scheme = secure ? 'wss' : 'ws';
-  async function asClient(options: WebSocketOptions | undefined): Promise<Carried> {
+  async function asClient(options: OptionsWithDeflate): Promise<Carried> {
     if (!byHand.listening) await once(byHand.listen(HERE), 'listening');
     const url = `${scheme}://127.0.0.1:${portOf(byHand)}/`;
     const connecting = connectWebSocket(url, { ...options, ...(secure ? { tls: TLS_CLIENT } : {}) });
@@ -187,8 +224,10 @@ function shaken(secure: boolean): Transport {
   return {
     longest: Number.POSITIVE_INFINITY,
     name: `${scheme}, with the handshake`,
-    open: (role, options) =>
-      role === 'client' ? asClient(options) : servers.open(options, (port) => connected(port, secure)),
+    open: (role, given, deflate) => {
+      const options = optionsFor(given, deflate);
+      return role === 'client' ? asClient(options) : servers.open(options, (port) => connected(port, secure));
+    },
     close: async () => {
       byHand.close();
       await servers.close();
@@ -197,18 +236,19 @@ function shaken(secure: boolean): Transport {
 }
 
 /** Our server on a listener of its own. */
-function listening(): Transport {
+function listening(secure: boolean): Transport {
   const servers = new Servers(async (options, arrived) => {
-    const server = await listenWebSocket({ ...HERE, ...options }, async (socket) => {
+    const tls = secure ? { tls: identity('server') } : {};
+    const server = await listenWebSocket({ ...HERE, ...tls, ...options }, async (socket) => {
       arrived(socket);
       await socket.closed;
     });
     return { port: server.port, stop: () => server.close({ timeoutMs: 1 }) };
   });
   return {
-    name: 'ws, on a listener of its own',
+    name: `${secure ? 'wss' : 'ws'}, on a listener of its own`,
     longest: Number.POSITIVE_INFINITY,
-    open: (_, options) => servers.open(options, (port) => connected(port, false)),
+    open: (_, options, deflate) => servers.open(optionsFor(options, deflate), (port) => connected(port, secure)),
     close: () => servers.close(),
   };
 }
@@ -227,13 +267,15 @@ function overHttp2(): Transport {
   return {
     name: 'HTTP/2',
     longest: Number.POSITIVE_INFINITY,
-    async open(role, options) {
+    async open(role, given, deflate) {
       session ??= begin();
       const shared = await session;
+      const options = optionsFor(given, deflate);
       if (role === 'client') {
-        const connecting = connectWebSocketHttp2(shared, '/', { ...options });
-        const [stream] = await streams.next();
-        stream.respond({ ':status': 200 });
+        const connecting = connectWebSocketHttp2(shared, '/', options);
+        const [stream, headers] = await streams.next();
+        const offered = headers['sec-websocket-extensions'];
+        stream.respond({ ':status': 200, ...(offered === undefined ? {} : { [EXTENSIONS]: agreedFrom(offered) }) });
         return { socket: await connecting, theirs: new DuplexStream(stream) };
       }
       const stream = shared.request({
@@ -241,13 +283,11 @@ function overHttp2(): Transport {
         ':protocol': 'websocket',
         ':path': '/',
         'sec-websocket-version': '13',
+        [EXTENSIONS]: OFFER,
       });
       const theirs = new DuplexStream(stream);
       const [accepted, headers] = await streams.next();
-      const [socket] = await Promise.all([
-        acceptWebSocketHttp2(accepted, headers, { ...options }),
-        once(stream, 'response'),
-      ]);
+      const [socket] = await Promise.all([acceptWebSocketHttp2(accepted, headers, options), once(stream, 'response')]);
       return { socket: socket!, theirs };
     },
     async close() {
@@ -275,8 +315,9 @@ export function transports(): Transport[] {
       return [new DuplexStream(accepted), new DuplexStream(connected)];
     }),
     shaken(false),
-    listening(),
+    listening(false),
     shaken(true),
+    listening(true),
     overHttp2(),
   ];
 }

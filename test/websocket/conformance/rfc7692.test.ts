@@ -16,11 +16,10 @@ import {
   type SentFrame,
   TEXT,
 } from '../../support/websocket-peer.js';
-import { agreed, context, deflated, good, wrong } from './cases/deflate.js';
+import { agreed, deflated } from './cases/deflate.js';
+import { COMPRESSED_SECTIONS } from './cases/index.js';
 
-webSocketCases('WebSocketConnection, compressed messages (RFC 7692 §6, §7.2)', good);
-webSocketCases('WebSocketConnection, context takeover (RFC 7692 §7.1.1)', context);
-webSocketCases('WebSocketConnection, compressed messages that are wrong (RFC 7692 §6)', wrong);
+for (const [title, cases] of COMPRESSED_SECTIONS) webSocketCases(`WebSocketConnection, ${title}`, cases);
 
 const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
 const LONG = 'much to say, much to say, much to say. '.repeat(50);

@@ -1,7 +1,8 @@
-/** All cases, by section of RFC 6455. */
+/** All cases, by section of RFC 6455 and of RFC 7692. */
 import type { WebSocketCase } from '../../../support/websocket-cases.js';
 import * as closing from './closing.js';
 import * as control from './control.js';
+import * as deflate from './deflate.js';
 import * as fragments from './fragments.js';
 import * as framing from './framing.js';
 import * as text from './text.js';
@@ -19,4 +20,11 @@ export const SECTIONS: readonly (readonly [title: string, cases: readonly WebSoc
   ['text that is not UTF-8 (RFC 6455 §8.1)', text.bad],
   ['close frames (RFC 6455 §5.5.1, §7)', closing.good],
   ['close frames that are wrong (RFC 6455 §5.5.1, §7.4)', closing.wrong],
+];
+
+/** Those of connections that have agreed on permessage-deflate. */
+export const COMPRESSED_SECTIONS: readonly (readonly [title: string, cases: readonly WebSocketCase[]])[] = [
+  ['compressed messages (RFC 7692 §6, §7.2)', deflate.good],
+  ['context takeover (RFC 7692 §7.1.1)', deflate.context],
+  ['compressed messages that are wrong (RFC 7692 §6)', deflate.wrong],
 ];
