@@ -16,7 +16,7 @@ import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
 import { Waiters } from '../streams/waiters.js';
 import type { Compressor, PieceDeflater } from './compressor.js';
 import { type FrameTarget, writeFrame, writeTextFrame } from './frame-writer.js';
-import type { MaskKeySource } from './mask-keys.js';
+import { type MaskKeySource, randomMaskKey } from './mask-keys.js';
 import { type MessageCursor, PlacedMessage } from './message-cursor.js';
 import { FIN, OP_BINARY, OP_CLOSE, OP_CONTINUATION, OP_PING, OP_PONG, OP_TEXT, RSV1 } from './opcodes.js';
 import { PreparedMessage } from './prepared-message.js';
@@ -58,7 +58,8 @@ class Late {
 
 export class Outbound implements FrameTarget {
   readonly #channel: Channel;
-  readonly keys: MaskKeySource | undefined;
+  /** See FrameTarget. Another one while `unlikeRole` sends. */
+  keys: MaskKeySource | undefined;
   /** What messages are deflated with, and inflated, where that was agreed on. */
   readonly deflater: Compressor | undefined;
   /** A close frame has been queued: nothing may follow it. RFC 6455 §5.5.1. Or the peer is gone. */
@@ -259,6 +260,20 @@ export class Outbound implements FrameTarget {
     }
     this.#pushed(piece.length);
     return true;
+  }
+
+  /**
+   * Whatever `send` sends is masked where our role does not mask, and the other way round: for faces that have it so. A
+   * peer that keeps the rules ends the connection. RFC 6455 §5.1
+   */
+  unlikeRole(send: () => void): void {
+    const { keys } = this;
+    this.keys = keys === undefined ? randomMaskKey : undefined;
+    try {
+      send();
+    } finally {
+      this.keys = keys;
+    }
   }
 
   #pushed(length: number): void {

@@ -98,7 +98,7 @@ export interface SendOptions {
   compress?: boolean | undefined;
   /** Whether it is the last fragment of its message. Default true. */
   fin?: boolean | undefined;
-  /** Is ignored: clients mask, servers do not. */
+  /** Default true for clients, false for servers; anything else is refused by a peer that keeps RFC 6455 §5.1. */
   mask?: boolean | undefined;
 }
 
@@ -384,12 +384,29 @@ export class WebSocket extends Base {
   }
 
   #send(data: string | Buffer, options: SendOptions | undefined, callback: SendCallback | undefined): void {
+    if (options?.mask === undefined) this.#push(data, options);
+    else this.#pushMasked(data, options);
+    if (callback !== undefined) this.#sending().whenLeft(callback);
+  }
+
+  /** Sends with a mask or without one, as it is told to; by our role where that is not yes or no. */
+  #masked(mask: unknown, send: () => void): void {
+    const { outbound } = this.#connection!;
+    if (typeof mask !== 'boolean' || mask === (outbound.keys !== undefined)) send();
+    else outbound.unlikeRole(send);
+  }
+
+  // A function of its own: a closure in `#send` would cost every message.
+  #pushMasked(data: string | Buffer, options: SendOptions): void {
+    this.#masked(options.mask, () => this.#push(data, options));
+  }
+
+  #push(data: string | Buffer, options: SendOptions | undefined): void {
     const { outbound } = this.#connection!;
     const how = outboundOptions(options?.binary ?? typeof data !== 'string', options?.compress !== false);
     if (options?.fin === false) {
       outbound.pushFragment(typeof data === 'string' ? Buffer.from(data) : data, { ...how, final: false });
     } else outbound.push(data, how);
-    if (callback !== undefined) this.#sending().whenLeft(callback);
   }
 
   #sendBlob(blob: Blob, options: SendOptions | undefined, callback: SendCallback | undefined): void {
@@ -446,13 +463,14 @@ export class WebSocket extends Base {
   #control(kind: 'ping' | 'pong', first: unknown, second: unknown, third: unknown): void {
     const callback = [first, second, third].find((value) => typeof value === 'function') as SendCallback | undefined;
     const data = typeof first === 'function' ? undefined : first;
+    const mask = typeof first === 'function' ? undefined : second;
     if (this.readyState !== OPEN) return this.#refuse(data, callback);
     const bytes = toBytes(data);
     if (bytes.length > LONGEST_CONTROL) {
       throw new RangeError(`The data size must not be greater than ${LONGEST_CONTROL} bytes`);
     }
     const run = () => {
-      this.#connection!.outbound[kind](bytes);
+      this.#masked(mask, () => this.#connection!.outbound[kind](bytes));
       if (callback !== undefined) this.#sending().whenLeft(callback);
     };
     if (this.#queue?.busy) this.#wait(bytes.length, callback, run);

@@ -695,6 +695,55 @@ describe('miniproto/ws', () => {
     });
   });
 
+  describe('mask', () => {
+    const sendings: Record<string, (socket: WebSocket, mask: boolean) => void> = {
+      'a message': (socket, mask) => socket.send('text', { mask }),
+      bytes: (socket, mask) => socket.send(Buffer.alloc(20_000), { mask, compress: false }),
+      'a fragment': (socket, mask) => socket.send('text', { mask, fin: false }),
+      'a ping': (socket, mask) => socket.ping('data', mask),
+      'a pong': (socket, mask) => socket.pong('data', mask),
+    };
+
+    for (const [what, send] of Object.entries(sendings)) {
+      it(`of ${what} is there or not as it is told to be, which peers refuse`, async () => {
+        const { server, url } = await theirListening();
+        const arrived = once(server, 'connection');
+        const client = new WebSocket(url);
+        const [theirs] = await arrived;
+        if (client.readyState !== WebSocket.OPEN) await once(client, 'open');
+        send(client, true);
+        send(client, false);
+        assert.equal((await once(theirs, 'error'))[0].code, 'WS_ERR_EXPECTED_MASK');
+
+        const ours = await listening();
+        const there = new ws.WebSocket(ours.url);
+        const [here] = await once(ours.server, 'connection');
+        if (there.readyState !== WebSocket.OPEN) await once(there, 'open');
+        send(here, false);
+        send(here, true);
+        const error = (await once(there, 'error'))[0] as { code: string };
+        assert.equal(error.code, 'WS_ERR_UNEXPECTED_MASK');
+      });
+    }
+
+    it('is made as the bytes say, for one frame alone', async () => {
+      const { here, socket } = await raw();
+      here.send('one', { mask: true });
+      here.send('two');
+      const chunks: Buffer[] = [];
+      for await (const chunk of socket) {
+        chunks.push(chunk);
+        if (Buffer.concat(chunks).length >= 14) break;
+      }
+      const bytes = Buffer.concat(chunks);
+      assert.equal(bytes.length, 9 + 5);
+      assert.deepEqual([...bytes.subarray(0, 2)], [0x81, 0x83]);
+      const payload = bytes.subarray(6, 9).map((byte, index) => byte ^ bytes[2 + index]!);
+      assert.equal(String(payload), 'one');
+      assert.equal(bytes.subarray(9).toString('latin1'), '\x81\x03two');
+    });
+  });
+
   it('generateMask gives the keys', async () => {
     const { here, there } = await pair({}, { generateMask: (mask: Buffer) => void mask.fill(0) });
     there.send('not masked at all');
