@@ -17,16 +17,18 @@ Object.assign(WebSocket, {
   subprotocol,
 });
 
+export type { AddressInfo } from 'node:net';
 export type { PerMessageDeflateOptions } from './deflate-options.js';
 export type { CloseEvent, ErrorEvent, Event, MessageEvent } from './events.js';
 export type {
+  CertMeta,
   ClientOptions,
   FinishRequestCallback,
   ServerOptions,
   VerifyClientCallbackAsync,
   VerifyClientCallbackSync,
 } from './options.js';
-export type { Data, RawData } from './web-socket.js';
+export type { Data, EventListenerOptions, RawData, WebSocketEventMap } from './web-socket.js';
 // biome-ignore lint/style/noDefaultExport: programs import it so.
 export default WebSocket;
 // What `require` gives: the class itself.

@@ -38,6 +38,9 @@ export interface ConnectionOptions {
   maxPendingAutoPongs?: number | undefined;
 }
 
+/** A certificate or key, as the types of `ws` have it. */
+export type CertMeta = string | string[] | Buffer | Buffer[];
+
 /** Finishes the handshake's request: it has to call `request.end()`. */
 export type FinishRequestCallback = (request: ClientRequest, websocket: WebSocket) => void;
 

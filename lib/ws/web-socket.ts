@@ -82,6 +82,12 @@ export type EventTarget = Pick<
   | 'terminate'
 >;
 
+/** How one listener is added. */
+export interface EventListenerOptions {
+  /** Is called once and no more. */
+  once?: boolean | undefined;
+}
+
 /** Events of `addEventListener`. */
 export interface WebSocketEventMap {
   open: Event<EventTarget>;
@@ -335,7 +341,7 @@ export class WebSocket extends Base {
   addEventListener<K extends keyof WebSocketEventMap>(
     type: K,
     listener: ((event: WebSocketEventMap[K]) => void) | { handleEvent(event: WebSocketEventMap[K]): void },
-    options: { once?: boolean | undefined } = {},
+    options: EventListenerOptions = {},
   ): void {
     addListener(this, type, listener as EventHandler, { once: options.once });
   }
@@ -539,6 +545,10 @@ export declare namespace WebSocket {
   type ErrorEvent = WebSocketEventMap['error'];
   type CloseEvent = WebSocketEventMap['close'];
   type MessageEvent = WebSocketEventMap['message'];
+  type WebSocketEventMap = import('./web-socket.js').WebSocketEventMap;
+  type EventListenerOptions = import('./web-socket.js').EventListenerOptions;
+  type AddressInfo = import('node:net').AddressInfo;
+  type CertMeta = import('./options.js').CertMeta;
   type ClientOptions = import('./options.js').ClientOptions;
   type FinishRequestCallback = import('./options.js').FinishRequestCallback;
   type PerMessageDeflateOptions = import('./deflate-options.js').PerMessageDeflateOptions;
@@ -558,6 +568,8 @@ export declare namespace WebSocket {
     T extends typeof WebSocket = typeof WebSocket,
     U extends typeof IncomingMessage = typeof IncomingMessage,
   > = Server<T, U>;
+  type WebSocket = import('./web-socket.js').WebSocket;
+  const WebSocket: typeof import('./web-socket.js').WebSocket;
   const Server: typeof import('./web-socket-server.js').WebSocketServer;
   const WebSocketServer: typeof import('./web-socket-server.js').WebSocketServer;
   const createWebSocketStream: typeof import('./stream.js').createWebSocketStream;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type * as face from 'miniproto/ws';
 import WebSocket, {
   type ClientOptions,
   createWebSocketStream,
@@ -13,6 +14,29 @@ import type * as theirs from 'ws';
 
 /** Compiles when the one fits where the other is wanted. */
 function fits<Wanted>(_given: Wanted): void {}
+
+/** Every name that theirs have, in both places where programs look for it. */
+type Names = [
+  face.AddressInfo & WebSocket.AddressInfo,
+  face.CertMeta & WebSocket.CertMeta,
+  face.ClientOptions & WebSocket.ClientOptions,
+  face.CloseEvent & WebSocket.CloseEvent,
+  face.Data & WebSocket.Data,
+  face.ErrorEvent & WebSocket.ErrorEvent,
+  face.Event & WebSocket.Event,
+  face.EventListenerOptions & WebSocket.EventListenerOptions,
+  face.FinishRequestCallback & WebSocket.FinishRequestCallback,
+  face.MessageEvent & WebSocket.MessageEvent,
+  face.PerMessageDeflateOptions & WebSocket.PerMessageDeflateOptions,
+  face.RawData & WebSocket.RawData,
+  face.Server & WebSocket.Server,
+  face.ServerOptions & WebSocket.ServerOptions,
+  face.VerifyClientCallbackAsync & WebSocket.VerifyClientCallbackAsync,
+  face.VerifyClientCallbackSync & WebSocket.VerifyClientCallbackSync,
+  face.WebSocket & WebSocket.WebSocket,
+  face.WebSocketEventMap & WebSocket.WebSocketEventMap,
+  face.WebSocketServer & WebSocket.WebSocketServer,
+];
 
 // Never run: the compiler is what tests it.
 const compiled = (socket: WebSocket, given: theirs.ClientOptions, server: WebSocketServer): void => {
@@ -41,12 +65,14 @@ const compiled = (socket: WebSocket, given: theirs.ClientOptions, server: WebSoc
   own.on('connection', (client) => fits<string>(client.name));
   for (const client of own.clients) fits<Client>(client);
   fits<WebSocket.Server>(new WebSocket.Server({ port: 0 }));
+  fits<Names | undefined>(undefined);
 };
 
 describe('types of miniproto/ws', () => {
   it('name the values of the module as well', () => {
     assert.equal(WebSocket.WebSocketServer, WebSocketServer);
     assert.equal(WebSocket.Server, WebSocketServer);
+    assert.equal(WebSocket.WebSocket, WebSocket);
     assert.equal(WebSocket.createWebSocketStream, createWebSocketStream);
     assert.equal(compiled.length, 3);
   });
