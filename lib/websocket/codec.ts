@@ -4,14 +4,23 @@
  * For whoever composes a protocol of his own, or takes one apart: a head, a switch, frames. A server or a client is better
  * served by a WebSocketConnection, which is faster and knows the closing handshake.
  */
-import { checkBoolean, checkInteger, checkObject, checkOneOf, invalidArgType } from '../arguments.js';
+import { checkBoolean, checkFunction, checkInteger, checkObject, checkOneOf, invalidArgType } from '../arguments.js';
 import type { InputBuffer } from '../bytes/input-buffer.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import type { Codec } from '../codecs/codec.js';
 import { UsageError } from '../errors.js';
 import { HEADER_WORDS, R_FLAGS, R_LENGTH, R_OFFSET, WS_FIRST_SHIFT } from '../frame-table.js';
-import { DEFAULT_MAX_MESSAGE_LENGTH, LARGEST_MAX_LENGTH } from '../limits.js';
-import { CONTINUE, type Continue, EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
+import { DEFAULT_MAX_MESSAGE_LENGTH, DEFAULT_WRITE_HIGH_WATER_MARK, LARGEST_MAX_LENGTH } from '../limits.js';
+import {
+  CONTINUE,
+  type Continue,
+  EOF,
+  type Eof,
+  NEED_WRITE,
+  type NeedWrite,
+  NOT_READY,
+  type NotReady,
+} from '../status.js';
 import { CLOSE_NORMAL, closeCodeOf } from './close-codes.js';
 import { closedAbnormally } from './faults.js';
 import { FrameSource, isRun } from './frame-source.js';
@@ -86,6 +95,7 @@ function checkOptions(options: WebSocketCodecOptions): Checked {
   checkOneOf('options.role', role, ['server', 'client']);
   checkInteger('options.maxMessageLength', maxMessageLength, 0, LARGEST_MAX_LENGTH);
   checkBoolean('options.compression', compression);
+  if (maskKeys !== undefined) checkFunction('options.maskKeys', maskKeys);
   const keys = role === 'client' ? (maskKeys ?? randomMaskKey) : undefined;
   return { role, maxLength: maxMessageLength, compression, keys };
 }
@@ -176,6 +186,9 @@ function frameOf(first: number, bytes: Buffer, from: number, to: number): WebSoc
   };
 }
 
+/** Bytes of pongs that wait to leave, from which nothing more is read. */
+const MOST_PONGS = DEFAULT_WRITE_HIGH_WATER_MARK;
+
 class MessageCodec implements Codec<string | Buffer, string | Uint8Array> {
   readonly name = 'websocket';
   readonly #frames: Frames;
@@ -183,14 +196,19 @@ class MessageCodec implements Codec<string | Buffer, string | Uint8Array> {
   /** We have said goodbye: nothing more may be written. RFC 6455 §5.5.1 */
   #sentClose = false;
   #receivedClose = false;
+  /** Bytes of pongs, counted again from none once the last of them has left; and the output's offset behind that. */
+  #pongLength = 0;
+  #pongsEnd = 0;
 
   constructor(options: Checked) {
     this.#frames = new Frames(options);
     this.#assembly = new MessageAssembly(options.maxLength, undefined);
   }
 
-  decode(input: InputBuffer, output: OutputBuffer): string | Buffer | NotReady | Continue {
+  decode(input: InputBuffer, output: OutputBuffer): string | Buffer | NotReady | NeedWrite | Continue {
     if (this.#receivedClose) return this.#ignore(input);
+    // A peer that pings and does not read gets no memory beyond that.
+    if (this.#pongLength >= MOST_PONGS && output.offset < this.#pongsEnd) return NEED_WRITE;
     try {
       return this.#frames.tryTake(input, (first, bytes, from, to, offset) => {
         if ((first & OP_CLOSE) !== 0) return this.#control(first & OPCODE_MASK, bytes.subarray(from, to), output);
@@ -207,12 +225,20 @@ class MessageCodec implements Codec<string | Buffer, string | Uint8Array> {
   }
 
   #control(opcode: number, payload: Buffer, output: OutputBuffer): Continue {
-    if (opcode === OP_PING && !this.#sentClose) this.#frames.write(FIN | OP_PONG, payload, output);
+    if (opcode === OP_PING && !this.#sentClose) this.#pong(payload, output);
     if (opcode === OP_CLOSE) {
       this.#receivedClose = true;
       this.#close(payload, output);
     }
     return CONTINUE;
+  }
+
+  #pong(payload: Buffer, output: OutputBuffer): void {
+    if (output.offset >= this.#pongsEnd) this.#pongLength = 0;
+    const before = output.length;
+    this.#frames.write(FIN | OP_PONG, payload, output);
+    this.#pongLength += output.length - before;
+    this.#pongsEnd = output.offset + output.length;
   }
 
   /** What follows a close frame means nothing. RFC 6455 §5.5.1 */

@@ -74,6 +74,7 @@ describe('webSocketFrames', () => {
 
   it('refuses a role that is none, and a frame that is over the limit', async () => {
     assert.throws(() => webSocketFrames({ role: 'peer' as never }), { code: 'ERR_INVALID_ARG_VALUE' });
+    assert.throws(() => webSocketFrames({ ...CLIENT, maskKeys: 5 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
     const [client, server] = memoryPair();
     await framed(client, webSocketFrames(CLIENT)).write({ opcode: 2, payload: Buffer.alloc(11) });
     const reading = framed(server, webSocketFrames({ ...SERVER, maxMessageLength: 10 })).read();
