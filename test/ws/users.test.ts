@@ -82,7 +82,12 @@ describe('users of ws on miniproto/ws', () => {
     await once(server, 'close');
   });
 
-  it('aedes and mqtt: a broker over WebSocket streams', async () => {
+  it('aedes and mqtt: a broker over WebSocket streams', async function () {
+    // aedes takes one chunk for each 'readable', and in Node 26 read() gives no more; it hangs on `ws` as well.
+    if (Number.parseInt(process.versions.node, 10) >= 26) {
+      console.log('!!! aedes is NOT tested: version 1.2 does not hear its clients over WebSocket streams in Node 26');
+      return this.skip();
+    }
     const [{ Aedes }, { default: mqtt }] = await Promise.all([untyped('aedes'), untyped('mqtt')]);
     const broker = await Aedes.createBroker();
     const server = http.createServer();
