@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { duplexPair, PassThrough } from 'node:stream';
 import { DuplexStream, memoryPair, NOT_READY } from 'miniproto';
 import { connectionOn } from '../support/websocket-cases.js';
-import { BINARY, FIN, frameFor, RawPeer, TEXT } from '../support/websocket-peer.js';
+import { BINARY, FIN, frameFor, RawPeer, RSV1, TEXT } from '../support/websocket-peer.js';
+import { agreed, deflated } from './conformance/cases/deflate.js';
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -73,6 +74,44 @@ describe('WebSocketConnection and memory', () => {
     assert.throws(() => socket.send(cursors[0] as never), { code: 'ERR_RECORD_EXPIRED' });
     assert.deepEqual(copies.map(String), ['one', 'two']);
     socket.destroy();
+  });
+
+  it('sends what was borrowed of a compressed message as it was, though others are inflated meanwhile', async () => {
+    const [ours, theirs] = memoryPair({ capacity: 1000 });
+    const socket = connectionOn(ours, 'server', { writeHighWaterMark: 1 << 22 }, agreed(false)('server'));
+    const peer = new RawPeer(theirs, { role: 'server', reads: false });
+    const sizes = [16_384, 20_000, 60_000, 20_000, 100_000];
+    let heard = 0;
+    void socket.onMessage((message) => {
+      heard++;
+      socket.send(message.borrow(), { compress: false });
+    });
+    for (const [index, size] of sizes.entries()) {
+      await peer.send({ first: FIN | RSV1 | BINARY, payload: deflated(Buffer.alloc(size, index + 1)) });
+    }
+    while (heard < sizes.length) await turn();
+    peer.startReading();
+    const frames = await peer.received(sizes.length);
+    for (const [index, size] of sizes.entries())
+      assert.ok(frames[index]!.payload.equals(Buffer.alloc(size, index + 1)));
+    socket.destroy();
+  });
+
+  it('inflates for others when a handler has let go of memory that it had borrowed', async () => {
+    const streams = [memoryPair(), memoryPair()];
+    const [careless, other] = streams.map(([ours]) => connectionOn(ours, 'server', {}, agreed(false)('server')));
+    const peers = streams.map(([, theirs]) => new RawPeer(theirs, { role: 'server' }));
+    const letGo = careless!.onMessage((message) => {
+      const buffer = message.borrow().buffer as ArrayBuffer & { transfer?(): ArrayBuffer };
+      if (buffer.transfer !== undefined) buffer.transfer();
+      else structuredClone(buffer, { transfer: [buffer] });
+    });
+    for (const peer of peers) await peer.send({ first: FIN | RSV1 | TEXT, payload: deflated('hello') });
+    assert.equal(await other!.read(), 'hello');
+    await peers[1]!.send({ first: FIN | RSV1 | TEXT, payload: deflated('again') });
+    assert.equal(await other!.read(), 'again');
+    for (const socket of [careless!, other!]) socket.destroy();
+    await letGo;
   });
 
   it('refuses memory that is gone, and takes nothing of it', async () => {

@@ -1,7 +1,8 @@
 /**
  * Memory of the thread for what was deflated last, and for what was inflated last. Two pieces, since an echo deflates
- * what was inflated.
+ * what was inflated. They are pages, since whoever borrows a message sees them: what is sent of one is copied.
  */
+import { allocatePage } from '../../bytes/pages.js';
 
 /** Bytes. Most messages fit, in either direction; longer ones get memory of their own. */
 export const SCRATCH = 64 * 1024;
@@ -14,13 +15,14 @@ const forInflate: Buffer[] = [];
 let nesting = 0;
 
 export function deflateScratch(): Buffer {
-  forDeflate ??= Buffer.allocUnsafeSlow(SCRATCH);
+  forDeflate ??= allocatePage(SCRATCH);
   return forDeflate;
 }
 
 export function inflateScratch(): Buffer {
   if (nesting >= MOST_NESTED) return Buffer.allocUnsafeSlow(SCRATCH);
-  forInflate[nesting] ??= Buffer.allocUnsafeSlow(SCRATCH);
+  // `ArrayBuffer.prototype.transfer` takes away even what cannot be transferred to another thread.
+  if (forInflate[nesting]?.length !== SCRATCH) forInflate[nesting] = allocatePage(SCRATCH);
   return forInflate[nesting]!;
 }
 
