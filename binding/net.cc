@@ -34,11 +34,13 @@ void followReferences(Net& net) {
   }
 }
 
-bool takeId(napi_env env, napi_value value, const Net& net, int32_t& id) {
+bool takeId(napi_env env, napi_value value, Net& net, int32_t& id) {
   int64_t number = 0;
   if (!takeInteger(env, value, "id", {0, kMaxWord}, number)) return false;
   id = static_cast<int32_t>(number);
-  return net.reactor.has(id) || throwRange(env, "id", "the id of an open connection");
+  if (!net.reactor.has(id)) return throwRange(env, "id", "the id of an open connection");
+  net.reactor.noteCallOf(id);
+  return true;
 }
 
 namespace {

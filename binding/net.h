@@ -24,7 +24,6 @@ struct Net {
   uv_poll_t poll{};
   bool started = false;
   bool referenced = true;
-  uint64_t calls = 0;
   std::vector<std::unique_ptr<Framer>> framers;
   /** Raw references: the reactor's callback may come when JavaScript cannot run any more, and must not throw then. */
   napi_ref onTurn = nullptr;
@@ -40,15 +39,16 @@ inline Net* netOf(napi_env env) {
   void* data = nullptr;
   napi_get_instance_data(env, &data);
   Net* net = static_cast<Net*>(data);
-  net->calls++;
+  net->reactor.noteCall();
   return net;
 }
 
 /** The loop lives while somebody waits for a referenced connection. */
 void followReferences(Net& net);
 
-/** Post: the id of an open connection, or ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE is pending. */
-bool takeId(napi_env env, napi_value value, const Net& net, int32_t& id);
+/** Post: the id of an open connection, whose call is counted, or ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE is pending.
+ */
+bool takeId(napi_env env, napi_value value, Net& net, int32_t& id);
 
 /** Connections: making, waiting, receiving, sending, closing. */
 void addSockets(Napi::Env env, Napi::Object exports);

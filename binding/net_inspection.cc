@@ -56,7 +56,7 @@ Napi::Value counters(const Napi::CallbackInfo& call) {
   setCount(object, "polls", all.polls);
   setCount(object, "arms", all.arms);
   setCount(object, "connections", all.connections);
-  setCount(object, "nativeCalls", net.calls);
+  setCount(object, "nativeCalls", all.calls);
   return object;
 }
 
@@ -84,7 +84,7 @@ Napi::Value describe(const Napi::CallbackInfo& call) {
   std::string text;
   const SocketCounters& counters = net.reactor.countersOf(id);
   for (const uint64_t count : {counters.bytesReceived, counters.bytesSent, counters.receives, counters.sends,
-                               counters.stalls, counters.rows}) {
+                               counters.stalls, counters.rows, counters.turns, counters.calls}) {
     addWord(text, count);
   }
   addAddress(text, net.reactor.peerOf(id));

@@ -45,7 +45,7 @@ export type { AdoptOptions } from './net/adopt.js';
 export { adopt } from './net/adopt.js';
 export type { ConnectOptions } from './net/connect.js';
 export { connect } from './net/connect.js';
-export type { Connection, ReleasedSocket } from './net/connection.js';
+export type { Connection, ConnectionCounters, ReleasedSocket } from './net/connection.js';
 export type { ByteServer, ConnectionHandler, ServerOptions } from './net/listen.js';
 export { drain, listen } from './net/listen.js';
 export type { ThreadCounters } from './net/reactor.js';

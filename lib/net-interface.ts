@@ -70,19 +70,19 @@ export interface SocketCounters {
   readonly stalls: number;
   /** Records that were framed where they were received. */
   readonly rows: number;
+  /** Calls from the reactor into JavaScript; of a connection: those that told of it. */
+  readonly turns: number;
+  /** Calls from JavaScript into the addon; of a connection: those about it alone, the one that asks included. */
+  readonly nativeCalls: number;
 }
 
 export interface ReactorCounters extends SocketCounters {
-  /** Calls from the reactor into JavaScript. */
-  readonly turns: number;
   /** Times that the system was asked who is ready. */
   readonly polls: number;
   /** Changes of what is watched. */
   readonly arms: number;
   /** Connections open now. */
   readonly connections: number;
-  /** Calls from JavaScript into the addon. */
-  readonly nativeCalls: number;
 }
 
 /** Where the two ends are. A Unix socket has none of it. */

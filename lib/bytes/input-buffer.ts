@@ -18,7 +18,7 @@ import { UsageError } from '../errors.js';
 import { native } from '../native.js';
 import { NOT_READY, type NotReady } from '../status.js';
 import { leaseBlock } from './blocks.js';
-import { countCopy } from './buffer-counters.js';
+import { bufferCounters, countCopy } from './buffer-counters.js';
 import { allocatePage } from './pages.js';
 
 /** Bytes. A chunk below this that finds others waiting is copied to the page of the last one. */
@@ -69,6 +69,10 @@ export class InputBuffer {
   searched = 0;
   /** What the codec in charge is doing with a record that is too long, one of OVERFLOW_*; see frame-table.ts. */
   overflow = 0;
+  /** Records that were given out, and copies of what was received. Internal, for counters. */
+  records = 0;
+  copies = 0;
+  copiedBytes = 0;
 
   /** Bytes that are here. */
   get length(): number {
@@ -78,6 +82,30 @@ export class InputBuffer {
   /** Bytes that lie together at the front: what can be looked at without copying. */
   get frontLength(): number {
     return this.#head === undefined ? 0 : this.#head.end - this.#head.start;
+  }
+
+  /** Bytes of memory that nobody else can have meanwhile. Internal, for counters. */
+  get memoryHeld(): number {
+    let held = 0;
+    for (let segment = this.#head; segment !== undefined; segment = segment.next) {
+      const { bytes, own, recycle } = segment;
+      if (recycle === borrowed) continue;
+      held += own || recycle === undefined ? bytes.length : bytes.buffer.byteLength;
+    }
+    return held;
+  }
+
+  /** So many records were given out. Internal. */
+  countRecords(count: number): void {
+    this.records += count;
+    bufferCounters.records += count;
+  }
+
+  /** So much of what was received was copied, because its memory is needed elsewhere. Internal. */
+  countCopy(byteCount: number): void {
+    this.copies++;
+    this.copiedBytes += byteCount;
+    countCopy(byteCount);
   }
 
   /** Bytes consumed since the stream began: the offset in the stream of the first byte that is here. */
@@ -254,7 +282,7 @@ export class InputBuffer {
     const from = start - this.#length;
     if (rest !== undefined) {
       rest.bytes.copy(page, from, rest.start, rest.end);
-      countCopy(this.#length);
+      this.countCopy(this.#length);
       this.#recycle(rest);
     }
     this.#length += size;
@@ -301,7 +329,7 @@ export class InputBuffer {
     for (let segment = this.#head; segment !== undefined; segment = segment.next) {
       if (segment.recycle !== borrowed) continue;
       const size = segment.end - segment.start;
-      countCopy(size);
+      this.countCopy(size);
       // Room for what follows, so that a record which comes in crumbs is not moved with each of them.
       const capacity = size < COALESCE_BELOW ? Math.max(SMALLEST_PAGE, 2 * size) : size;
       const bytes = allocate(capacity);
@@ -329,7 +357,7 @@ export class InputBuffer {
       const block = pooled ? leaseBlock(capacity) : undefined;
       const bytes = block?.bytes ?? Buffer.allocUnsafeSlow(capacity);
       head.bytes.copy(bytes, 0, head.start, head.end);
-      countCopy(this.#length);
+      this.countCopy(this.#length);
       this.#recycle(head);
       head = { bytes, start: 0, end: this.#length, mirrored: 0, own: true, recycle: block?.drop, next: undefined };
       this.#head = head;

@@ -4,6 +4,7 @@
  * A batch is valid until the next one is asked for or the iteration ends. Iterating moves one cursor over the rows, from
  * the first one each time; `values()` makes the records themselves, all in one go.
  */
+import { inspect } from 'node:util';
 import { type Framing, textItself } from '../codecs/codec.js';
 import { UsageError } from '../errors.js';
 import { type RecordCursor, SpanCursor, ValueCursor } from './cursor.js';
@@ -114,6 +115,10 @@ abstract class BaseBatch<R> implements LiveBatch<R> {
     this.#expired = true;
     this.#open = 0;
     this.cursor.expire();
+  }
+
+  [inspect.custom](): string {
+    return `Batch { ${this.#expired ? 'expired, ' : ''}length: ${this.length}, visited: ${this.visited} }`;
   }
 
   protected checkLive(): void {

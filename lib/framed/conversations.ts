@@ -9,6 +9,8 @@ import type { ByteStream, CloseOptions } from '../streams/byte-stream.js';
 
 /** What is on a byte stream. */
 export interface Conversation {
+  /** Bytes that were written and have not left. */
+  readonly pendingOutput?: number;
   close(options?: CloseOptions): Promise<void>;
   /** The byte stream goes to somebody else. @returns a copy of the output that has not left. */
   letGo(): Buffer;
@@ -45,6 +47,11 @@ export function passConversation(stream: ByteStream, upper: ByteStream): void {
     letGo: () => Buffer.alloc(0),
   };
   conversations.set(stream, { conversation });
+}
+
+/** Bytes that were written to the stream, or to what is on it, and have not left. Internal. */
+export function unsentOn(stream: ByteStream): number {
+  return conversations.get(stream)?.conversation?.pendingOutput ?? stream.pendingOutput;
 }
 
 /**

@@ -4,6 +4,7 @@
  * One cursor is moved from record to record of a batch. Reading a field costs a few nanoseconds; bytes are copied or
  * viewed only on request. After its batch or turn every access throws ERR_RECORD_EXPIRED.
  */
+import { inspect } from 'node:util';
 import { blockOf } from '../bytes/blocks.js';
 import { viewOfMemory } from '../bytes/view.js';
 import type { Framing } from '../codecs/codec.js';
@@ -219,12 +220,22 @@ export class SpanCursor<R> implements RecordCursor<R> {
     return true;
   }
 
+  [inspect.custom](): string {
+    if (this.#bytes === undefined) return EXPIRED;
+    const shown = this.#framing.text === undefined ? this.borrow() : this.text();
+    return `RecordCursor { length: ${this.#length}, ${inspect(shown, SHORT)} }`;
+  }
+
   /** Where the payload lies, for writing it on without an object. Internal. */
   range(take: (bytes: Buffer, from: number, to: number, stable: boolean) => void): void {
     const bytes = this.#live();
     take(bytes, this.#from, this.#from + this.#length, this.#span.memory !== 'reused');
   }
 }
+
+const EXPIRED = 'RecordCursor { expired }';
+/** A line of a log, not the whole of a large record. */
+const SHORT = { maxStringLength: 80 };
 
 /** Whoever writes on without copying reads it for as long as it likes. @returns false where memory cannot be given away. */
 function giveAway(bytes: Buffer): boolean {
@@ -284,6 +295,10 @@ export class ValueCursor<R> implements RecordCursor<R> {
     if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     if (typeof value === 'string') return Buffer.from(value);
     throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { message: 'the record is neither bytes nor text: use value()' });
+  }
+
+  [inspect.custom](): string {
+    return this.#values === undefined ? EXPIRED : `RecordCursor { ${inspect(this.#values[this.#row], SHORT)} }`;
   }
 }
 

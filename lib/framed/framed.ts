@@ -10,7 +10,7 @@ import { Channel } from './channel.js';
 import { beginConversation, checkNoConversation } from './conversations.js';
 import { checkCodec, FramedStream } from './framed-stream.js';
 
-export { closeConversation, letGo } from './conversations.js';
+export { closeConversation, letGo, unsentOn } from './conversations.js';
 
 /** How much a framed stream may hold. */
 export interface FramedOptions {

@@ -112,6 +112,7 @@ export class RecordPieces implements AsyncIterable<Buffer> {
       const count = this.#reader.next(this.#host.input, this.#host.ended);
       if (count === 0) {
         this.#over = true;
+        this.#host.input.countRecords(1);
         this.#host.done();
         return EOF;
       }

@@ -248,6 +248,7 @@ export class RecordReader<R, W> {
   #consumeThrough(span: Span, row: number): void {
     const end = span.table[HEADER_WORDS + row * ROW_WORDS + R_END]!;
     this.#input.consume(end - span.position);
+    this.#input.countRecords(row + 1 - span.row);
     span.position = end;
     span.row = row + 1;
   }
@@ -355,6 +356,7 @@ export class RecordReader<R, W> {
         if (answer === NOT_READY || answer === NEED_WRITE) return answer as NotReady;
         if (answer !== CONTINUE || !progress) this.#countProgress(progress || switched);
         if (answer !== CONTINUE) {
+          this.#input.countRecords(1);
           if (this.#exact) this.#stream!.settlePeeked!(0);
           return answer as R;
         }
@@ -388,6 +390,7 @@ export class RecordReader<R, W> {
     if (this.#codec.finish !== undefined) {
       const last = this.#codec.finish(input, this.#output);
       if (last !== EOF) this.#countProgress(input.offset > offset);
+      if (last !== EOF) input.countRecords(1);
       return last;
     }
     if (input.length === 0) return EOF;

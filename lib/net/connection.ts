@@ -3,6 +3,7 @@
  * possible, else over Node's socket, with the same interface.
  */
 import type { Socket } from 'node:net';
+import { unsentOn } from '../framed/framed.js';
 import type { SocketAddresses, SocketCounters } from '../net-interface.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import type { TimeoutOptions } from './timeouts.js';
@@ -12,6 +13,35 @@ export interface ReleasedSocket {
   readonly socket: Socket;
   readonly readable: Socket;
   readonly writable: Socket;
+}
+
+/** Counted since the connection began. Over Node's socket the system's part is bytes only. */
+export interface ConnectionCounters extends SocketCounters {
+  /** Records that framed streams on it have given out; of one that was too long, each piece. */
+  readonly records: number;
+  /** Times that what was received had to be copied, because its memory was needed elsewhere. */
+  readonly copies: number;
+  readonly copiedBytes: number;
+  /** Bytes of memory that it holds now: for what was not read, and for what has not left. */
+  readonly memoryHeld: number;
+}
+
+/** What a connection counts before anything has happened, and where nobody counts. */
+export const NO_COUNTS: SocketCounters = {
+  bytesReceived: 0,
+  bytesSent: 0,
+  receives: 0,
+  sends: 0,
+  stalls: 0,
+  rows: 0,
+  turns: 0,
+  nativeCalls: 0,
+};
+
+/** Adds what the stream itself counts. @param heldBelow memory of the layers below it */
+export function countersOf(stream: ByteStream, told: SocketCounters, heldBelow = 0): ConnectionCounters {
+  const { records, copies, copiedBytes, memoryHeld } = stream.input;
+  return { ...told, records, copies, copiedBytes, memoryHeld: memoryHeld + unsentOn(stream) + heldBelow };
 }
 
 /** A connection: a byte stream with its addresses, its counters and the way back to Node. */
@@ -24,8 +54,8 @@ export interface Connection extends ByteStream {
   readonly addresses: SocketAddresses;
   /** True once the connection has failed or was destroyed. */
   readonly destroyed: boolean;
-  /** What has been counted so far. Over Node's socket: bytes only. */
-  counters(): SocketCounters;
+  /** What has been counted so far. */
+  counters(): ConnectionCounters;
   /** Waiting for this connection keeps the process alive: so it is from the beginning. */
   ref(): this;
   /** Waiting for this connection does not keep the process alive. */

@@ -7,6 +7,7 @@
  */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type ListenOptions, type Server, type ServerOpts } from 'node:net';
+import { inspect } from 'node:util';
 import { checkFunction, checkInteger, checkObject, checkSignal } from '../arguments.js';
 import { asTransportError, MiniprotoError } from '../errors.js';
 import { closeConversation } from '../framed/framed.js';
@@ -235,6 +236,13 @@ class Listening implements ByteServer {
     }
     this.#closing ??= drainAll(this.server, this.connections, options);
     return this.#closing;
+  }
+
+  [inspect.custom](): string {
+    const { address } = this;
+    const place = typeof address === 'string' ? address : `${address.address}:${address.port}`;
+    const state = this.server.listening ? `listening: ${place}` : 'closed';
+    return `ByteServer { ${state}, connections: ${this.connections.size} }`;
   }
 
   ref(): this {

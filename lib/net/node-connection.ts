@@ -4,9 +4,17 @@ import { inspect } from 'node:util';
 import { channels } from '../diagnostics.js';
 import { type MiniprotoError, UsageError } from '../errors.js';
 import { letGo } from '../framed/framed.js';
-import type { SocketAddresses, SocketCounters } from '../net-interface.js';
+import type { SocketAddresses } from '../net-interface.js';
 import { DuplexStream } from '../streams/duplex-stream.js';
-import { addressesOf, type Connection, describeConnection, type ReleasedSocket } from './connection.js';
+import {
+  addressesOf,
+  type Connection,
+  type ConnectionCounters,
+  countersOf,
+  describeConnection,
+  NO_COUNTS,
+  type ReleasedSocket,
+} from './connection.js';
 import type { SocketStreamOptions } from './socket-stream.js';
 import { SocketTimeouts, type TimeoutOptions } from './timeouts.js';
 
@@ -54,9 +62,9 @@ export class NodeConnection extends DuplexStream implements Connection {
     return this.#socket.writableNeedDrain;
   }
 
-  counters(): SocketCounters {
+  counters(): ConnectionCounters {
     const { bytesRead, bytesWritten } = this.#socket;
-    return { bytesReceived: bytesRead, bytesSent: bytesWritten, receives: 0, sends: 0, stalls: 0, rows: 0 };
+    return countersOf(this, { ...NO_COUNTS, bytesReceived: bytesRead, bytesSent: bytesWritten });
   }
 
   ref(): this {
@@ -107,7 +115,7 @@ export class NodeConnection extends DuplexStream implements Connection {
     super.abandon(error);
   }
 
-  [inspect.custom](): string {
+  override [inspect.custom](): string {
     const state = this.#socket.destroyed ? 'closed' : this.ended ? 'ended' : 'open';
     return describeConnection('NodeConnection', this, `over Node: ${this.reason}, ${state}`);
   }

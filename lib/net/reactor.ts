@@ -128,14 +128,16 @@ export function threadReactor(): Reactor | undefined {
  */
 export function socketCounters(): ThreadCounters | undefined {
   if (reactor === undefined) return undefined;
-  const { copies, copiedBytes, pooledBytes } = bufferCounters;
+  const { records, copies, copiedBytes, pooledBytes } = bufferCounters;
   const { arena, table, events } = reactor;
   const memoryHeld = arena.byteLength + table.byteLength + events.byteLength + pooledBytes;
-  return { ...reactor.net.counters(), copies, copiedBytes, memoryHeld };
+  return { ...reactor.net.counters(), records, copies, copiedBytes, memoryHeld };
 }
 
 /** Counters of a thread. */
 export interface ThreadCounters extends ReactorCounters {
+  /** Records that framed streams have given out, whatever carries them. */
+  readonly records: number;
   /** Times that bytes were copied because their memory was needed elsewhere: the rest of a turn, what did not leave. */
   readonly copies: number;
   readonly copiedBytes: number;

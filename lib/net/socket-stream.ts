@@ -20,7 +20,6 @@
  * Over 400 lines, because what a connection waits for, receives, sends, and when it may be closed hang together.
  */
 import { inspect } from 'node:util';
-import { countCopy } from '../bytes/buffer-counters.js';
 import { channels } from '../diagnostics.js';
 import type { MiniprotoError } from '../errors.js';
 import { letGo } from '../framed/framed.js';
@@ -45,7 +44,14 @@ import {
 import { type NeedRead, NOT_READY, type NotReady } from '../status.js';
 import { BaseStream } from '../streams/base-stream.js';
 import type { ReadyOptions, Watcher } from '../streams/byte-stream.js';
-import { type Connection, describeConnection, type ReleasedSocket } from './connection.js';
+import {
+  type Connection,
+  type ConnectionCounters,
+  countersOf,
+  describeConnection,
+  NO_COUNTS,
+  type ReleasedSocket,
+} from './connection.js';
 import { addressesIn, countersIn } from './description.js';
 import { ExactReads } from './exact-reads.js';
 import { nativeFramer } from './native-framers.js';
@@ -169,7 +175,7 @@ export class SocketStream extends BaseStream implements Connection {
 
   /** Bytes sent so far. */
   get bytesSent(): number {
-    return this.counters().bytesSent;
+    return this.#counted().bytesSent;
   }
 
   /** Who has taken the connection over, and is destroyed with this. Internal. */
@@ -242,7 +248,7 @@ export class SocketStream extends BaseStream implements Connection {
     if (count >= COPY_BELOW) this.input.append(page.subarray(0, count), () => returnPage(page));
     else {
       if (count > 0) {
-        countCopy(count);
+        this.input.countCopy(count);
         this.input.append(Buffer.from(page.subarray(0, count)));
       }
       returnPage(page);
@@ -645,9 +651,13 @@ export class SocketStream extends BaseStream implements Connection {
     if (timeouts !== undefined || this.#extras !== undefined) this.#more().timeouts = timeouts;
   }
 
-  counters(): SocketCounters {
+  counters(): ConnectionCounters {
+    return countersOf(this, this.#counted());
+  }
+
+  #counted(): SocketCounters {
     const told = this.#describe();
-    return told === undefined ? NOTHING : countersIn(told);
+    return told === undefined ? NO_COUNTS : countersIn(told);
   }
 
   release(): ReleasedSocket {
@@ -673,7 +683,7 @@ export class SocketStream extends BaseStream implements Connection {
     return { descriptor, unread, unsent };
   }
 
-  [inspect.custom](): string {
+  override [inspect.custom](): string {
     return this.describe('SocketStream', 'native');
   }
 
@@ -683,8 +693,6 @@ export class SocketStream extends BaseStream implements Connection {
     return describeConnection(name, this, `${kind}, ${state}`);
   }
 }
-
-const NOTHING: SocketCounters = { bytesReceived: 0, bytesSent: 0, receives: 0, sends: 0, stalls: 0, rows: 0 };
 
 function sumOf(parts: readonly Uint8Array[]): number {
   let sum = 0;

@@ -3,7 +3,10 @@
  *
  * A subclass says how to get bytes (`pull`), how to hand bytes on (`push`), whether they have left (`flushed`), and how
  * to end either way. It calls `wakeReaders`, `wakeWriters`, `inputEnded` and `fail` when its layer below says so.
+ *
+ * Over 400 lines, because a stream's ends, failures and careful close are one state.
  */
+import { inspect } from 'node:util';
 import { checkInteger, checkObject, checkOneOf, checkSignal, checkUint8Array, invalidArgType } from '../arguments.js';
 import { checkAttached, InputBuffer } from '../bytes/input-buffer.js';
 import { isUnstable } from '../bytes/output-buffer.js';
@@ -281,6 +284,11 @@ export abstract class BaseStream implements ByteStream {
   /** True once the peer has ended its side; `input` may hold bytes all the same. */
   get ended(): boolean {
     return this.#end?.inputEnded === true;
+  }
+
+  [inspect.custom](): string {
+    const state = this.destroyed ? 'destroyed' : this.ended ? 'ended' : 'open';
+    return `${this.constructor.name} { ${state}, unread: ${this.input.length}, unsent: ${this.pendingOutput} }`;
   }
 
   protected wakeReaders(): void {

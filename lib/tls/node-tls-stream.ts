@@ -17,10 +17,10 @@ import { LimitError, type MiniprotoError, TransportError, UsageError } from '../
 import { late } from '../late.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { nativeInfo } from '../native.js';
-import type { Connection, ReleasedSocket } from '../net/connection.js';
+import { type Connection, type ConnectionCounters, countersOf, type ReleasedSocket } from '../net/connection.js';
 import { NodeConnection } from '../net/node-connection.js';
 import { Sweep } from '../net/sweep.js';
-import type { SocketAddresses, SocketCounters } from '../net-interface.js';
+import type { SocketAddresses } from '../net-interface.js';
 import { checkCloseOptions, Deadline } from '../streams/base-stream.js';
 import type { ByteStream, CloseOptions, ReadyOptions } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
@@ -346,8 +346,9 @@ export class NodeTlsStream extends NodeConnection implements SecureStream {
     return this.#below()?.addresses ?? this.#addresses ?? NOWHERE;
   }
 
-  override counters(): SocketCounters {
-    return this.#below()?.counters() ?? super.counters();
+  override counters(): ConnectionCounters {
+    const below = this.#below()?.counters();
+    return below === undefined ? super.counters() : countersOf(this, below, below.memoryHeld);
   }
 
   override ref(): this {

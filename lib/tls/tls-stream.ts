@@ -23,9 +23,9 @@ import { checkObject, checkSignal } from '../arguments.js';
 import { asTransportError, type MiniprotoError, UsageError } from '../errors.js';
 import { endConversation } from '../framed/conversations.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
-import type { Connection } from '../net/connection.js';
+import { type Connection, type ConnectionCounters, countersOf, NO_COUNTS } from '../net/connection.js';
 import { SocketTimeouts, type TimeoutOptions } from '../net/timeouts.js';
-import type { SocketAddresses, SocketCounters } from '../net-interface.js';
+import type { SocketAddresses } from '../net-interface.js';
 import {
   EOF,
   type Eof,
@@ -565,12 +565,11 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     return this.#lower.addresses ?? {};
   }
 
-  counters(): SocketCounters {
+  counters(): ConnectionCounters {
     const below = this.#lower.counters?.();
     const { offset, length } = this.input;
-    return (
-      below ?? { bytesReceived: offset + length, bytesSent: this.bytesSent, receives: 0, sends: 0, stalls: 0, rows: 0 }
-    );
+    const told = below ?? { ...NO_COUNTS, bytesReceived: offset + length, bytesSent: this.bytesSent };
+    return countersOf(this, told, below?.memoryHeld);
   }
 
   ref(): this {

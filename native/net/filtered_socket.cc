@@ -143,7 +143,7 @@ void Reactor::visitFiltered(Connection& connection, const Ready& ready, Room& ro
   }
   tellState(connection, event);
   if (event[kEventFlags] != 0) {
-    room.events++;
+    tell(connection, room);
   } else if (!flows || !readable) {
     // As without a filter: what is ready and not wanted is only taken out when nothing else was to be done.
     arm(ready.id, connection, maskOf(connection));

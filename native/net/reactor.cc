@@ -243,7 +243,7 @@ void Reactor::visit(const Ready& ready, Room& room) {
     event[kEventFlags] |= kReadable;
     setWants(*connection, connection->wants & ~kWantRead);
   }
-  if (event[kEventFlags] != 0) room.events++;
+  if (event[kEventFlags] != 0) tell(*connection, room);
   // Woken for nothing where records flow: epoll tells again.
   if (event[kEventFlags] != 0 || flows) return;
   // Ready, and nobody asked: out of epoll, until somebody does.
@@ -251,6 +251,12 @@ void Reactor::visit(const Ready& ready, Room& room) {
   arm(ready.id, *connection,
       static_cast<uint8_t>(((wants & (kWantRead | kWantFlow)) != 0 && !readable ? kWantRead : 0) |
                            ((wants & kWantWrite) != 0 && !writable ? kWantWrite : 0)));
+}
+
+/** The event that was filled in counts. */
+void Reactor::tell(Connection& connection, Room& room) {
+  room.events++;
+  connection.counters.turns++;
 }
 
 void Reactor::flow(Connection& connection, Room& room, int32_t* event) {

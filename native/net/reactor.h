@@ -91,10 +91,13 @@ struct SocketCounters {
   uint64_t stalls = 0;
   /** Rows framed in turns. */
   uint64_t rows = 0;
+  /** Turns that told of something: of this connection, or at all. */
+  uint64_t turns = 0;
+  /** Calls that whoever has the reactor noted. */
+  uint64_t calls = 0;
 };
 
 struct ReactorCounters : SocketCounters {
-  uint64_t turns = 0;
   uint64_t polls = 0;
   uint64_t arms = 0;
   uint64_t connections = 0;
@@ -170,6 +173,10 @@ class Reactor {
   const ReactorCounters& counters() const { return counters_; }
   /** Pre: has(id). */
   const SocketCounters& countersOf(int32_t id) const { return find(id)->counters; }
+  /** Counts a call of whoever has the reactor. */
+  void noteCall() { counters_.calls++; }
+  /** Counts it for the connection that it is about, too. Pre: has(id). */
+  void noteCallOf(int32_t id) { find(id)->counters.calls++; }
 
  private:
   struct Connection {
@@ -208,6 +215,7 @@ class Reactor {
   void setWants(Connection& connection, uint8_t wants, uint8_t inner);
   void poll();
   void visit(const Ready& ready, Room& room);
+  static void tell(Connection& connection, Room& room);
   void flow(Connection& connection, Room& room, int32_t* event);
   void stopped(Connection& connection, int64_t count, int32_t* event);
   void arrived(Connection& connection, Room& room, int32_t* event, size_t count, bool full);

@@ -5,14 +5,22 @@ import { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import {
   adopt,
+  type Batch,
+  type Codec,
   decodeTransform,
+  EOF,
+  type FramedStream,
   framed,
   LimitError,
   lengthPrefixed,
   lines,
+  listen,
   type MiniprotoError,
+  mapped,
   memoryPair,
   NOT_READY,
+  type RecordCursor,
+  type RecordPieces,
   socketCounters,
 } from 'miniproto';
 import { nativeInfo } from '#lib/native';
@@ -146,7 +154,9 @@ describe('counters', () => {
     const before = socketCounters();
     const { accepted, connected } = await nodePair();
     const stream = adopt(accepted);
-    assert.deepEqual(Object.values(stream.counters()), [0, 0, 0, 0, 0, 0]);
+    const { nativeCalls, ...atFirst } = stream.counters();
+    assert.deepEqual(Object.values(atFirst), new Array(11).fill(0));
+    if (!NATIVE) assert.equal(nativeCalls, 0);
     connected.write('one\ntwo\n');
     assert.equal((await readExactly(stream, 8)).length, 8);
     await writeAll(stream, Buffer.from('answer'));
@@ -161,8 +171,10 @@ describe('counters', () => {
       // Eight bytes are less than a page, and were copied out of it.
       assert.equal(after.copies - (before?.copies ?? 0), 1);
       assert.equal(after.copiedBytes - (before?.copiedBytes ?? 0), 8);
+      assert.deepEqual([counters.copies, counters.copiedBytes], [1, 8]);
       const calls = after.nativeCalls - (before?.nativeCalls ?? 0);
       assert.ok(calls >= counters.receives + counters.sends, String(calls));
+      assert.ok(counters.nativeCalls > nativeCalls + counters.sends, String(counters.nativeCalls));
       // The arena alone has half a megabyte.
       assert.ok(after.memoryHeld >= 512 * 1024);
     } else assert.equal(socketCounters(), undefined);
@@ -185,14 +197,146 @@ describe('counters', () => {
     connected.write('one\ntwo\nthree\n');
     await until(() => count === 3);
     assert.equal(stream.counters().rows, 3);
-    assert.ok(socketCounters()!.turns > before);
+    assert.ok(stream.counters().turns >= 1);
+    assert.ok(socketCounters()!.turns - before >= stream.counters().turns);
     connected.end();
     await push;
     stream.destroy();
   });
 });
 
+/** Forms of reading, each of which takes the four records of `a\nb\nc\nd\n`. */
+const FORMS: Record<string, (talk: FramedStream<string, unknown>) => Promise<void>> = {
+  read: async (talk) => {
+    for (let i = 0; i < 4; i++) await talk.read();
+  },
+  'for await': async (talk) => {
+    let count = 0;
+    for await (const _ of talk) if (++count === 4) break;
+  },
+  batches: async (talk) => {
+    let count = 0;
+    for await (const batch of talk.batches()) {
+      for (const _ of batch) count++;
+      if (count === 4) break;
+    }
+  },
+  'values of batches': async (talk) => {
+    let count = 0;
+    for await (const batch of talk.batches()) {
+      count += batch.values().length;
+      if (count === 4) break;
+    }
+  },
+  push: async (talk) => {
+    const over = new AbortController();
+    let count = 0;
+    const handler = () => void (++count === 4 && over.abort());
+    await talk.onRecord(handler, { signal: over.signal }).catch(() => {});
+  },
+  pieces: async (talk) => {
+    for (let i = 0; i < 4; i++) await ((await talk.readPieces()) as RecordPieces).discard();
+  },
+};
+
+describe('counters of records', () => {
+  for (const [name, take] of Object.entries(FORMS)) {
+    it(`count each that was given out, once: ${name}`, async () => {
+      const { accepted, connected } = await nodePair();
+      const stream = adopt(accepted);
+      connected.write('a\nb\nc\nd\nrest');
+      await take(framed(stream, lines()));
+      assert.equal(stream.counters().records, 4);
+      stream.destroy();
+      connected.destroy();
+    });
+  }
+
+  it('count those of a codec without a framer, and not what is given back', async () => {
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted);
+    connected.end('1\n2\n3\n4\n5');
+    const talk = framed(stream, mapped(lines(), { name: 'numbers', decode: Number, encode: String }));
+    for await (const batch of talk.batches()) {
+      for (const _ of batch) break;
+      break;
+    }
+    const byte: Codec<number> = {
+      name: 'byte',
+      decode: (input) => (input.length === 0 ? input.need(1) : input.take(1)[0]!),
+      encode: () => true,
+    };
+    assert.equal(stream.counters().records, 1);
+    const bytes = talk.switchTo(byte);
+    while ((await bytes.read()) !== EOF);
+    assert.equal(stream.counters().records, 1 + '2\n3\n4\n5'.length);
+    stream.destroy();
+  });
+
+  it('are those of a thread as well, while it has native sockets', async function () {
+    if (!NATIVE) this.skip();
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted);
+    const before = socketCounters()!.records;
+    connected.write('a\nb\nc\nd\n');
+    await FORMS.batches!(framed(stream, lines()));
+    assert.equal(socketCounters()!.records - before, 4);
+    stream.destroy();
+    connected.destroy();
+  });
+});
+
+describe('memoryHeld of a connection', () => {
+  it('is what unread input takes, then nothing', async () => {
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted);
+    connected.write(Buffer.alloc(20_000, 'x'));
+    await until(() => stream.tryFill(20_000) === 20_000);
+    assert.ok(stream.counters().memoryHeld >= 20_000, String(stream.counters().memoryHeld));
+    stream.input.consume(20_000);
+    assert.equal(stream.counters().memoryHeld, 0);
+    stream.destroy();
+    connected.destroy();
+  });
+
+  it('is what was written and has not left, also to a framed stream', async () => {
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted);
+    const talk = framed(stream, lines());
+    talk.cork();
+    talk.tryWrite('x'.repeat(999));
+    assert.equal(stream.counters().memoryHeld, 1000);
+    talk.uncork();
+    await talk.flush();
+    assert.equal(stream.counters().memoryHeld, 0);
+    stream.destroy();
+    connected.destroy();
+  });
+});
+
 describe('inspect', () => {
+  it('shows a server, a stream, a batch and a record in a line', async () => {
+    await using server = await listen({ port: 0, host: '127.0.0.1' }, () => {});
+    assert.equal(inspect(server), `ByteServer { listening: 127.0.0.1:${server.port}, connections: 0 }`);
+    await server.close();
+    assert.equal(inspect(server), 'ByteServer { closed, connections: 0 }');
+    const [one, other] = memoryPair({ capacity: 8 });
+    assert.equal(one.tryWrite(Buffer.from('abc\nde\nf')), 8);
+    assert.equal(inspect(one), 'MemoryStream { open, unread: 0, unsent: 8 }');
+    const talk = framed(other, lines());
+    const batch = talk.tryReadBatch() as Batch<string>;
+    let cursor: RecordCursor<string> | undefined;
+    for (cursor of batch) {
+      assert.equal(inspect(cursor), "RecordCursor { length: 3, 'abc' }");
+      break;
+    }
+    assert.equal(inspect(batch), 'Batch { length: 2, visited: 1 }');
+    talk.tryRead();
+    assert.equal(inspect(cursor), 'RecordCursor { expired }');
+    other.destroy();
+    assert.equal(inspect(other), 'MemoryStream { destroyed, unread: 1, unsent: 0 }');
+  });
+
   it('shows a connection in a line', async () => {
     const { accepted, connected } = await nodePair();
     const { remotePort } = accepted;
