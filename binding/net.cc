@@ -47,6 +47,8 @@ namespace {
 
 /** Calls into JavaScript before the loop has its other work done, however much is ready. */
 constexpr int kRoundsPerWake = 4;
+/** Nanoseconds after which there is no further one: handlers may take as long as they like. */
+constexpr uint64_t kNanosecondsPerWake = 1'000'000;
 
 napi_value valueOf(napi_env env, napi_ref reference) {
   napi_value value = nullptr;
@@ -82,6 +84,7 @@ bool callOnTurn(const Net& net, size_t count) {
 
 void onReady(uv_poll_t* handle, int /*status*/, int /*events*/) {
   Net& net = *static_cast<Net*>(handle->data);
+  const uint64_t until = uv_hrtime() + kNanosecondsPerWake;
   for (int round = 0; round < kRoundsPerWake; round++) {
     napi_handle_scope scope = nullptr;
     if (napi_open_handle_scope(net.env, &scope) != napi_ok) return;
@@ -97,7 +100,7 @@ void onReady(uv_poll_t* handle, int /*status*/, int /*events*/) {
     bool pending = false;
     if (napi_is_exception_pending(net.env, &pending) == napi_ok && pending) passOn(net.env);
     napi_close_handle_scope(net.env, scope);
-    if (done) return;
+    if (done || uv_hrtime() >= until) return;
   }
 }
 

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as after, setImmediate as turn } from 'node:timers/promises';
-import { type Batch, EOF, type FramedStream, framed, lengthPrefixed, lines, NOT_READY } from 'miniproto';
+import { type Batch, EOF, type FramedStream, fixed, framed, lengthPrefixed, lines, NOT_READY } from 'miniproto';
 import { checkAttached } from '#lib/bytes/input-buffer';
 import { OutputBuffer } from '#lib/bytes/output-buffer';
 import { adopt } from '#lib/net/adopt';
@@ -391,6 +391,34 @@ describeNative('Hazards of native sockets', () => {
         for (const listener of listeners) process.on('uncaughtException', listener);
       }
       assert.deepEqual(caught, [boom]);
+    });
+
+    it('has no other behind it before the loop goes on, where handlers take long', async () => {
+      const made = await connected(40);
+      let records = 0;
+      for (const { one } of made) {
+        const push = framed(one, fixed(1024)).onRecord(() => {
+          records++;
+          // A turn of them takes longer than all turns of a wake may.
+          for (const end = performance.now() + 0.02; performance.now() < end; );
+        });
+        push.catch(() => {});
+      }
+      await turn();
+      await turn();
+      let sent = 0;
+      for (const { other } of made) sent += fillUp(other);
+      let most = 0;
+      let before = socketCounters()!.turns;
+      const first = before;
+      while (records < Math.floor(sent / 1024)) {
+        await turn();
+        const { turns } = socketCounters()!;
+        most = Math.max(most, turns - before);
+        before = turns;
+      }
+      assert.ok(before - first > 4, String(before - first));
+      assert.equal(most, 1);
     });
 
     it('does not swallow the end of a peer that sends and ends at once', async () => {
