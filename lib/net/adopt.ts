@@ -7,7 +7,7 @@
  * not what is written to the socket, so going by the descriptor would put plaintext on the wire.
  */
 import { Socket } from 'node:net';
-import { checkObject, checkUint8Array, invalidArgType } from '../arguments.js';
+import { checkBoolean, checkObject, checkUint8Array, invalidArgType } from '../arguments.js';
 import { TransportError } from '../errors.js';
 import { nativeInfo } from '../native.js';
 import { claim, isReadable, isWritable, unclaim } from '../streams/node-sides.js';
@@ -16,12 +16,18 @@ import { NodeConnection } from './node-connection.js';
 import { count } from './origins.js';
 import { leasePage, returnPage } from './pages.js';
 import { type Reactor, systemError, threadReactor } from './reactor.js';
+import { keepAsShell } from './shell.js';
 import { SocketStream, type SocketStreamOptions } from './socket-stream.js';
 
 /** Options of `adopt`. */
 export interface AdoptOptions extends SocketStreamOptions {
   /** Bytes that came first: the `head` of an HTTP upgrade. */
   head?: Uint8Array;
+  /**
+   * Keeps Node's object, for whoever holds on to it: it reads and writes nothing, its server counts it, its end is the
+   * connection's end and the other way round. Costs a descriptor more. Default false: it is destroyed.
+   */
+  keepShell?: boolean;
 }
 
 /** What this needs of a handle of Node's. Not documented, so each part is looked at before it is used. */
@@ -50,6 +56,7 @@ export function adopt(socket: Socket, options: AdoptOptions = {}): Connection {
   if (!isReadable(socket) || !isWritable(socket)) throw invalidArgType('socket', 'an instance of net.Socket', socket);
   checkObject('options', options);
   if (options.head !== undefined) checkUint8Array('options.head', options.head);
+  if (options.keepShell !== undefined) checkBoolean('options.keepShell', options.keepShell);
   // Throws where somebody has it, so before anything is touched.
   claim({ readable: socket, writable: socket });
   try {
@@ -112,13 +119,18 @@ function adoptNatively(socket: Socket, options: AdoptOptions): Connection {
   count(socket, stream);
   // Reading what Node holds must not hand it to those who listened before.
   for (const event of ['data', 'readable', 'end']) socket.removeAllListeners(event);
-  if (id === undefined || isBusy(socket)) new Takeover(reactor, socket, stream, id).wait();
-  else take(socket, stream, id);
+  const { keepShell } = options;
+  if (id === undefined || isBusy(socket)) new Takeover({ reactor, socket, stream, id, keepShell }).wait();
+  else take(socket, stream, id, { keepShell });
   return stream;
 }
 
 /** @throws ERR_OUT_OF_RANGE, ERR_INVALID_ARG_TYPE for the options, and then the duplicate is closed. */
-function beginStream(reactor: Reactor, id: number | undefined, { head, ...options }: AdoptOptions): SocketStream {
+function beginStream(
+  reactor: Reactor,
+  id: number | undefined,
+  { head, keepShell: _, ...options }: AdoptOptions,
+): SocketStream {
   try {
     const stream = new SocketStream(reactor, options);
     if (head !== undefined && head.length > 0) stream.input.append(Buffer.from(head));
@@ -155,6 +167,18 @@ function isBusy(socket: Socket): boolean {
   return socket.connecting || socket.writableLength > 0 || (handleOf(socket)?.writeQueueSize ?? 0) > 0;
 }
 
+interface TakeoverParts extends Keep {
+  reactor: Reactor;
+  socket: Socket;
+  stream: SocketStream;
+  id: number | undefined;
+}
+
+/** What becomes of Node's object. */
+interface Keep {
+  keepShell: boolean | undefined;
+}
+
 /** Waits for Node to have connected and written everything; then the stream begins. */
 class Takeover {
   readonly #reactor: Reactor;
@@ -162,14 +186,16 @@ class Takeover {
   readonly #stream: SocketStream;
   /** The connection in the reactor; undefined while Node connects. */
   #id: number | undefined;
+  readonly #keepShell: boolean | undefined;
   /** The stream has the connection, or there is none. */
   #over = false;
 
-  constructor(reactor: Reactor, socket: Socket, stream: SocketStream, id: number | undefined) {
+  constructor({ reactor, socket, stream, id, keepShell }: TakeoverParts) {
     this.#reactor = reactor;
     this.#socket = socket;
     this.#stream = stream;
     this.#id = id;
+    this.#keepShell = keepShell;
   }
 
   wait(): void {
@@ -196,7 +222,7 @@ class Takeover {
     }
     this.#over = true;
     socket.off('error', this.#onError).off('close', this.#onClose);
-    take(socket, this.#stream, id);
+    take(socket, this.#stream, id, { keepShell: this.#keepShell });
   };
 
   /** The stream was destroyed meanwhile. */
@@ -211,10 +237,11 @@ class Takeover {
 const EMPTY = Buffer.alloc(0);
 
 /** Moves the connection from Node's object to the stream. */
-function take(socket: Socket, stream: SocketStream, id: number): void {
+function take(socket: Socket, stream: SocketStream, id: number, { keepShell }: Keep): void {
   for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) stream.input.append(chunk as Buffer);
   const { writableFinished: finished } = socket;
   // The duplicate keeps the connection open; this closes Node's descriptor only, and so it stops reading.
-  socket.destroy();
+  if (keepShell === true) keepAsShell(socket, stream);
+  else socket.destroy();
   stream.attach(id, { finished });
 }

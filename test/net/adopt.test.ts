@@ -464,6 +464,95 @@ describe('adopt falls back to Node', () => {
   });
 });
 
+describe('adopt with keepShell', () => {
+  it("keeps Node's object, which its server counts and which says 'close' with the connection", async () => {
+    const { accepted, connected } = await nodePair();
+    const { server } = accepted as unknown as { server: net.Server };
+    const heard: string[] = [];
+    accepted.on('close', () => heard.push('close'));
+    const stream = adopt(accepted, { keepShell: true });
+    assert.equal(stream.native, NATIVE);
+    // It was told to close, and waits for its connections.
+    const over = once(server, 'close').then(() => heard.push('server'));
+    connected.resume();
+    connected.write('hello');
+    assert.equal(String(await readExactly(stream, 5)), 'hello');
+    await writeAll(stream, Buffer.from('answer'));
+    assert.equal(String((await once(connected, 'data'))[0]), 'answer');
+    assert.deepEqual([accepted.destroyed, accepted.remotePort, heard], [false, connected.localPort, []]);
+    connected.end();
+    await stream.close();
+    await Promise.all([over, closed(accepted)]);
+    assert.deepEqual(heard.sort(), ['close', 'server']);
+    connected.destroy();
+  });
+
+  it("ends with Node's object, by its end and by its destruction", async () => {
+    for (const way of ['end', 'destroy'] as const) {
+      const { accepted, connected } = await nodePair();
+      connected.resume();
+      const stream = adopt(accepted, { keepShell: true });
+      accepted[way]();
+      await once(connected, 'end');
+      assert.equal(stream.destroyed, way === 'destroy');
+      stream.destroy();
+      connected.destroy();
+    }
+  });
+
+  it('leaves nothing to whoever reads the shell, and takes nothing from whoever writes to it', async function () {
+    if (!NATIVE) this.skip();
+    const { accepted, connected } = await nodePair();
+    connected.write('first ');
+    const stream = adopt(accepted, { keepShell: true });
+    accepted.on('data', () => assert.fail('the bytes are the stream’s')).resume();
+    connected.write('second');
+    assert.equal(String(await readExactly(stream, 12)), 'first second');
+    const failed = once(accepted, 'error');
+    accepted.write('between');
+    assert.equal((await failed)[0].code, 'ERR_STREAM_IN_USE');
+    await until(() => stream.destroyed);
+    connected.destroy();
+  });
+
+  it('lets go of the shell when the connection is released, and of the connection with what has become of it', async function () {
+    if (!NATIVE) this.skip();
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted, { keepShell: true });
+    const { socket } = stream.release();
+    await closed(accepted);
+    connected.resume();
+    socket.end('still there');
+    assert.equal(String((await once(connected, 'data'))[0]), 'still there');
+    connected.destroy();
+    socket.destroy();
+  });
+
+  it('does so once Node has written what it had taken', async () => {
+    const { accepted, connected } = await nodePair();
+    accepted.write(Buffer.alloc(8_000_000, 'x'));
+    const stream = adopt(accepted, { keepShell: true });
+    let size = 0;
+    connected.on('data', (bytes) => {
+      size += bytes.length;
+    });
+    connected.resume();
+    await writeAll(stream, Buffer.from('end'));
+    await until(() => size === 8_000_003);
+    assert.equal(accepted.destroyed, false);
+    stream.destroy();
+    await closed(accepted);
+    connected.destroy();
+  });
+
+  it('checks its argument', async () => {
+    const { accepted, connected } = await nodePair();
+    assert.throws(() => adopt(accepted, { keepShell: 1 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+    accepted.destroy();
+    connected.destroy();
+  });
+});
+
 describe('adopt of upgraded sockets of http', () => {
   it('begins at the head, on both sides', async () => {
     const server = http.createServer();
