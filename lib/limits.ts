@@ -1,5 +1,6 @@
 /**
- * Every default limit, with its unit and its reason. All can be set where they are used.
+ * Every default limit, with its unit and its reason. Those that are an option can be set where they are used; see
+ * docs/limits.md.
  */
 
 /** Bytes. Largest record by default: room for a large JSON message, little enough for thousands of connections. */

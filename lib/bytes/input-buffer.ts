@@ -28,6 +28,8 @@ const SMALLEST_PAGE = 512;
 const LARGEST_PAGE = 64 * 1024;
 /** Bytes. A stream that has delivered much may have so much reserved for a record before it has come. */
 const MOST_EARNED = 16 * 1024 * 1024;
+/** Bytes. What the streams of a thread may have reserved together in that way; the others get twice what has come. */
+const MOST_AHEAD = 64 * 1024 * 1024;
 
 /** A stretch of bytes in the queue. Internal: readers use it to frame in place. */
 export interface Segment {
@@ -64,6 +66,8 @@ export class InputBuffer {
   #copies = false;
   /** Offset in the stream up to which somebody may hold a view, see `peek`. */
   #shownTo = 0;
+  /** Bytes reserved for a record that have not come. */
+  #ahead = 0;
 
   /** Bytes at the front that the codec in charge has examined without finding an end. Consuming sets it to 0. */
   searched = 0;
@@ -177,6 +181,7 @@ export class InputBuffer {
     this.#offset += byteCount;
     this.searched = 0;
     this.#needed = 0;
+    if (this.#ahead !== 0) this.#setAhead(0);
     let left = byteCount;
     let head = this.#head!;
     for (;;) {
@@ -345,14 +350,14 @@ export class InputBuffer {
   /**
    * Memory behind the last byte, for receiving the rest of a record of `wanted` bytes where it will be read. What a peer
    * merely declares reserves nothing: it gets twice what has come of the record, or as much as the whole stream has
-   * delivered before. Say how many bytes came with `commit`. Internal. Pre: 0 < length < wanted; nobody holds offsets.
+   * delivered before, while the thread has not reserved too much in that way. Say how many bytes came with `commit`. Internal. Pre: 0 < length < wanted; nobody holds offsets.
    * @param pooled the record will be handed on and not kept: its memory is used again when it was consumed.
    */
   reserve(wanted: number, { pooled }: { pooled: boolean }): { bytes: Buffer; from: number; to: number } {
     this.gather(this.#length);
     let head = this.#head!;
     if (!head.own || head.end === head.bytes.length) {
-      const earned = Math.min(this.#offset, MOST_EARNED);
+      const earned = Math.min(this.#offset, MOST_EARNED, MOST_AHEAD - reservedAhead);
       const capacity = Math.min(wanted, Math.max(2 * this.#length, earned, LARGEST_PAGE));
       const block = pooled ? leaseBlock(capacity) : undefined;
       const bytes = block?.bytes ?? Buffer.allocUnsafeSlow(capacity);
@@ -362,6 +367,7 @@ export class InputBuffer {
       head = { bytes, start: 0, end: this.#length, mirrored: 0, own: true, recycle: block?.drop, next: undefined };
       this.#head = head;
       this.#tail = head;
+      this.#setAhead(capacity - this.#length);
     }
     return { bytes: head.bytes, from: head.end, to: Math.min(head.bytes.length, head.start + wanted) };
   }
@@ -370,6 +376,17 @@ export class InputBuffer {
   commit(byteCount: number): void {
     this.#tail!.end += byteCount;
     this.#length += byteCount;
+    this.#setAhead(Math.max(0, this.#ahead - byteCount));
+  }
+
+  #setAhead(ahead: number): void {
+    reservedAhead += ahead - this.#ahead;
+    this.#ahead = ahead;
+  }
+
+  /** No more bytes come: nothing is reserved for them. Internal. */
+  noMore(): void {
+    this.#setAhead(0);
   }
 
   /** Takes the last `byteCount` bytes away again. Internal. Pre: they were appended together, nobody holds offsets. */
@@ -508,6 +525,8 @@ export class InputBuffer {
 }
 
 const EMPTY = Buffer.alloc(0);
+/** Bytes that all of a thread's have reserved for records and that have not come. */
+let reservedAhead = 0;
 /** Somebody looks at the memory, and nothing is to be recycled yet. Never changed. */
 const NONE: (() => void)[] = [];
 

@@ -165,6 +165,11 @@ export abstract class BaseStream implements ByteStream {
     return this.#end;
   }
 
+  #inputOver(): Ending {
+    this.input.noMore();
+    return this.#ending();
+  }
+
   tryFlush(): true | NotReady | NeedRead {
     this.#checkOutput();
     return this.flushed() ? true : NOT_READY;
@@ -254,7 +259,7 @@ export abstract class BaseStream implements ByteStream {
   }
 
   destroy(error?: Error): void {
-    const end = this.#ending();
+    const end = this.#inputOver();
     if (end.abandoned) return;
     end.abandoned = true;
     const reason = error === undefined ? undefined : asTransportError(error);
@@ -320,14 +325,14 @@ export abstract class BaseStream implements ByteStream {
   }
 
   protected inputEnded(): void {
-    this.#ending().inputEnded = true;
+    this.#inputOver().inputEnded = true;
     this.wakeReaders();
   }
 
   /** The layer below failed: what is in `input` can still be read, then `error` is thrown. */
   protected fail(error: unknown): void {
     if (this.destroyed) return;
-    const end = this.#ending();
+    const end = this.#inputOver();
     end.error = asTransportError(error);
     this.#writers?.fail(end.error);
     this.wakeReaders();

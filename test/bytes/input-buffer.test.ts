@@ -154,6 +154,41 @@ describe('InputBuffer', () => {
     assert.equal(buffer.front(), undefined);
   });
 
+  describe('reserve', () => {
+    const MIB = 2 ** 20;
+    /** A stream that has delivered much, at the beginning of a large record. */
+    const begun = (): InputBuffer => {
+      const input = new InputBuffer();
+      input.append(Buffer.allocUnsafeSlow(16 * MIB));
+      input.consume(16 * MIB);
+      input.append(Buffer.from('head'));
+      return input;
+    };
+    const roomIn = (input: InputBuffer): number => {
+      const { from, to } = input.reserve(16 * MIB, { pooled: false });
+      return to - from;
+    };
+
+    it('gives as much as the stream has delivered, until the thread has given away too much', () => {
+      const inputs = Array.from({ length: 8 }, begun);
+      const rooms = inputs.map(roomIn);
+      assert.ok(
+        rooms.slice(0, 3).every((room) => room === 16 * MIB - 4),
+        String(rooms),
+      );
+      assert.ok(
+        rooms.slice(4).every((room) => room < 64 * 1024),
+        String(rooms),
+      );
+      // One that comes, one that is consumed and one whose stream has ended make room for others.
+      inputs[0]!.commit(rooms[0]!);
+      inputs[1]!.consume(4);
+      inputs[2]!.noMore();
+      assert.deepEqual([begun(), begun()].map(roomIn), [16 * MIB - 4, 16 * MIB - 4]);
+      for (const input of inputs) input.noMore();
+    });
+  });
+
   describe('appendPage', () => {
     const page = (letter: string) => Buffer.alloc(ROOM + 5000, letter);
 
