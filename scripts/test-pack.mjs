@@ -6,11 +6,12 @@
  * where build/ has the addons, they are tried as prebuilds too. The last line is `pack: N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { arch, env, execPath, exit, platform, version } from 'node:process';
+import { env, execPath, exit, version } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { putPrebuilds } from './prebuilds.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const RELEASE = join(ROOT, 'build', 'Release');
@@ -153,11 +154,7 @@ function runAll() {
   }
   const built = Object.keys(ADDONS).filter((name) => existsSync(join(RELEASE, `${ADDONS[name]}.node`)));
   if (!built.includes('core')) return;
-  for (const name of built) {
-    const prebuilds = join(folder, ...INSTALLED, 'prebuilds', `${ADDONS[name]}-${platform}-${arch}`);
-    mkdirSync(prebuilds, { recursive: true });
-    copyFileSync(join(RELEASE, `${ADDONS[name]}.node`), join(prebuilds, 'node-napi-v9.node'));
-  }
+  putPrebuilds(join(folder, ...INSTALLED, 'prebuilds'));
   runPrograms('addon', built.join());
 }
 
