@@ -7,6 +7,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { argv, stdout } from 'node:process';
 import { digits, markdown, short } from './harness/stats.mjs';
+import { socketTargets } from './servers/socket-targets.mjs';
 import { socketTables } from './servers/tables.mjs';
 import { tlsTables } from './servers/tls-tables.mjs';
 import { websocketTables } from './servers/websocket-tables.mjs';
@@ -116,7 +117,7 @@ function startup({ results }) {
 }
 
 function sockets(record) {
-  return serverTables(record, socketTables(record));
+  return serverTables(record, socketTables({ ...record, targets: socketTargets(record) }));
 }
 
 function websocket(record) {

@@ -17,6 +17,7 @@ import { echoResults, figureResults, inTurns, ratiosBetween } from './harness/se
 import { table } from './harness/stats.mjs';
 import { buildLoad, load } from './load/load.mjs';
 import { findBun } from './servers/bun.mjs';
+import { BUN, NATIVE, OVER_NODE, SPLIT2, socketTargets } from './servers/socket-targets.mjs';
 import { start } from './servers/start.mjs';
 import { socketTables } from './servers/tables.mjs';
 
@@ -31,22 +32,17 @@ const SHAPES = [
   [4, 2, 1_048_576],
 ];
 /** Seconds of warming up and of measuring, and the counts of the other questions. */
-const FULL = { rounds: 5, warmup: 1, seconds: 3, idle: 10_000, rest: 120, churn: 10_000 };
+const FULL = { rounds: 5, warmup: 1, seconds: 3, idle: 10_000, rest: 120, churn: 100_000 };
 const QUICK = { rounds: 2, warmup: 0.5, seconds: 0.7, idle: 1_000, rest: 0.7, churn: 1_000 };
-/** At once, while connections come and go. */
+/** At once, while connections come and go beside as many as are idle. */
 const CONCURRENT = 50;
 /** Quiet connections beside a flood. */
 const QUIET = 100;
 
-const NATIVE = 'native sockets';
-const DUPLEX = "Node's sockets";
-const PACKAGES = ['split2', 'split2, one write', 'length-prefixed-stream'];
-const BUN = 'Bun, by hand';
-
 const CASES = [
   { name: NATIVE, ours: 'native', protocols: PROTOCOLS },
-  { name: DUPLEX, ours: 'duplex', protocols: PROTOCOLS },
-  { name: 'split2', server: 'split2-each-line', protocols: ['line'] },
+  { name: OVER_NODE, ours: 'duplex', protocols: PROTOCOLS },
+  { name: SPLIT2, server: 'split2-each-line', protocols: ['line'] },
   { name: 'split2, one write', server: 'split2-line', protocols: ['line'] },
   { name: 'net, by hand', server: 'net-PROTOCOL', protocols: PROTOCOLS },
   { name: 'net, latin1', server: 'net-line-latin1', protocols: ['line'] },
@@ -88,16 +84,6 @@ async function echo(cases, protocol, [connections, inFlight, bytes], { warmup, s
   return { input, protocol, ...shape, rounds: how.rounds, cases: results, ratios: ratiosBetween(results) };
 }
 
-/** What was promised of native sockets, and what came out. */
-function targetsOf(results) {
-  return results.flatMap(({ input, ratios }) =>
-    ratios
-      .filter(({ ours, rival }) => ours === NATIVE && (rival === BUN || PACKAGES.includes(rival)))
-      .map((one) => ({ input, ...one, atLeast: one.rival === BUN ? 1.1 : 10 }))
-      .map((one) => ({ ...one, met: one.ratio >= one.atLeast })),
-  );
-}
-
 /**
  * The other questions: their options, and which figures are kept. Idle connections are looked at again after a rest, since
  * V8 gives the memory of its young generation back when it finds nothing to do, a minute or two later.
@@ -105,7 +91,7 @@ function targetsOf(results) {
 function held({ warmup, seconds, idle, rest, churn }) {
   return {
     idle: { options: { idle, warmup, seconds: rest }, rounds: 'at once' },
-    churn: { options: { churn, connections: CONCURRENT, warmup } },
+    churn: { options: { churn, held: idle, connections: CONCURRENT, warmup } },
     flood: {
       options: { flood: true, connections: QUIET, warmup, seconds },
       more: ({ latencyUs, latencyUsBesideFlood }) => ({
@@ -173,7 +159,7 @@ export const bench = {
     for (const [name, question] of Object.entries(held(plan))) {
       if (mine.length > 0 && wanted(name)) body[name] = await ask(question, mine, { ...plan, label: name });
     }
-    const full = { ...body, targets: targetsOf(body.results) };
+    const full = { ...body, targets: socketTargets(body) };
     return { ...full, text: `\n${[...socketTables(full).map(table), ...missing].join('\n\n')}` };
   },
 };

@@ -1,5 +1,6 @@
 /**
- * The two modes that ask what connections cost the server: idle ones that stay, and ones that come and go.
+ * The two modes that ask what connections cost the server: idle ones that stay, and ones that come and go, perhaps
+ * beside such that stay.
  *
  * Resident memory of a runtime with a garbage collector moves by itself. So the server is looked at when it has had
  * connections before, and long after, and there should be thousands of them.
@@ -36,6 +37,34 @@ void echoOnce(Connection& connection, Loop& loop) {
   loop.run(now() + kPatience, [&connection, wanted] { return connection.completed() >= wanted; });
   if (connection.completed() < wanted) throw Failure("mismatch: an echo never came");
 }
+
+/** Connections that stay, without a message under way. */
+class Held {
+ public:
+  Held(const Options& options, Loop& loop) : options_(options), loop_(loop) {}
+
+  void open() {
+    connections_.push_back(std::make_unique<Connection>(options_, connections_.size(), 1));
+    connections_.back()->stopAfter(0);
+    loop_.add(*connections_.back());
+    // Connections are accepted in order: when the newest is answered, all are.
+    if (connections_.size() % kUnaccepted == 0) echoOnce(*connections_.back(), loop_);
+  }
+
+  void openUpTo(size_t count) {
+    while (connections_.size() < count) open();
+    if (count > 0) echoOnce(*connections_.back(), loop_);
+  }
+
+  void echoAll() {
+    for (const auto& connection : connections_) echoOnce(*connection, loop_);
+  }
+
+ private:
+  const Options& options_;
+  Loop& loop_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+};
 
 /** `count` connections, each of which ends when its one echo has come; at most `options.connections` at a time. */
 class Churn {
@@ -113,22 +142,14 @@ std::string runIdle(const Options& options) {
   raiseDescriptorLimit();
   const ServerProcess server(options.serverPid, options.withChildren);
   Loop loop;
-  std::vector<std::unique_ptr<Connection>> connections;
-  const auto open = [&] {
-    connections.push_back(std::make_unique<Connection>(options, connections.size(), 1));
-    connections.back()->stopAfter(0);
-    loop.add(*connections.back());
-    // Connections are accepted in order: when the newest is answered, all are.
-    if (connections.size() % kUnaccepted == 0) echoOnce(*connections.back(), loop);
-  };
+  Held connections(options, loop);
   // The first ones make the server load and compile what it needs; they stay, and are not counted.
-  while (connections.size() < kUnaccepted) open();
+  connections.openUpTo(kUnaccepted);
   sleepSeconds(options.warmupSeconds);
   const uint64_t before = server.residentBytes();
-  while (connections.size() < kUnaccepted + options.count) open();
-  echoOnce(*connections.back(), loop);
+  connections.openUpTo(kUnaccepted + options.count);
   const uint64_t connected = server.residentBytes();
-  for (const auto& connection : connections) echoOnce(*connection, loop);
+  connections.echoAll();
   const uint64_t echoed = server.residentBytes();
   loop.run(now() + static_cast<uint64_t>(options.seconds * 1e9));
   const uint64_t held = server.residentBytes();
@@ -152,6 +173,9 @@ std::string runIdle(const Options& options) {
 std::string runChurn(const Options& options) {
   raiseDescriptorLimit();
   const ServerProcess server(options.serverPid, options.withChildren);
+  Loop loop;
+  Held held(options, loop);
+  held.openUpTo(options.held);
   const size_t descriptorsAtFirst = server.descriptors();
   Churn churn(options);
   churn.run(options.count / 4 + 1, nullptr);
@@ -170,18 +194,23 @@ std::string runChurn(const Options& options) {
   }
   sleepSeconds(options.warmupSeconds);
   const auto count = static_cast<double>(options.count);
+  const uint64_t rssAfter = server.residentBytes();
+  const size_t descriptorsAfter = server.descriptors();
+  // Those that stayed are served as ever.
+  held.echoAll();
   Json json(options);
   json.add("churn", uint64_t{options.count});
+  json.add("held", uint64_t{options.held});
   json.add("seconds", seconds);
   json.add("connectionsPerSecond", count / seconds);
   json.add("serverCpuSeconds", cpuSeconds);
   json.add("connectionsPerCpuSecond", cpuSeconds > 0 ? count / cpuSeconds : 0);
   json.addRaw("latencyUs", tally.latency.json());
   json.add("rssBefore", rssBefore);
-  json.add("rssAfter", server.residentBytes());
+  json.add("rssAfter", rssAfter);
   json.add("descriptorsAtFirst", uint64_t{descriptorsAtFirst});
   json.add("descriptorsBefore", uint64_t{descriptorsBefore});
-  json.add("descriptorsAfter", uint64_t{server.descriptors()});
+  json.add("descriptorsAfter", uint64_t{descriptorsAfter});
   json.add("mismatches", uint64_t{0});
   return json.text();
 }

@@ -107,6 +107,7 @@ Options parseOptions(int count, char** words) {
       {"--publish", counted(Mode::kPublish)},
       {"--idle", counted(Mode::kIdle)},
       {"--churn", counted(Mode::kChurn)},
+      {"--held", size(options.held)},
   };
   for (int i = 1; i < count; i++) {
     const std::string word = words[i];

@@ -3,7 +3,7 @@
  *
  *     miniproto_load (--port N | --unix PATH) [--protocol line|len32|varint|ws] [--bytes B] [--connections C]
  *                    [--in-flight N] [--seconds S] [--warmup S] [--server-pid P [--with-children]]
- *                    [--idle N | --churn N | --flood | --publish N] [--tls 1.2|1.3 [--resume]]
+ *                    [--idle N | --churn N [--held N] | --flood | --publish N] [--tls 1.2|1.3 [--resume]]
  *
  * With `--protocol ws` also [--text] [--fragment B] [--corpus PATH [--deflate alone|takeover]]: text messages instead
  * of binary ones; fragments of so many bytes; the documents of a corpus instead of numbered payloads, deflated.
@@ -64,6 +64,8 @@ struct Options {
   std::shared_ptr<Corpus> corpus;
   /** Idle connections, connects of a churn, or subscribers. */
   size_t count = 0;
+  /** Connections that stay open while others come and go. */
+  size_t held = 0;
 };
 
 /** @throws Failure for a word that is not known, or a number that is none. */

@@ -60,7 +60,11 @@ function heldTables({ idle, churn, flood }) {
       mb(one.rssAfter),
       `${one.descriptorsBefore} → ${one.descriptorsAfter}`,
     ]);
-    tables.push([[`${churn[0].churn} connects`, 'a CPU second', 'RSS before', 'after', 'descriptors'], ...rows]);
+    const beside = churn[0].held > 0 ? `, beside ${churn[0].held} that stay` : '';
+    tables.push([
+      [`${churn[0].churn} connects${beside}`, 'a CPU second', 'RSS before', 'after', 'descriptors'],
+      ...rows,
+    ]);
   }
   if (flood.length > 0) {
     const rows = flood.map((one) => [
