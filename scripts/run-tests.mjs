@@ -4,39 +4,32 @@
  *     node scripts/run-tests.mjs [--reference] [--reporter=<name>] [part of a path ...]
  *
  * --reference runs only the suites on the reference. Parts of paths choose files, and leave out the C++ tests. Each run
- * is a process of its own, since what is native is decided once per process. Fails when a test fails, when a run has
- * no test, or when a run's process does not end by itself: then something was left open. The last line is
+ * has processes of its own, since what is native is decided once per process: as many as there are processors, or
+ * MINIPROTO_TEST_PROCESSES, over which suites/pool.mjs spreads the files. Fails when a test fails, when a run has no
+ * test, or when a process does not end by itself: then something was left open. The last line is
  * `N passed, N failed, N skipped`.
  */
-import { fork, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
-import { argv, env, execArgv, execPath, exit } from 'node:process';
+import { argv, env, execPath, exit } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { runFiles } from './suites/pool.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TESTS = join(ROOT, 'dist-test');
 const NATIVE_TESTS = join(ROOT, 'scripts', 'test-native.mjs');
 /** About the addon alone, or about both at once: nothing in them is worth a second run. */
-const ONCE = ['differential', 'websocket-differential', 'arguments', 'loader', 'tls-addon', 'tls-addon-node'].map(
-  (name) => join(TESTS, 'native', `${name}.test.js`),
-);
-/** For one test: only what hangs gets there, however busy the machine is. */
-const TEST_MS = 60_000;
-/**
- * 'miniproto' is the modules in dist/, as '#lib/…' is: a test that uses both wants one instance. Examples and snippets,
- * which run in processes of their own without this, get what is published.
- */
-const MODULES = ['--conditions=miniproto-modules'];
-/** How long a process may stay after its last test. */
-const LINGER_MS = 10_000;
+const ONCE = /^native\/(?:(?:websocket-)?differential|arguments|loader|tls-addon|tls-addon-node)\./;
+/** Tests compute more than they wait. With more than eight the longest file is what all wait for. */
+const PROCESS_COUNT = Number(env.MINIPROTO_TEST_PROCESSES ?? Math.min(8, availableParallelism()));
 
 const options = argv.slice(2);
 const parts = options.filter((option) => !option.startsWith('--'));
 const reporter = options.find((option) => option.startsWith('--reporter='))?.slice('--reporter='.length) ?? 'dot';
 
-if (env.MINIPROTO_TEST_RUN === undefined) exit(await runAll());
-else await runSuites(JSON.parse(env.MINIPROTO_TEST_RUN));
+exit(await runAll());
 
 /** @returns the exit code. */
 async function runAll() {
@@ -44,19 +37,19 @@ async function runAll() {
   const referenceOnly = options.includes('--reference') || env.MINIPROTO_NATIVE === 'off';
   const results = [];
   if (referenceOnly) {
-    results.push(await runInChild('suites on the reference', files, { MINIPROTO_NATIVE: 'off' }));
+    results.push(await runSuites('suites on the reference', files, { MINIPROTO_NATIVE: 'off' }));
   } else {
     if (parts.length === 0 && existsSync(NATIVE_TESTS)) results.push(await runNativeTests());
     const info = await whatIsNative();
     if (info.implementation === 'addon') {
-      results.push(await runInChild(`suites with the addon (${info.kernel}, ${info.path})`, files, {}));
+      results.push(await runSuites(`suites with the addon (${info.kernel}, ${info.path})`, files, {}));
     } else {
       console.log(`\n!!! NO ADDON: ${info.reason}`);
       console.log('!!! Only the reference is tested; nothing that compares it with the addon runs.');
       if (env.MINIPROTO_NATIVE === 'required') results.push({ passed: 0, failed: 1, skipped: 0 });
     }
-    const again = info.implementation === 'addon' ? files.filter((file) => !ONCE.includes(file)) : files;
-    if (again.length > 0) results.push(await runInChild('suites on the reference', again, { MINIPROTO_NATIVE: 'off' }));
+    const again = info.implementation === 'addon' ? files.filter((file) => !ONCE.test(nameOf(file))) : files;
+    if (again.length > 0) results.push(await runSuites('suites on the reference', again, { MINIPROTO_NATIVE: 'off' }));
   }
   const total = { passed: 0, failed: 0, skipped: 0 };
   for (const result of results) for (const key of Object.keys(total)) total[key] += result[key];
@@ -69,8 +62,13 @@ function testFiles() {
   return readdirSync(TESTS, { recursive: true })
     .map((name) => join(TESTS, String(name)))
     .filter((path) => path.endsWith('.test.js') && existsSync(sourceOf(path)))
-    .filter((path) => parts.length === 0 || parts.some((part) => relative(TESTS, path).includes(part)))
+    .filter((path) => parts.length === 0 || parts.some((part) => nameOf(path).includes(part)))
     .sort();
+}
+
+/** Its path below the tests, with slashes. */
+function nameOf(path) {
+  return relative(TESTS, path).replaceAll('\\', '/');
 }
 
 /** What was compiled from a source that is gone is not run. */
@@ -118,60 +116,13 @@ function run(program, args, { quiet }) {
   });
 }
 
-/** Runs mocha over `files` in a process with these settings added. */
-function runInChild(title, files, settings) {
+/** Runs suites in processes with these settings added. */
+async function runSuites(title, files, settings) {
   console.log(`\n=== ${title}: ${files.length} files`);
-  return new Promise((resolve) => {
-    const child = fork(fileURLToPath(import.meta.url), [`--reporter=${reporter}`], {
-      cwd: ROOT,
-      execArgv: [...execArgv, ...MODULES],
-      env: { ...env, ...settings, MINIPROTO_TEST_RUN: JSON.stringify(files) },
-    });
-    let result;
-    let timer;
-    let lingered = false;
-    child.on('message', (message) => {
-      result = message;
-      timer = setTimeout(() => {
-        lingered = true;
-        child.kill('SIGKILL');
-      }, LINGER_MS);
-    });
-    child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      const outcome = result ?? { passed: 0, failed: 0, skipped: 0 };
-      const problem = problemOf(outcome, lingered, signal ?? (result === undefined ? 'no result' : code));
-      // A process that ends badly after a failed test has said why.
-      if (problem !== undefined && outcome.failed === 0) {
-        console.log(`!!! ${title}: ${problem}`);
-        outcome.failed = 1;
-      }
-      console.log(`${title}: ${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped} skipped`);
-      resolve(outcome);
-    });
-  });
-}
-
-/** What is wrong with how a run ended, apart from failed tests; undefined for nothing. */
-function problemOf(outcome, lingered, end) {
-  if (lingered) return `its process was still there ${LINGER_MS} ms after the last test: something was left open`;
-  if (end !== 0) return `its process ended with ${end}`;
-  return outcome.passed + outcome.failed === 0 ? 'no test ran' : undefined;
-}
-
-/** In the child: runs the files and reports the counts. */
-async function runSuites(files) {
-  const { default: Mocha } = await import('mocha');
-  const mocha = new Mocha({ reporter, timeout: TEST_MS, forbidOnly: Boolean(env.CI) });
-  for (const file of files) mocha.addFile(file);
-  // Children that the tests start are no runs of this kind.
-  delete env.MINIPROTO_TEST_RUN;
-  await mocha.loadFilesAsync();
-  const runner = mocha.run((failures) => {
-    const { passes, pending } = runner.stats;
-    process.send({ passed: passes, failed: failures, skipped: pending }, () => {
-      process.disconnect();
-      if (failures > 0) process.exitCode = 1;
-    });
-  });
+  const how = { env: { ...env, ...settings }, processCount: PROCESS_COUNT, reporter, root: ROOT };
+  const { problems, ...counts } = await runFiles(files, how);
+  for (const problem of problems) console.log(`!!! ${title}: ${problem}`);
+  counts.failed += problems.length;
+  console.log(`${title}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  return counts;
 }

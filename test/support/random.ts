@@ -59,7 +59,8 @@ export class Random {
 /** A test that draws random numbers; its seed is in the message when it fails. */
 export function seeded(title: string, body: (random: Random) => void | Promise<void>): Mocha.Test {
   return it(title, async function () {
-    this.timeout(120_000);
+    // These compute for long where a machine is busy with others.
+    this.timeout(600_000);
     try {
       await body(new Random());
     } catch (error) {
