@@ -20,8 +20,8 @@ import { runFiles } from './suites/pool.mjs';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TESTS = join(ROOT, 'dist-test');
 const NATIVE_TESTS = join(ROOT, 'scripts', 'test-native.mjs');
-/** About the addon alone, or about both at once: nothing in them is worth a second run. */
-const ONCE = /^native\/(?:(?:websocket-)?differential|arguments|loader|tls-addon|tls-addon-node)\./;
+/** About the addon alone, or about both at once, as all of reference/ is: nothing in them is worth a second run. */
+const ONCE = /^(?:reference\/|native\/(?:(?:websocket-)?differential|arguments|loader|tls-addon|tls-addon-node)\.)/;
 /** Tests compute more than they wait. With more than eight the longest file is what all wait for. */
 const PROCESS_COUNT = Number(env.MINIPROTO_TEST_PROCESSES ?? Math.min(8, availableParallelism()));
 
