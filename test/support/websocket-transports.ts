@@ -191,7 +191,8 @@ interface Started {
 }
 
 async function connected(port: number, secure: boolean): Promise<Duplex> {
-  const where = { port, host: '127.0.0.1' };
+  // With Nagle's algorithm a second piece waits for the kernel's late acknowledgement, and comes joined to others.
+  const where = { port, host: '127.0.0.1', noDelay: true };
   const stream = secure ? tls.connect({ ...where, ...TLS_CLIENT }) : net.connect(where);
   await once(stream, secure ? 'secureConnect' : 'connect');
   return stream;
@@ -209,7 +210,7 @@ function shaken(secure: boolean): Transport {
     return { port: portOf(server), stop: async () => void server.close() };
   });
   const arrivals = new Arrivals<Duplex>();
-  const open = { allowHalfOpen: true };
+  const open = { allowHalfOpen: true, noDelay: true };
   const byHand = secure
     ? tls.createServer({ ...(TLS_SERVER as tls.TlsOptions), ...open }, arrivals.add)
     : net.createServer(open, arrivals.add);
