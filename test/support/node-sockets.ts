@@ -29,9 +29,9 @@ export async function nodePair(
   { reading = false, allowHalfOpen = true }: { reading?: boolean; allowHalfOpen?: boolean } = {},
 ): Promise<NodePair> {
   const server = net.createServer({ allowHalfOpen, pauseOnConnect: !reading });
-  const folder = mkdtempSync(join(tmpdir(), 'miniproto-'));
+  const folder = family === 'unix' ? mkdtempSync(join(tmpdir(), 'miniproto-')) : undefined;
   try {
-    server.listen(family === 'tcp' ? { port: 0, host: '127.0.0.1' } : { path: join(folder, 'socket') });
+    server.listen(folder === undefined ? { port: 0, host: '127.0.0.1' } : { path: join(folder, 'socket') });
     await once(server, 'listening');
     const address = server.address() as net.AddressInfo | string;
     const where = typeof address === 'string' ? { path: address } : { port: address.port, host: '127.0.0.1' };
@@ -41,7 +41,7 @@ export async function nodePair(
     return { accepted: accepted as net.Socket, connected };
   } finally {
     server.close();
-    rmSync(folder, { recursive: true });
+    if (folder !== undefined) rmSync(folder, { recursive: true });
   }
 }
 
