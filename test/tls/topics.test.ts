@@ -88,10 +88,7 @@ async function numbersOf(socket: WebSocketConnection): Promise<number[]> {
   for await (const message of socket) {
     const bytes = message as Buffer;
     const index = bytes.readUInt32BE();
-    assert.ok(
-      bytes.subarray(4).every((byte) => byte === (index & 0xff)),
-      `message ${index} is whole`,
-    );
+    assert.ok(bytes.equals(numbered(index, bytes.length - 4)), `message ${index} is whole`);
     numbers.push(index);
   }
   return numbers;
