@@ -123,11 +123,3 @@ export interface Watcher {
    */
   arrived(table: Int32Array, base: number, rows: number): void;
 }
-
-/** Total bytes of what `tryWrite` accepts. */
-export function byteLengthOf(bytes: Uint8Array | readonly Uint8Array[]): number {
-  if (bytes instanceof Uint8Array) return bytes.length;
-  let total = 0;
-  for (const part of bytes) total += part.length;
-  return total;
-}
