@@ -180,8 +180,8 @@ DeflateStatus DeflateContext::runInflate(const uint8_t* bytes, size_t size) {
 
 /** Inflates what the sender left out. RFC 7692 §7.2.2 */
 DeflateStatus DeflateContext::inflateTail() {
-  // Nothing is missing behind a final block that nothing follows.
-  if (finalBlockSeen_) return DeflateStatus::kDone;
+  // Nothing is missing behind a final block that nothing follows, as the rest of a tail does that it ended in.
+  if (finalBlockSeen_ && tailTaken_ % kTailLength == 0) return DeflateStatus::kDone;
   z_stream& z = inflater_->z;
   const DeflateStatus status = runInflate(kTail + tailTaken_, kTailLength - tailTaken_);
   tailTaken_ = static_cast<uint8_t>(kTailLength - z.avail_in);

@@ -146,6 +146,25 @@ void standsCorruption() {
   CHECK(failed > 1000);
 }
 
+/** A final block that ends inside the tail leaves bytes that are no block, however little room there is. */
+void readsItsTailToTheEnd() {
+  const uint8_t message = 0xeb;
+  for (const bool own : {false, true}) {
+    for (size_t size = 1; size < 5; size++) {
+      DeflateRoom room;
+      DeflateSettings settings = settingsOf(6, 15, 8, true);
+      settings.ownInflater = own;
+      DeflateContext receiver(1, settings, room);
+      ExactBuffer target(size);
+      DeflateResult result = receiver.inflate(&message, 1, MessagePart::kEnd, target.data(), size);
+      while (result.status == DeflateStatus::kFull) {
+        result = receiver.inflate(&message, 0, MessagePart::kEnd, target.data(), size);
+      }
+      CHECK(result.status == DeflateStatus::kCorrupt);
+    }
+  }
+}
+
 /** Each allocation fails in turn: the message fails and says why, the next connection works, nothing is lost. */
 void standsMissingMemory() {
   Random random;
@@ -212,6 +231,7 @@ int main() {
   roundTrips(false);
   roundTrips(true);
   standsCorruption();
+  readsItsTailToTheEnd();
   standsMissingMemory();
   pausesBombs();
   return 0;
