@@ -43,6 +43,9 @@ export class PushHost<R, W> {
   readonly #attempts: ReadAttempts<R, W>;
   readonly #writer: RecordWriter<R, W>;
   readonly #face: FramedFace;
+  /** Where the output ended, and how many records waited for room, when the run began: what is more is the handler's. */
+  #outputEnd = 0;
+  #queued = 0;
 
   constructor(parts: PushParts<R, W>, signal: AbortSignal | undefined) {
     this.signal = signal;
@@ -110,6 +113,8 @@ export class PushHost<R, W> {
   /** A run begins. Output is to leave together, at `release`. */
   hold(): void {
     this.#channel.interrupted = this.#mustAsk();
+    this.#outputEnd = this.#endOfOutput();
+    this.#queued = this.#writer.queued;
     this.#channel.hold();
   }
 
@@ -160,9 +165,19 @@ export class PushHost<R, W> {
     return this.#driver.pause();
   }
 
-  /** A promise where output has to leave first. */
+  /**
+   * A promise where what the handler has written has to leave first. What others have written holds nobody up: two ends
+   * that send to each other and only read here would both stop reading, and wait for ever.
+   */
   drained(): Promise<void> | undefined {
-    const full = this.#channel.full || this.#writer.queued > 0;
-    return full ? this.#writer.drained({ signal: this.signal }) : undefined;
+    const { queued } = this.#writer;
+    if (!this.#channel.full && queued === 0) return undefined;
+    const answered = this.#endOfOutput() > this.#outputEnd || queued > this.#queued;
+    return answered ? this.#writer.drained({ signal: this.signal }) : undefined;
+  }
+
+  #endOfOutput(): number {
+    const { output } = this.#channel;
+    return output.offset + output.length;
   }
 }

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { Readable, Writable } from 'node:stream';
-import { type Batch, EOF, framed, lengthPrefixed, lines } from 'miniproto';
+import { type Batch, EOF, framed, lengthPrefixed, lines, memoryPair } from 'miniproto';
 
 const KIB = 1024;
 const RECORD = 256 * KIB;
@@ -199,5 +199,36 @@ describe('a push that is interrupted', () => {
     await assert.rejects(push, { name: 'AbortError' });
     assert.deepEqual(seen, ['a']);
     assert.equal(await stream.read(), 'b');
+  });
+});
+
+describe('a push and those who write beside it', () => {
+  it('does not wait for each other where two ends send and their handlers only read', async () => {
+    const ends = memoryPair({ capacity: 100 }).map((end) => framed(end, lengthPrefixed(), { writeHighWaterMark: 100 }));
+    const seen = [0, 0];
+    const pushes = ends.map((talk, index) => talk.onRecord(() => void seen[index]++));
+    const writes = ends.map(async (talk) => {
+      for (let i = 0; i < 50; i++) await talk.write(Buffer.alloc(99));
+      await talk.end();
+    });
+    await Promise.all([...pushes, ...writes]);
+    assert.deepEqual(seen, [50, 50]);
+  });
+
+  it('waits for its own answers, also where they were written to the stream', async () => {
+    const [one, other] = memoryPair({ capacity: 100 });
+    const talk = framed(other, lines(), { writeHighWaterMark: 100 });
+    let seen = 0;
+    const push = talk.onRecord(() => {
+      seen++;
+      void talk.write('x'.repeat(99));
+    });
+    for (let i = 0; i < 100; i++) {
+      one.tryWrite(Buffer.from('again\n'));
+      await new Promise(setImmediate);
+    }
+    assert.ok(seen < 10, `${seen} records were read`);
+    talk.destroy();
+    await assert.rejects(push, { code: 'ERR_STREAM_DESTROYED' });
   });
 });
