@@ -79,8 +79,9 @@ export class ReadAttempts<R, W> {
     return this.try(() => reader.nextBatch(driver.ended));
   }
 
-  /** Tries, fills, tries again, until there is a value or nothing more can be done now. */
+  /** Tries, fills, tries again, until there is a value or nothing more can be done now; while it closes, it is the end. */
   try<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
+    if (this.#channel.stream.drops === true) return EOF;
     try {
       const skipped = this.#skipLeft();
       return skipped === true ? this.#loop(attempt) : (skipped as NotReady);
@@ -195,8 +196,12 @@ export class ReadAttempts<R, W> {
 
   #pieceHost(): PieceHost {
     const driver = this.#driver;
+    const { stream } = this.#channel;
     return {
-      input: this.#channel.stream.input,
+      input: stream.input,
+      get drops() {
+        return stream.drops === true;
+      },
       get ended() {
         return driver.ended;
       },

@@ -10,7 +10,7 @@ import { asBuffer, type InputBuffer } from '../bytes/input-buffer.js';
 import type { PieceReader, PieceWriter } from '../codecs/codec.js';
 import { memoryOf } from '../codecs/framing.js';
 import { ownedBytes } from '../codecs/record-forms.js';
-import { UsageError } from '../errors.js';
+import { TransportError, UsageError } from '../errors.js';
 import {
   EOF,
   type Eof,
@@ -29,6 +29,8 @@ import type { Channel } from './channel.js';
 export interface PieceHost {
   readonly input: InputBuffer;
   readonly ended: boolean;
+  /** The stream closes, and drops what comes. */
+  readonly drops: boolean;
   /** One attempt at more input: true when there is some, or the end was seen. */
   fill(): true | NotReady | NeedWrite | Eof;
   /** Waits for what a refused read needs. */
@@ -109,6 +111,7 @@ export class RecordPieces implements AsyncIterable<Buffer> {
 
   #attempt(): number | NotReady | NeedWrite | Eof {
     for (;;) {
+      if (this.#host.drops) throw new TransportError('ERR_STREAM_DESTROYED');
       const count = this.#reader.next(this.#host.input, this.#host.ended);
       if (count === 0) {
         this.#over = true;

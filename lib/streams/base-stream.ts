@@ -41,6 +41,7 @@ class Ending {
   /** What `end()` waits for. */
   leaving: Promise<void> | undefined = undefined;
   closing: Promise<void> | undefined = undefined;
+  drops = false;
 }
 
 /** What ended the stream. Made when somebody asks: most streams are destroyed after their end, and nobody does. */
@@ -247,10 +248,11 @@ export abstract class BaseStream implements ByteStream {
 
   /** Reads to the peer's end, so that the kernel has no unread input to answer with a reset. */
   async #discardInput(deadline: Deadline): Promise<void> {
-    let left = CLOSE_DISCARD_BYTES;
-    while (left > 0) {
+    this.#ending().drops = true;
+    for (let left = CLOSE_DISCARD_BYTES; ; ) {
       left -= this.input.length;
       this.input.consume(this.input.length);
+      if (left <= 0) return;
       const answer = this.tryFill(1);
       if (answer === EOF) return;
       if (typeof answer === 'number') continue;
@@ -284,6 +286,11 @@ export abstract class BaseStream implements ByteStream {
   /** True once `destroy` was called. Internal. */
   get abandoned(): boolean {
     return this.#end?.abandoned === true;
+  }
+
+  /** True while `close` drops what comes. Internal. */
+  get drops(): boolean {
+    return this.#end?.drops === true && !this.abandoned;
   }
 
   /** True once the peer has ended its side; `input` may hold bytes all the same. */
@@ -396,10 +403,7 @@ export class Deadline {
 
 const NO_TABLE = new Int32Array(0);
 const ENDED = Promise.resolve();
-
-function isEmpty(part: Uint8Array): boolean {
-  return part.length === 0;
-}
+const isEmpty = (part: Uint8Array): boolean => part.length === 0;
 
 /** Memory that will not change: small payloads, and such that may change their size or belong to other threads, are copied. */
 function stable(bytes: Uint8Array): Uint8Array {

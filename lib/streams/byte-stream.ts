@@ -31,6 +31,8 @@ export interface ByteStream extends AsyncDisposable {
   readonly freesWritten?: boolean;
   /** True once somebody has destroyed or released the stream: what is in `input` is nobody's any more. Internal. */
   readonly abandoned?: boolean;
+  /** True while `close` drops what comes: what is in `input` may begin in the middle of a record. Internal. */
+  readonly drops?: boolean;
   /** True where memory in `input` may be somebody else's too, so that it must not be written to. Internal. */
   readonly sharesInput?: boolean;
   /** Why no more bytes can be had now, without an attempt: a status, or undefined when there may be some. */

@@ -11,7 +11,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { type Codec, EOF, framed, lines, memoryPair, NOT_READY, openFileStream } from 'miniproto';
+import {
+  type Codec,
+  EOF,
+  type FramedStream,
+  framed,
+  lengthPrefixed,
+  lines,
+  memoryPair,
+  NOT_READY,
+  openFileStream,
+} from 'miniproto';
 
 const code = (expected: string) => ({ code: expected });
 
@@ -25,6 +35,13 @@ async function outputOf(source: string): Promise<string> {
   child.stdout.on('data', (chunk) => chunks.push(chunk));
   await once(child, 'close');
   return Buffer.concat(chunks).toString();
+}
+
+/** Reads to the end, in one way or the other. */
+async function collect(talk: FramedStream<string, string | Uint8Array>, way: string, seen: string[]): Promise<void> {
+  if (way === 'tryRead') return;
+  if (way !== 'batches') for await (const record of talk) seen.push(record);
+  else for await (const batch of talk.batches()) seen.push(...batch.values());
 }
 
 describe('FramedStream at the end of its peer', () => {
@@ -121,6 +138,43 @@ describe('FramedStream close', () => {
     assert.equal(await talk.read(), 'one');
     await talk.close();
     await assert.rejects(talk.read(), code('ERR_STREAM_DESTROYED'));
+  });
+
+  for (const way of ['read', 'tryRead', 'onRecord', 'batches', 'the stream itself']) {
+    it(`gives no record of what it drops, which begins anywhere: ${way}`, async () => {
+      const [one, other] = memoryPair();
+      const talk = framed(other, lengthPrefixed({ bytes: 1, encoding: 'latin1' }));
+      const seen: string[] = [];
+      const reading =
+        way === 'onRecord' ? talk.onRecord((record) => void seen.push(record.text())) : collect(talk, way, seen);
+      one.tryWrite(Buffer.from('\x05\x01a'));
+      for (let i = 0; i < 3; i++) await turn();
+      const closing = way === 'the stream itself' ? other.close() : talk.close();
+      for (let i = 0; i < 3; i++) {
+        await turn();
+        one.tryWrite(Buffer.from('\x01b\x01c'));
+        if (way === 'tryRead') assert.equal(talk.tryRead(), EOF);
+      }
+      await one.end();
+      await Promise.all([closing, reading]);
+      assert.deepEqual(seen, []);
+    });
+  }
+
+  it('fails a record in pieces whose bytes it drops', async () => {
+    const [one, other] = memoryPair();
+    const talk = framed(other, lengthPrefixed({ bytes: 1 }));
+    one.tryWrite(Buffer.from('\x04a'));
+    const pieces = await talk.readPieces();
+    assert.ok(pieces !== EOF);
+    assert.equal(String(await pieces.read()), 'a');
+    const rest = pieces.read();
+    const closing = talk.close();
+    await turn();
+    one.tryWrite(Buffer.from('bcd'));
+    await assert.rejects(rest, code('ERR_STREAM_DESTROYED'));
+    await one.end();
+    await closing;
   });
 
   it('refuses wrong options without closing', async () => {
