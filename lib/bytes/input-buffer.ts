@@ -350,7 +350,8 @@ export class InputBuffer {
   /**
    * Memory behind the last byte, for receiving the rest of a record of `wanted` bytes where it will be read. What a peer
    * merely declares reserves nothing: it gets twice what has come of the record, or as much as the whole stream has
-   * delivered before, while the thread has not reserved too much in that way. Say how many bytes came with `commit`. Internal. Pre: 0 < length < wanted; nobody holds offsets.
+   * delivered before, while the thread has not reserved too much in that way. Say how many bytes came with `commit`.
+   * Internal. Pre: 0 < length < wanted; nobody holds offsets.
    * @param pooled the record will be handed on and not kept: its memory is used again when it was consumed.
    */
   reserve(wanted: number, { pooled }: { pooled: boolean }): { bytes: Buffer; from: number; to: number } {
