@@ -285,6 +285,7 @@ describe('nodeTls refuses a server certificate', () => {
     ['other-host', 'ERR_TLS_CERT_ALTNAME_INVALID', {}],
     ['wildcard', 'ERR_TLS_CERT_ALTNAME_INVALID', { host: 'a.b.example.test' }],
     ['server', 'ERR_TLS_CERT_ALTNAME_INVALID', { host: '127.0.0.2' }],
+    ['server', 'ERR_TLS_CERT_ALTNAME_INVALID', { host: '::2' }],
     ['revoked', 'CERT_REVOKED', { crl: revocationList() }],
   ];
   for (const [name, code, options] of cases) {
