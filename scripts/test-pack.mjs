@@ -79,6 +79,17 @@ const FILES = {
     // @ts-expect-error a number is no record
     await records.write(7);
     await using _last = records;`,
+  'entries.mts': `
+    import * as kernels from 'miniproto/kernels';
+    import { listenWebSocket } from 'miniproto/websocket';
+    import WebSocket, { WebSocketServer } from 'miniproto/ws';
+    import { listenWithProxyHeader } from 'miniproto/proxy-protocol';
+    import { serveAny } from 'miniproto/detect';
+    import { socksServer } from 'miniproto/socks';
+    import { httpConnectServer } from 'miniproto/http-connect';
+    import { listenTls } from 'miniproto/tls';
+    export const all = [kernels, listenWebSocket, WebSocketServer, listenWithProxyHeader, serveAny, socksServer];
+    export const more = [httpConnectServer, listenTls, WebSocket];`,
   // What is exported without a type of its own must have one that can be named: TS2742 otherwise.
   'inferred.mts': `
     import * as m from 'miniproto';
@@ -148,7 +159,8 @@ function runAll() {
     ['esnext', 'bundler'],
   ]) {
     const compilerOptions = { ...COMPILER_OPTIONS, module, moduleResolution };
-    const files = module === 'nodenext' ? ['types.mts', 'types.cts', 'inferred.mts'] : ['types.mts'];
+    const files =
+      module === 'nodenext' ? ['types.mts', 'types.cts', 'inferred.mts', 'entries.mts'] : ['types.mts', 'entries.mts'];
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
     check(`types with moduleResolution ${moduleResolution}`, join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', '.']);
   }

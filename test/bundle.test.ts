@@ -42,6 +42,15 @@ describe('bundle', () => {
     assert.deepEqual(sources, [...new Set(sources)]);
   });
 
+  it('is declared without what TypeScript before 5.7 does not know', () => {
+    const folder = new URL('dist/', ROOT);
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.d.ts'));
+    const generic = files.filter((name) =>
+      /\b(?:Buffer|\w+Array)<ArrayBuffer/.test(readFileSync(new URL(name, folder), 'utf8')),
+    );
+    assert.deepEqual(generic, []);
+  });
+
   it('is what a program gets, and finds the addon that the modules find', async () => {
     const text = await runNode([
       '--input-type=module',

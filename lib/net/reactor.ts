@@ -31,9 +31,9 @@ export interface TurnTarget {
 
 export class Reactor {
   readonly net: NetInterface;
-  readonly arena = allocatePage(ARENA_BYTES);
-  readonly table = new Int32Array(TABLE_WORDS);
-  readonly events = new Int32Array(MOST_EVENTS * EVENT_WORDS);
+  readonly arena: Buffer = allocatePage(ARENA_BYTES);
+  readonly table: Int32Array = new Int32Array(TABLE_WORDS);
+  readonly events: Int32Array = new Int32Array(MOST_EVENTS * EVENT_WORDS);
   readonly #targets: (TurnTarget | undefined)[] = [];
   /** Words of `events` that are still to be told: [#next, #end), empty outside of turns. */
   #next = 0;

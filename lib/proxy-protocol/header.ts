@@ -133,7 +133,7 @@ export interface ProxyHeaderInit extends ProxyFields {
 }
 
 /** Bytes that version 2 begins with. */
-export const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+export const SIGNATURE: Buffer = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 /** Bytes of version 2 before its addresses. */
 export const FIXED_LENGTH = 16;
 /** Bytes. The longest line of version 1, its CRLF included. §2.1 */

@@ -13,11 +13,11 @@ export const LENGTH_MASK = (1 << LENGTH_BITS) - 1;
 
 export class HuffmanCodes {
   /** Codes of each length; index 0 counts symbols without a code. */
-  readonly counts = new Uint16Array(MAX_BITS + 1);
+  readonly counts: Uint16Array = new Uint16Array(MAX_BITS + 1);
   /** Symbols ordered by length, then by value. */
   readonly symbols: Uint16Array;
   /** By the next bits of the input: symbol and length of a short code; 0 for a longer one. */
-  readonly lookup = new Uint16Array(1 << LOOKUP_BITS);
+  readonly lookup: Uint16Array = new Uint16Array(1 << LOOKUP_BITS);
   /** How many codes could be added: less than 0 for a set that no bits can tell apart, 0 for one that is complete. */
   readonly left: number;
 

@@ -109,6 +109,10 @@ const NOWHERE_4 = Buffer.alloc(6);
 const NOWHERE_5 = addressBytes(NOWHERE, 'ipv4');
 
 /** @param where address and port, in the version's own order */
-export function replyBytes(version: 4 | 5, code: number, where = version === 5 ? NOWHERE_5 : NOWHERE_4): Buffer {
+export function replyBytes(
+  version: 4 | 5,
+  code: number,
+  where: Buffer = version === 5 ? NOWHERE_5 : NOWHERE_4,
+): Buffer {
   return Buffer.concat([Buffer.from(version === 5 ? [5, code, 0] : [0, code]), where]);
 }

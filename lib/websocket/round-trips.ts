@@ -1,7 +1,7 @@
 /** A ping, and those who wait for its pong: `roundTrip` of a connection. There is one at a time, for all who ask meanwhile. */
 
 /** What these pings carry. */
-export const ROUND_TRIP = Buffer.from('miniproto:rtt');
+export const ROUND_TRIP: Buffer = Buffer.from('miniproto:rtt');
 
 export class RoundTrip {
   #begunAt = 0;
