@@ -107,7 +107,7 @@ function quoted(name: string): string {
 }
 
 /** What was received, in Node's words: `undefined`, `function f`, `an instance of Map`, `type string ('x')`. */
-function describe(value: unknown): string {
+export function describe(value: unknown): string {
   if (value === undefined || value === null) return String(value);
   if (typeof value === 'function') return `function ${value.name}`;
   if (typeof value === 'object') {

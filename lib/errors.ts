@@ -131,7 +131,7 @@ export class TransportError extends MiniprotoError {}
 
 /** `lines: the record is longer than maxLength, 8 bytes (record at byte 6)` */
 function describe(code: ErrorCode, details: ErrorDetails): string {
-  const what = details.message ?? ERROR_MESSAGES[code];
+  const what = details.message ?? ERROR_MESSAGES[code] ?? code;
   const who = details.protocol === undefined ? '' : `${details.protocol}: `;
   const where = details.offset === undefined ? '' : ` (record at byte ${details.offset})`;
   return `${who}${what}${where}`;

@@ -13,7 +13,7 @@
  * Over 400 lines, because every way of moving the ends of the queue has to keep the same few invariants, `mirrored` first.
  */
 import { inspect } from 'node:util';
-import { checkInteger } from '../arguments.js';
+import { checkInteger, checkUint8Array } from '../arguments.js';
 import { UsageError } from '../errors.js';
 import { native } from '../native.js';
 import { NOT_READY, type NotReady } from '../status.js';
@@ -216,6 +216,7 @@ export class InputBuffer {
   indexOf(wanted: number | Uint8Array, from = 0): number {
     checkInteger('from', from, 0, Number.MAX_SAFE_INTEGER);
     const sequence = typeof wanted === 'number' ? Uint8Array.of(wanted) : wanted;
+    checkUint8Array('wanted', sequence);
     checkInteger('wanted.length', sequence.length, 1, 256);
     let at = 0;
     let skip = 0;
@@ -546,10 +547,12 @@ function borrowed(): void {
   // Consumed: nothing has to be given back.
 }
 
-/** @throws UsageError ERR_PAYLOAD_DETACHED. Node 20 has no `detached`, but refuses a view of memory that is gone. */
+/** @throws ERR_INVALID_ARG_TYPE; UsageError ERR_PAYLOAD_DETACHED. Node 20 has no `detached`, but refuses a view of memory that is gone. */
 export function checkAttached(bytes: Uint8Array): void {
   // Not `length`: V8 of Node 20 optimises that to what it was before the transfer, once it has seen resizable memory.
-  if (bytes.byteLength > 0 || bytes.buffer.byteLength > 0) return;
+  if (bytes.byteLength > 0) return;
+  checkUint8Array('bytes', bytes);
+  if (bytes.buffer.byteLength > 0) return;
   try {
     new Uint8Array(bytes.buffer);
   } catch (cause) {

@@ -7,6 +7,7 @@
  * may keep it as long as it likes.
  */
 import { inspect } from 'node:util';
+import { outOfRange } from '../arguments.js';
 import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { type Block, blockOf } from './blocks.js';
@@ -18,6 +19,11 @@ import { viewOf } from './view.js';
 const PAGE_SIZE = 64 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
 const SHORT_TEXT = 32;
+
+/** By how many bytes they have: what unsigned integers are below. */
+const UINT_ENDS = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((byteLength) =>
+  byteLength === 0 ? 0 : 2 ** Math.min(8 * byteLength, 53),
+);
 
 let page: Buffer = Buffer.alloc(0);
 /** First free byte of the page. */
@@ -171,13 +177,21 @@ export class OutputBuffer {
     this.#claim(byteCount);
   }
 
+  /** Queues a byte. @throws ERR_OUT_OF_RANGE */
   writeByte(byte: number): void {
+    if (byte !== (byte & 0xff)) throw outOfRange('byte', '>= 0 && <= 255', byte);
     const at = this.#claim(1);
     page[at] = byte;
   }
 
-  /** Queues an unsigned integer. Pre: value is a safe integer that fits in byteLength (1 to 8) bytes. */
-  writeUint(value: number, byteLength: number, endian: 'big' | 'little'): void {
+  /**
+   * Queues an unsigned integer of 1 to 8 bytes.
+   * @throws ERR_OUT_OF_RANGE for one that does not fit: a length that was cut would put the peer out of step for good.
+   */
+  writeUint(value: number, byteLength: number, endian: 'big' | 'little' = 'big'): void {
+    if (!(value >= 0 && value < UINT_ENDS[byteLength]!)) {
+      throw outOfRange('value', `an integer of ${byteLength} bytes, at most 2^53 - 1`, value);
+    }
     const at = this.#claim(byteLength);
     if (byteLength === 4) return writeUint32(value, at, endian);
     let rest = value;

@@ -4,6 +4,7 @@
  * A record is taken whole or not at all. What finds no room waits as a record, in the order of the calls, and is encoded
  * when its turn comes. Who may write, and until when, is the framed stream's business.
  */
+import { invalidArgValue } from '../arguments.js';
 import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { NEED_READ, type NeedRead, NOT_READY, type NotReady, type WriteStatus } from '../status.js';
@@ -131,6 +132,7 @@ export class RecordWriter<R, W> implements QueueServer {
       else if (record instanceof SpanCursor && codec.encodeRange !== undefined) {
         record.range((bytes, from, to, stable) => codec.encodeRange!(bytes, from, to, output, { stable }));
       } else answer = codec.encode(record.value() as W, output);
+      if (answer !== true) checkRefusal(answer);
     } catch (error) {
       output.rollback(length);
       throw error;
@@ -257,4 +259,9 @@ export class RecordWriter<R, W> implements QueueServer {
     channel.schedule();
     return this.#parts;
   }
+}
+
+/** @throws ERR_INVALID_ARG_VALUE: a forgotten `return true` must not pass for a wait, after which it would be encoded again. */
+function checkRefusal(answer: unknown): void {
+  if (answer !== NEED_READ) throw invalidArgValue('codec.encode', answer, 'must answer true or NEED_READ');
 }

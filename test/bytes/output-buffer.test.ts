@@ -68,7 +68,7 @@ describe('OutputBuffer', () => {
       output.write(undone);
       output.writeText('undone');
       // Another buffer writes to the same page meanwhile.
-      neighbour.writeByte(i);
+      neighbour.writeByte(i % 256);
       output.rollback(length);
       assert.equal(output.length, expected.length);
       if (random.oneIn(5)) {
@@ -172,6 +172,32 @@ describe('OutputBuffer', () => {
       }
     });
   }
+
+  it('refuses a number that does not fit, and what is no bytes, and takes nothing', () => {
+    const output = new OutputBuffer();
+    for (const [value, byteLength] of [
+      [256, 1],
+      [65_536, 2],
+      [2 ** 32, 4],
+      [2 ** 53, 8],
+      [-1, 4],
+      [Number.NaN, 2],
+      [0, 0],
+      [0, 9],
+    ]) {
+      assert.throws(() => output.writeUint(value!, byteLength!), { code: 'ERR_OUT_OF_RANGE' });
+    }
+    for (const byte of [256, -1, 1.5, Number.NaN])
+      assert.throws(() => output.writeByte(byte), { code: 'ERR_OUT_OF_RANGE' });
+    for (const none of ['text', '', [1, 2], 7, null]) {
+      assert.throws(() => output.write(none as never, 0, 4), { name: 'TypeError' });
+    }
+    assert.throws(() => output.write('text' as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    assert.equal(output.length, 0);
+    output.writeUint(0x0102, 2);
+    output.writeUint(2 ** 53 - 1, 8, 'little');
+    assert.deepEqual([...content(output)], [1, 2, 255, 255, 255, 255, 255, 255, 31, 0]);
+  });
 
   it('writes text as Buffer.from does, and says its bytes', () => {
     const texts = [

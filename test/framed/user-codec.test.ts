@@ -277,6 +277,24 @@ describe('a codec that goes wrong', () => {
     assert.equal(far.input.take(far.input.length).toString(), 'half');
   });
 
+  it('that forgets to answer from encode is refused, and what it wrote is taken back', async () => {
+    for (const answer of [undefined, false, NOT_READY, Promise.resolve(true)]) {
+      const [near, far] = bytePair();
+      const encode = ((_record, output) => {
+        output.writeText('lost');
+        return answer;
+      }) as Codec<string>['encode'];
+      const stream = framed(near, codecOf({ encode }));
+      assert.throws(() => stream.tryWrite('x'), {
+        code: 'ERR_INVALID_ARG_VALUE',
+        message: /'codec.encode' must answer true/,
+      });
+      await assert.rejects(stream.write('x'), { code: 'ERR_INVALID_ARG_VALUE' });
+      await stream.end();
+      assert.equal(far.tryFill(), EOF);
+    }
+  });
+
   it('without a finish, a rest is ERR_UNEXPECTED_EOF, seen through a mapping too', async () => {
     const decode: Codec<string>['decode'] = (input) => (input.length < 2 ? input.need(2) : input.take(2).toString());
     const codecs = [codecOf({ decode }), mapped(codecOf({ decode }), { decode: (x) => x, encode: (x: string) => x })];
