@@ -33,6 +33,8 @@ const HELD = 1 << 7;
 /** The high mark was reached, and the low one has not been since. */
 const FULL = 1 << 8;
 const CORKED = 1 << 9;
+/** The stream has no writable side. */
+const READS_ONLY = 1 << 11;
 /** Everything has been handed over, and the stream was told to end. */
 const FINISHED = 1 << 10;
 
@@ -66,7 +68,10 @@ export class Channel {
     this.stream = stream;
     this.highWaterMark = highWaterMark;
     this.lowWaterMark = lowWaterMark;
-    this.#state = (stream.keepOpen?.() ? ENDS_ITSELF : 0) | (stream.freesWritten === true ? LENDS : 0);
+    this.#state =
+      (stream.keepOpen?.() ? ENDS_ITSELF : 0) |
+      (stream.freesWritten === true ? LENDS : 0) |
+      (stream.readsOnly === true ? READS_ONLY : 0);
   }
 
   #more(): Extras {
@@ -145,9 +150,11 @@ export class Channel {
     if (failure !== undefined) throw failure;
   }
 
-  /** @throws the failure of the output; UsageError ERR_STREAM_ENDED after `end`. */
+  /** @throws the failure of the output; UsageError ERR_STREAM_ENDED after `end`, or where the stream only reads. */
   checkWritable(): void {
     this.checkFailure();
+    if ((this.#state & READS_ONLY) !== 0)
+      throw new UsageError('ERR_STREAM_ENDED', { message: 'the stream only reads' });
     if (this.ended) throw new UsageError('ERR_STREAM_ENDED');
   }
 

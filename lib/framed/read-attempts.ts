@@ -98,7 +98,7 @@ export class ReadAttempts<R, W> {
       if (answer !== NEED_WRITE) driver.decoded();
       if (answer === NOT_READY) {
         this.#channel.schedule();
-        const filled = driver.fill();
+        const filled = this.#fill();
         if (filled !== true) return filled;
       } else if (answer === NEED_WRITE) {
         if (driver.wrote()) continue;
@@ -109,6 +109,16 @@ export class ReadAttempts<R, W> {
         if (answer === EOF) this.#face.sawEnd();
         return answer as T | Eof;
       }
+    }
+  }
+
+  /** A stream that has failed takes nothing more either, and the next write is to say so rather than be taken and lost. */
+  #fill(): true | NotReady | NeedWrite | Eof {
+    try {
+      return this.#driver.fill();
+    } catch (error) {
+      this.#channel.fail(error);
+      throw error;
     }
   }
 
@@ -149,7 +159,13 @@ export class ReadAttempts<R, W> {
     try {
       for (let answer: T | ReadStatus = first; ; answer = attempt()) {
         if (answer !== NOT_READY && answer !== NEED_WRITE) return answer as T | Eof;
-        await driver.readMoved(answer as NotReady, options);
+        try {
+          await driver.readMoved(answer as NotReady, options);
+        } catch (error) {
+          // As in #fill; a wait that was given up changes nothing.
+          if (signal?.aborted !== true) this.#channel.fail(error);
+          throw error;
+        }
         driver.waited();
         // Input may have come before the abort did; it is for the next reader now.
         signal?.throwIfAborted();

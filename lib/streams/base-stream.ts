@@ -80,9 +80,9 @@ export abstract class BaseStream implements ByteStream {
   protected abstract blocked(): boolean;
   abstract get pendingOutput(): number;
 
-  /** False when nothing can ever be written: then no peer can lose what we said, and `close` waits for no end. */
-  protected hasWritableSide(): boolean {
-    return true;
+  /** Nothing can ever be written: then no peer can lose what we said, and `close` waits for no end. */
+  get readsOnly(): boolean {
+    return false;
   }
 
   get pendingRead(): NotReady | NeedWrite | Eof | undefined {
@@ -237,7 +237,7 @@ export abstract class BaseStream implements ByteStream {
       // `end` has no deadline of its own: a peer that never reads must not hold us.
       const leaving = this.#endOutput();
       if (leaving !== undefined) await Promise.race([leaving, new Waiters().wait(deadline.signal)]);
-      if (this.hasWritableSide()) await this.#discardInput(deadline);
+      if (!this.readsOnly) await this.#discardInput(deadline);
     } catch {
       // The peer, or the deadline: either way nothing more can be done for the last bytes.
     } finally {

@@ -29,6 +29,8 @@ export interface ByteStream extends AsyncDisposable {
   readonly pendingOutput: number;
   /** True where the memory of bytes that were taken is the writer's at once, whether they have left or not. Internal. */
   readonly freesWritten?: boolean;
+  /** True where there is no writable side. */
+  readonly readsOnly?: boolean;
   /** True once somebody has destroyed or released the stream: what is in `input` is nobody's any more. Internal. */
   readonly abandoned?: boolean;
   /** True while `close` drops what comes: what is in `input` may begin in the middle of a record. Internal. */

@@ -9,6 +9,7 @@
  */
 import { Socket } from 'node:net';
 import type { Duplex, Readable, Writable } from 'node:stream';
+import { describe } from '../arguments.js';
 import { isPage } from '../bytes/pages.js';
 import { viewOf } from '../bytes/view.js';
 import { type MiniprotoError, TransportError, UsageError } from '../errors.js';
@@ -113,8 +114,8 @@ export class DuplexStream extends BaseStream {
     return this.#writable?.writableLength ?? 0;
   }
 
-  protected override hasWritableSide(): boolean {
-    return this.#writable !== undefined;
+  override get readsOnly(): boolean {
+    return this.#writable === undefined;
   }
 
   protected override mayPull(): boolean {
@@ -163,7 +164,8 @@ export class DuplexStream extends BaseStream {
 
   #take(chunk: unknown): void {
     if (chunk instanceof Uint8Array) this.input.append(chunk);
-    else this.fail(new UsageError('ERR_TRANSPORT', { message: 'the Node stream gave something that is no bytes' }));
+    else
+      this.fail(new UsageError('ERR_TRANSPORT', { message: `the Node stream gave ${describe(chunk)}, and no bytes` }));
   }
 
   /** Takes what a stream that is going down holds: those bytes came before its failure. */

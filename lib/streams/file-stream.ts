@@ -98,8 +98,8 @@ export class FileStream extends BaseStream {
     });
   }
 
-  protected override hasWritableSide(): boolean {
-    return false;
+  override get readsOnly(): boolean {
+    return true;
   }
 
   protected push(): number {

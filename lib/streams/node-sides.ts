@@ -31,11 +31,16 @@ export function sidesOf(source: unknown): NodeSides {
     readable: isReadable(pair.readable) ? pair.readable : undefined,
     writable: isWritable(pair.writable) ? pair.writable : undefined,
   };
+  // Of a pair with one side that is none, the other would be a stream of one direction without a word.
+  for (const side of ['readable', 'writable'] as const) {
+    if (pair[side] != null && sides[side] === undefined)
+      throw invalidArgType(`source.${side}`, `a ${side} stream`, pair[side]);
+  }
   if (sides.readable === undefined && sides.writable === undefined) throw invalidArgType('source', EXPECTED, source);
   return sides;
 }
 
-const EXPECTED = 'a Node stream or { readable, writable }';
+const EXPECTED = 'a stream (a byte stream, or one of Node or the Web) or { readable, writable }';
 
 /** True for a Node stream that can be read. */
 export function isReadable(value: unknown): value is Readable {
@@ -51,7 +56,10 @@ export function isWritable(value: unknown): value is Writable {
 
 /** @throws ERR_INVALID_ARG_VALUE where what the sides give or take is no bytes. */
 export function checkBytes({ readable, writable }: NodeSides): void {
-  if (readable?.readableEncoding) throw invalidArgValue('source', readable, 'has an encoding set: its bytes are gone');
+  if (readable?.readableEncoding) {
+    const { readableEncoding } = readable;
+    throw invalidArgValue('source.readableEncoding', readableEncoding, 'must not be set: it leaves no bytes to frame');
+  }
   if (writable?.writableObjectMode) throw invalidArgValue('source', writable, 'is in object mode');
 }
 

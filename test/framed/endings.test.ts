@@ -9,8 +9,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import {
   type Codec,
   EOF,
@@ -78,6 +79,43 @@ describe('FramedStream at the end of its peer', () => {
     peer.destroy();
     server.close();
     await once(server, 'close');
+  });
+
+  it('refuses a write at the call once a read has said that the stream failed', async () => {
+    const source = new PassThrough();
+    const talk = framed(source, lines());
+    const reading = talk.read();
+    source.destroy(new Error('gone'));
+    await assert.rejects(reading, code('ERR_TRANSPORT'));
+    assert.throws(() => talk.tryWrite('an answer that nobody can get'), code('ERR_TRANSPORT'));
+    await assert.rejects(talk.write('another'), code('ERR_TRANSPORT'));
+    const waits = [
+      (waiting: typeof talk) => waiting.read(),
+      async (waiting: typeof talk) => {
+        for await (const batch of waiting.batches()) void batch;
+      },
+    ];
+    for (const wait of waits) {
+      const [one] = memoryPair();
+      const waiting = framed(one, lines());
+      const ended = wait(waiting);
+      await turn();
+      one.destroy(new Error('gone'));
+      await assert.rejects(ended, code('ERR_TRANSPORT'));
+      assert.throws(() => waiting.tryWrite('x'), code('ERR_TRANSPORT'));
+    }
+  });
+
+  it('refuses a write to a stream that only reads, which goes on', async () => {
+    const file = await openFileStream(fileURLToPath(import.meta.url));
+    for (const source of [Readable.from([Buffer.from('a line\n')]), file]) {
+      const talk = framed(source, lines());
+      assert.throws(() => talk.tryWrite('x'), { code: 'ERR_STREAM_ENDED', message: 'the stream only reads' });
+      await assert.rejects(talk.write('x'), code('ERR_STREAM_ENDED'));
+      assert.equal(typeof (await talk.read()), 'string');
+      await talk.end();
+      await talk.close();
+    }
   });
 
   it('writes to standard output and to the input of a child, which never were readable', async () => {

@@ -85,7 +85,7 @@ describeNative('System calls that fail at any operation', () => {
         return true;
       });
     }
-    talk.tryWrite('x');
+    assert.throws(() => talk.tryWrite('x'), { code: 'ERR_TRANSPORT' });
     await assert.rejects(talk.flush(), { code: 'ERR_TRANSPORT' });
     other.destroy();
   });
