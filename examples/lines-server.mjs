@@ -5,13 +5,15 @@
  */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { framed, lines } from 'miniproto';
+import { asByteStream, framed, lines, serve } from 'miniproto';
 
 // Half-open, so that the client may end and still be answered.
-const server = createServer({ allowHalfOpen: true }, async (socket) => {
-  const talk = framed(socket, lines());
-  for await (const line of talk) await talk.write(line.toUpperCase());
-  await talk.close();
+const server = createServer({ allowHalfOpen: true }, (socket) => {
+  // And in a `serve`, so that a client that hangs up ends its own connection and no more.
+  serve(asByteStream(socket), async (stream) => {
+    const talk = framed(stream, lines());
+    for await (const line of talk) await talk.write(line.toUpperCase());
+  });
 });
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');

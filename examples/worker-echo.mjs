@@ -37,7 +37,9 @@ function follow() {
   parentPort.on('message', async (message) => {
     if (message !== 'stop') {
       const { descriptor, unread } = message;
-      const serving = echo(adopt(new Socket({ fd: descriptor }), { head: unread }));
+      const stream = adopt(new Socket({ fd: descriptor }), { head: unread });
+      // A client that hangs up ends its own connection, and not the thread.
+      const serving = echo(stream).catch((error) => stream.destroy(error));
       open.add(serving);
       return serving.finally(() => open.delete(serving));
     }

@@ -28,7 +28,7 @@ export type {
   SeparatedRecord,
 } from './codecs/separated.js';
 export { separated } from './codecs/separated.js';
-export type { ErrorCode } from './errors.js';
+export type { ErrorCode, ErrorDetails } from './errors.js';
 export { LimitError, MiniprotoError, ProtocolError, TransportError, UsageError } from './errors.js';
 export type { Batch } from './framed/batch.js';
 export type { RecordCursor } from './framed/cursor.js';
@@ -46,10 +46,12 @@ export { adopt } from './net/adopt.js';
 export type { ConnectOptions } from './net/connect.js';
 export { connect } from './net/connect.js';
 export type { Connection, ConnectionCounters, ReleasedSocket } from './net/connection.js';
-export type { ByteServer, ConnectionHandler, ServerOptions } from './net/listen.js';
+export type { ByteServer, ServerOptions } from './net/listen.js';
 export { drain, listen } from './net/listen.js';
 export type { ThreadCounters } from './net/reactor.js';
 export { socketCounters } from './net/reactor.js';
+export type { ConnectionHandler, ServeOptions } from './net/serve.js';
+export { serve } from './net/serve.js';
 export type { SocketStream, SocketStreamOptions } from './net/socket-stream.js';
 export type { TimeoutOptions } from './net/timeouts.js';
 export type { ReactorCounters, SocketAddresses, SocketCounters } from './net-interface.js';

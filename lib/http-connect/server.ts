@@ -92,7 +92,7 @@ export async function acceptHttpConnect(
   rules.signal?.throwIfAborted();
   // Timeouts of the HTTP server meant requests.
   (socket as Partial<Socket>).setTimeout?.(0);
-  const stream = adopt(socket as Socket, { head });
+  const stream = adopt(socket, { head });
   const { method = '', url = '', httpVersion: version, rawHeaders } = message;
   const read = { method, target: url, version, headers: HeaderList.fromRaw(rawHeaders) };
   return serve(stream, rules, () => Promise.resolve({ head: read, message }));

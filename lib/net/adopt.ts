@@ -7,6 +7,7 @@
  * not what is written to the socket, so going by the descriptor would put plaintext on the wire.
  */
 import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { checkBoolean, checkObject, checkUint8Array, invalidArgType } from '../arguments.js';
 import { TransportError } from '../errors.js';
 import { nativeInfo } from '../native.js';
@@ -43,8 +44,8 @@ interface SocketParts {
 
 /**
  * Makes a byte stream of a socket. Native where it can be: then Node's object is destroyed (it emits 'close'), and the
- * stream reads and writes the connection itself. Otherwise, a TLS socket for example, the stream is made over Node's
- * socket. `native` and `reason` of the result tell which.
+ * stream reads and writes the connection itself. Otherwise, for a TLS socket or another Duplex, the stream is made over
+ * Node's. `native` and `reason` of the result tell which.
  *
  * Returns at once. While Node has still to connect, or to write what it had taken, the stream takes no writes yet
  * (NOT_READY) and has nothing to read.
@@ -52,8 +53,10 @@ interface SocketParts {
  * @example
  * for await (const line of framed(adopt(socket), lines())) console.log(line);
  */
-export function adopt(socket: Socket, options: AdoptOptions = {}): Connection {
-  if (!isReadable(socket) || !isWritable(socket)) throw invalidArgType('socket', 'an instance of net.Socket', socket);
+export function adopt(duplex: Duplex, options: AdoptOptions = {}): Connection {
+  if (!isReadable(duplex) || !isWritable(duplex)) throw invalidArgType('socket', 'an instance of net.Socket', duplex);
+  // 'upgrade' and 'connect' are declared to give a Duplex. One that is no socket stays Node's, and has no addresses.
+  const socket = duplex as Socket;
   checkObject('options', options);
   if (options.head !== undefined) checkUint8Array('options.head', options.head);
   if (options.keepShell !== undefined) checkBoolean('options.keepShell', options.keepShell);

@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type ListenOptions, type Server, type ServerOpts } from 'node:net';
 import { inspect } from 'node:util';
 import { checkFunction, checkInteger, checkObject, checkSignal } from '../arguments.js';
-import { asTransportError, MiniprotoError } from '../errors.js';
+import { asTransportError } from '../errors.js';
 import { closeConversation } from '../framed/framed.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { checkCloseOptions, Deadline } from '../streams/base-stream.js';
@@ -20,6 +20,7 @@ import { given } from './connect.js';
 import type { Connection } from './connection.js';
 import { adoptedFrom, keepCount } from './origins.js';
 import type { Reactor } from './reactor.js';
+import { type ConnectionHandler, failed, handle } from './serve.js';
 import { SocketStream, type SocketStreamOptions } from './socket-stream.js';
 
 /** Where to listen, as for `net.Server` (`port`, `host`, `path`, `backlog`, `signal`, `keepAlive`, …), and how. */
@@ -33,12 +34,6 @@ export interface ServerOptions extends ListenOptions, Omit<ServerOpts, 'pauseOnC
    */
   onError?: (error: unknown, stream: Connection | undefined) => void;
 }
-
-/**
- * Is given each connection. When a promise that it returns is fulfilled, the connection is closed with care, records
- * that wait in a framed stream on it included; when it throws or rejects, the connection is destroyed.
- */
-export type ConnectionHandler = (stream: Connection) => unknown;
 
 /** A server that listens. */
 export interface ByteServer extends AsyncDisposable {
@@ -198,24 +193,11 @@ class Listening implements ByteServer {
   }
 
   #handle(stream: Connection): void {
-    try {
-      const answer = this.#onConnection(stream) as { then?: unknown } | undefined;
-      if (typeof answer?.then !== 'function') return;
-      answer.then(
-        // Whatever was written to a framed stream on it has to leave first.
-        () => closeConversation(stream),
-        (error: unknown) => this.#failed(error, stream),
-      );
-    } catch (error) {
-      this.#failed(error, stream);
-    }
+    handle(stream, this.#onConnection, (error) => this.#failed(error, stream));
   }
 
   #failed(error: unknown, stream: Connection | undefined): void {
-    stream?.destroy(error instanceof Error ? error : undefined);
-    const { onError } = this.#options;
-    if (onError !== undefined) onError(error, stream);
-    else if (!(error instanceof MiniprotoError)) void Promise.reject(error);
+    failed(error, stream, this.#options.onError);
   }
 
   get port(): number {

@@ -5,7 +5,8 @@
 
 import { checkFunction, checkObject } from '../arguments.js';
 import type { Connection } from '../net/connection.js';
-import { type ByteServer, type ConnectionHandler, listen, type ServerOptions } from '../net/listen.js';
+import { type ByteServer, listen, type ServerOptions } from '../net/listen.js';
+import type { ConnectionHandler } from '../net/serve.js';
 import type { SocketAddresses } from '../net-interface.js';
 import { NEED_WRITE, NOT_READY } from '../status.js';
 import type { IpEndpoint, ProxyHeader, ProxyHeaderInit } from './header.js';
