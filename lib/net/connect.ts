@@ -6,6 +6,7 @@ import { asTransportError } from '../errors.js';
 import { adopt } from './adopt.js';
 import type { Connection } from './connection.js';
 import type { SocketStreamOptions } from './socket-stream.js';
+import { streamOptions } from './stream-options.js';
 
 /** Where to, as for `net.connect` (`host`, `port`, `path`, `keepAlive`, `autoSelectFamily`, …), and how. */
 export type ConnectOptions = NetConnectOpts & SocketStreamOptions & { signal?: AbortSignal };
@@ -21,6 +22,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   checkObject('options', options);
   const { signal, idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs, readHighWaterMark, ...where } = options;
   if (signal !== undefined) checkSignal('options.signal', signal);
+  const how = streamOptions({ idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs, readHighWaterMark });
   signal?.throwIfAborted();
   const socket = connectNode({ noDelay: true, ...where, allowHalfOpen: true });
   // Node would begin to read as soon as it has connected.
@@ -32,16 +34,9 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     signal?.throwIfAborted();
     throw asTransportError(error);
   }
-  return adopt(socket, given({ idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs, readHighWaterMark }));
+  return adopt(socket, how);
 }
 
 function ignore(): void {
   // Whoever called has the reason already.
-}
-
-/** Options without those that are undefined. */
-export function given(
-  options: { [K in keyof SocketStreamOptions]: SocketStreamOptions[K] | undefined },
-): SocketStreamOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

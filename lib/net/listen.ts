@@ -16,12 +16,12 @@ import { checkCloseOptions, Deadline } from '../streams/base-stream.js';
 import type { CloseOptions } from '../streams/byte-stream.js';
 import { acceptNatively } from './accept.js';
 import { adopt } from './adopt.js';
-import { given } from './connect.js';
 import type { Connection } from './connection.js';
 import { adoptedFrom, keepCount } from './origins.js';
 import type { Reactor } from './reactor.js';
 import { type ConnectionHandler, failed, handle } from './serve.js';
 import { SocketStream, type SocketStreamOptions } from './socket-stream.js';
+import { streamOptions } from './stream-options.js';
 
 /** Where to listen, as for `net.Server` (`port`, `host`, `path`, `backlog`, `signal`, `keepAlive`, …), and how. */
 export interface ServerOptions extends ListenOptions, Omit<ServerOpts, 'pauseOnConnect'>, SocketStreamOptions {
@@ -124,12 +124,11 @@ class Listening implements ByteServer {
     preparation: Preparation | undefined,
     onConnection: ConnectionHandler,
   ) {
-    const { idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs, readHighWaterMark } = options;
     this.server = server;
     this.#options = options;
     this.#preparation = preparation;
     this.#onConnection = onConnection;
-    this.#streamOptions = given({ idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs, readHighWaterMark });
+    this.#streamOptions = streamOptions(options);
     keepCount(server, this.connections);
     server.on('connection', (socket) => {
       const { maxConnections } = this.#limits();

@@ -32,6 +32,14 @@ export interface Timed {
 
 const timed = new Sweep();
 
+/** @throws ERR_OUT_OF_RANGE, ERR_INVALID_ARG_TYPE */
+export function checkTimeouts(options: TimeoutOptions): void {
+  checkObject('options', options);
+  for (const name of ['idleTimeoutMs', 'firstRecordTimeoutMs', 'writeStallTimeoutMs'] as const) {
+    if (options[name] !== undefined) checkInteger(`options.${name}`, options[name], 0, 2 ** 31 - 1);
+  }
+}
+
 export class SocketTimeouts {
   readonly #connection: Timed;
   readonly #idleMs: number;
@@ -45,11 +53,8 @@ export class SocketTimeouts {
 
   /** @returns undefined when there is nothing to look for. @throws ERR_OUT_OF_RANGE, ERR_INVALID_ARG_TYPE */
   static of(connection: Timed, options: TimeoutOptions): SocketTimeouts | undefined {
-    checkObject('options', options);
+    checkTimeouts(options);
     const { idleTimeoutMs = 0, firstRecordTimeoutMs = 0, writeStallTimeoutMs = 0 } = options;
-    checkInteger('options.idleTimeoutMs', idleTimeoutMs, 0, 2 ** 31 - 1);
-    checkInteger('options.firstRecordTimeoutMs', firstRecordTimeoutMs, 0, 2 ** 31 - 1);
-    checkInteger('options.writeStallTimeoutMs', writeStallTimeoutMs, 0, 2 ** 31 - 1);
     const all = [idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs].filter((ms) => ms > 0);
     if (all.length === 0) return undefined;
     const timeouts = new SocketTimeouts(connection, idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs);

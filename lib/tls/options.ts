@@ -17,6 +17,7 @@ import {
 } from '../arguments.js';
 import { TLS_HANDSHAKE_TIMEOUT_MS } from '../limits.js';
 import type { SocketStreamOptions } from '../net/socket-stream.js';
+import { streamOptions } from '../net/stream-options.js';
 import type { TlsHello } from '../tls-interface.js';
 import { CONTEXT_OPTIONS, TlsContext, type TlsContextOptions } from './tls-context.js';
 
@@ -177,10 +178,4 @@ function lowered(contexts: TlsServerOptions['contexts']): TlsPlan['contexts'] {
   if (contexts === undefined) return undefined;
   const entries = Object.entries(contexts).map(([name, context]) => [name.toLowerCase(), context] as const);
   return Object.assign(Object.create(null), Object.fromEntries(entries));
-}
-
-function streamOptions(options: SocketStreamOptions): SocketStreamOptions {
-  const { readHighWaterMark, idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs } = options;
-  const all = { readHighWaterMark, idleTimeoutMs, firstRecordTimeoutMs, writeStallTimeoutMs };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

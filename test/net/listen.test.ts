@@ -21,7 +21,9 @@ import {
   type MiniprotoError,
   ProtocolError,
 } from 'miniproto';
+import { listenTls } from 'miniproto/tls';
 import { pattern, readToEnd } from '../support/byte-stream-contract.js';
+import { identity } from '../support/certificates.js';
 import { NATIVE, readAll, startProgram, until } from '../support/node-sockets.js';
 
 const code = (expected: string) => (error: MiniprotoError) => error.code === expected;
@@ -74,6 +76,21 @@ describe('listen', () => {
     await assert.rejects(listen(HERE, undefined as never), { code: 'ERR_INVALID_ARG_TYPE' });
     await assert.rejects(listen({ ...HERE, maxConnections: -1 }, echo), { code: 'ERR_OUT_OF_RANGE' });
     await assert.rejects(listen({ ...HERE, onError: 1 as never }, echo), { code: 'ERR_INVALID_ARG_TYPE' });
+  });
+
+  it('rejects for an option of connections, which none would be there to hear of', async () => {
+    for (const [wrong, expected] of [
+      [{ idleTimeoutMs: '5s' }, 'ERR_INVALID_ARG_TYPE'],
+      [{ firstRecordTimeoutMs: Number.NaN }, 'ERR_OUT_OF_RANGE'],
+      [{ writeStallTimeoutMs: -1 }, 'ERR_OUT_OF_RANGE'],
+      [{ readHighWaterMark: 0 }, 'ERR_OUT_OF_RANGE'],
+    ] as [object, string][]) {
+      await assert.rejects(listen({ ...HERE, ...wrong }, echo), { code: expected });
+      await assert.rejects(connect({ port: 1, ...wrong } as never), { code: expected });
+      await assert.rejects(async () => listenTls({ ...HERE, ...identity('server'), ...wrong }, echo), {
+        code: expected,
+      });
+    }
   });
 
   it('stops listening when its signal aborts, and rejects when it has', async () => {
