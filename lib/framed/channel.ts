@@ -4,6 +4,8 @@
  * Writes go to the queue and leave together before the event loop next polls, or at once by `flush`. What the stream
  * does not take is moved on in the background as soon as it does. What is still queued when the process exits is
  * handed to the stream in the 'exit' event.
+ *
+ * Over 400 lines, because when output may leave, and what becomes of it when that fails, is one state.
  */
 import { checkBoolean } from '../arguments.js';
 import { OutputBuffer } from '../bytes/output-buffer.js';
@@ -33,8 +35,6 @@ const HELD = 1 << 7;
 /** The high mark was reached, and the low one has not been since. */
 const FULL = 1 << 8;
 const CORKED = 1 << 9;
-/** The stream has no writable side. */
-const READS_ONLY = 1 << 11;
 /** Everything has been handed over, and the stream was told to end. */
 const FINISHED = 1 << 10;
 
@@ -68,10 +68,7 @@ export class Channel {
     this.stream = stream;
     this.highWaterMark = highWaterMark;
     this.lowWaterMark = lowWaterMark;
-    this.#state =
-      (stream.keepOpen?.() ? ENDS_ITSELF : 0) |
-      (stream.freesWritten === true ? LENDS : 0) |
-      (stream.readsOnly === true ? READS_ONLY : 0);
+    this.#state = (stream.keepOpen?.() ? ENDS_ITSELF : 0) | (stream.freesWritten === true ? LENDS : 0);
   }
 
   #more(): Extras {
@@ -153,8 +150,7 @@ export class Channel {
   /** @throws the failure of the output; UsageError ERR_STREAM_ENDED after `end`, or where the stream only reads. */
   checkWritable(): void {
     this.checkFailure();
-    if ((this.#state & READS_ONLY) !== 0)
-      throw new UsageError('ERR_STREAM_ENDED', { message: 'the stream only reads' });
+    if (this.stream.readsOnly === true) throw new UsageError('ERR_STREAM_ENDED', { message: 'the stream only reads' });
     if (this.ended) throw new UsageError('ERR_STREAM_ENDED');
   }
 
@@ -325,13 +321,19 @@ export class Channel {
 
   /** The first failure of the output sticks, and drops what cannot leave any more. */
   fail(error: unknown): void {
+    if (this.failed) return;
+    this.lost(error);
+    // A queue that lost bytes must not be followed by others: the peer would read garbage.
+    this.stream.destroy(this.#extras!.failure);
+  }
+
+  /** The same where the stream has failed by itself: what it has to say last, an alert of TLS, may still leave. */
+  lost(error: unknown): void {
     const extras = this.#more();
     if (extras.failure !== undefined) return;
     extras.failure = asTransportError(error);
     this.interrupted = true;
     this.output.clear();
-    // A queue that lost bytes must not be followed by others: the peer would read garbage.
-    this.stream.destroy(extras.failure);
     extras.waiters?.fail(extras.failure);
   }
 

@@ -117,7 +117,7 @@ export class ReadAttempts<R, W> {
     try {
       return this.#driver.fill();
     } catch (error) {
-      this.#channel.fail(error);
+      this.#channel.lost(error);
       throw error;
     }
   }
@@ -163,7 +163,7 @@ export class ReadAttempts<R, W> {
           await driver.readMoved(answer as NotReady, options);
         } catch (error) {
           // As in #fill; a wait that was given up changes nothing.
-          if (signal?.aborted !== true) this.#channel.fail(error);
+          if (signal?.aborted !== true) this.#channel.lost(error);
           throw error;
         }
         driver.waited();
