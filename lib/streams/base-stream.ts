@@ -236,8 +236,10 @@ export abstract class BaseStream implements ByteStream {
     try {
       // `end` has no deadline of its own: a peer that never reads must not hold us.
       const leaving = this.#endOutput();
-      if (leaving !== undefined) await Promise.race([leaving, new Waiters().wait(deadline.signal)]);
-      if (!this.readsOnly) await this.#discardInput(deadline);
+      const left = leaving && Promise.race([leaving, new Waiters().wait(deadline.signal)]);
+      // A peer that closes too waits for us to read, as we do for it. What keeps us from reading loses no last bytes.
+      const heard = this.readsOnly ? undefined : this.#discardInput(left, deadline).catch(ignore);
+      await Promise.all([left, heard]);
     } catch {
       // The peer, or the deadline: either way nothing more can be done for the last bytes.
     } finally {
@@ -246,10 +248,17 @@ export abstract class BaseStream implements ByteStream {
     this.destroy();
   }
 
-  /** Reads to the peer's end, so that the kernel has no unread input to answer with a reset. */
-  async #discardInput(deadline: Deadline): Promise<void> {
+  /**
+   * Reads to the peer's end, so that the kernel has no unread input to answer with a reset.
+   * @param leaving our last bytes: how much comes before they have left is not counted, the deadline bounds it.
+   */
+  async #discardInput(leaving: Promise<void> | undefined, deadline: Deadline): Promise<void> {
     this.#ending().drops = true;
-    for (let left = CLOSE_DISCARD_BYTES; ; ) {
+    let left = leaving === undefined ? CLOSE_DISCARD_BYTES : Number.POSITIVE_INFINITY;
+    leaving?.then(() => {
+      left = CLOSE_DISCARD_BYTES;
+    }, ignore);
+    for (;;) {
       left -= this.input.length;
       this.input.consume(this.input.length);
       if (left <= 0) return;
@@ -404,6 +413,9 @@ export class Deadline {
 const NO_TABLE = new Int32Array(0);
 const ENDED = Promise.resolve();
 const isEmpty = (part: Uint8Array): boolean => part.length === 0;
+const ignore = (): void => {
+  // Whoever waits for it is told; here it changes nothing.
+};
 
 /** Memory that will not change: small payloads, and such that may change their size or belong to other threads, are copied. */
 function stable(bytes: Uint8Array): Uint8Array {

@@ -4,8 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { duplexPair } from 'node:stream';
 import { inspect } from 'node:util';
-import { memoryPair, openFileStream } from 'miniproto';
+import { framed, lines, memoryPair, openFileStream } from 'miniproto';
 
 describe('BaseStream', () => {
   for (const [options, code] of [
@@ -24,6 +25,17 @@ describe('BaseStream', () => {
       assert.equal(one.destroyed, true);
     });
   }
+
+  it('reads while its last bytes leave: what only ends once its peer has read, as duplexPair does, closes at both ends', async () => {
+    const [one, other] = duplexPair();
+    const here = framed(one, lines());
+    const there = framed(other, lines());
+    await Promise.all([here.write('one'), there.write('other')]);
+    // No deadline to be saved by.
+    const timeoutMs = 2 ** 31 - 1;
+    await Promise.all([here.close({ timeoutMs }), there.close({ timeoutMs })]);
+    assert.ok(one.writableFinished && other.writableFinished);
+  });
 
   it('waits for nobody in closing what only reads: a FIFO whose writer is silent', async function () {
     this.timeout(3000); // less than CLOSE_TIMEOUT_MS
