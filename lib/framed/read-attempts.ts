@@ -162,9 +162,7 @@ export class ReadAttempts<R, W> {
         try {
           await driver.readMoved(answer as NotReady, options);
         } catch (error) {
-          // As in #fill; a wait that was given up changes nothing.
-          if (signal?.aborted !== true) this.#channel.lost(error);
-          throw error;
+          throw this.#waitFailed(error, signal);
         }
         driver.waited();
         // Input may have come before the abort did; it is for the next reader now.
@@ -174,6 +172,12 @@ export class ReadAttempts<R, W> {
       signal?.removeEventListener('abort', leave);
       leave();
     }
+  }
+
+  /** As in #fill; a wait that was given up changes nothing. */
+  #waitFailed(error: unknown, signal: AbortSignal | undefined): unknown {
+    if (signal?.aborted !== true) this.#channel.lost(error);
+    return error;
   }
 
   /** Runs a push, which is the only reader until it says that it is over. */
@@ -221,8 +225,11 @@ export class ReadAttempts<R, W> {
       get ended() {
         return driver.ended;
       },
-      fill: () => driver.fill(),
-      ready: (answer, options) => driver.readMoved(answer, options),
+      fill: () => this.#fill(),
+      ready: (answer, options) =>
+        driver.readMoved(answer, options).catch((error: unknown) => {
+          throw this.#waitFailed(error, options.signal);
+        }),
       done: () => {
         this.#pieces = undefined;
       },

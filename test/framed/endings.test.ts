@@ -106,6 +106,39 @@ describe('FramedStream at the end of its peer', () => {
     }
   });
 
+  for (const way of ['tryRead', 'read'] as const) {
+    it(`refuses a write at the call once a record in pieces has said that the stream failed: ${way}`, async () => {
+      const [one, other] = memoryPair();
+      const talk = framed(other, lengthPrefixed({ bytes: 1 }));
+      one.tryWrite(Buffer.from('\x04a'));
+      const pieces = await talk.readPieces();
+      assert.ok(pieces !== EOF);
+      assert.equal(String(await pieces.read()), 'a');
+      const rest = way === 'read' ? pieces.read() : undefined;
+      await turn();
+      one.destroy(new Error('gone'));
+      if (rest === undefined) assert.throws(() => pieces.tryRead(), code('ERR_STREAM_PREMATURE_CLOSE'));
+      else await assert.rejects(rest, code('ERR_STREAM_PREMATURE_CLOSE'));
+      assert.throws(() => talk.tryWrite('x'), code('ERR_STREAM_PREMATURE_CLOSE'));
+    });
+  }
+
+  it('keeps the output where only a wait for a piece was given up', async () => {
+    const [one, other] = memoryPair();
+    const talk = framed(other, lengthPrefixed({ bytes: 1 }));
+    one.tryWrite(Buffer.from('\x04a'));
+    const pieces = await talk.readPieces();
+    assert.ok(pieces !== EOF);
+    await pieces.read();
+    const controller = new AbortController();
+    const rest = pieces.read({ signal: controller.signal });
+    controller.abort();
+    await assert.rejects(rest, { name: 'AbortError' });
+    assert.equal(talk.tryWrite('x'), true);
+    one.tryWrite(Buffer.from('bcd'));
+    assert.equal(String(await pieces.read()), 'bcd');
+  });
+
   it('refuses a write to a stream that only reads, which goes on', async () => {
     const file = await openFileStream(fileURLToPath(import.meta.url));
     for (const source of [Readable.from([Buffer.from('a line\n')]), file]) {
