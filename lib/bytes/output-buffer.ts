@@ -189,7 +189,7 @@ export class OutputBuffer {
    * @throws ERR_OUT_OF_RANGE for one that does not fit: a length that was cut would put the peer out of step for good.
    */
   writeUint(value: number, byteLength: number, endian: 'big' | 'little' = 'big'): void {
-    if (!(value >= 0 && value < UINT_ENDS[byteLength]!)) {
+    if (!(Number.isInteger(value) && value >= 0 && value < UINT_ENDS[byteLength]!)) {
       throw outOfRange('value', `an integer of ${byteLength} bytes, at most 2^53 - 1`, value);
     }
     const at = this.#claim(byteLength);

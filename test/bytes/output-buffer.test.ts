@@ -184,6 +184,7 @@ describe('OutputBuffer', () => {
       [Number.NaN, 2],
       [0, 0],
       [0, 9],
+      [1.5, 2],
     ]) {
       assert.throws(() => output.writeUint(value!, byteLength!), { code: 'ERR_OUT_OF_RANGE' });
     }
