@@ -1,7 +1,7 @@
 /**
  * Masking of large ranges where there is no addon: sixteen bytes a step by WebAssembly, which every Node that this library
- * runs on can compile. It computes what the loops of mask.ts do, several times as fast, copies in and out included; they
- * remain for short ranges, and for a Node that was started without WebAssembly.
+ * runs on can compile. It computes what the loops of mask.ts do, of which JavaScript can do four bytes a step; they remain
+ * for short ranges, where the copies in and out cost more, and for a Node that was started without WebAssembly.
  *
  * The module is written out below, since a compiler for one loop would be a dependency. Its function takes addresses `at`
  * and `end` in its memory and the key; it masks from `at` on, 64 bytes a round, up to `end` or a little beyond it:
