@@ -74,7 +74,7 @@ export const ERROR_MESSAGES = {
   ERR_STREAM_IN_USE: 'the stream is read by someone else',
   ERR_EXACT_UNSUPPORTED: 'the stream cannot leave bytes with the system',
   ERR_NOT_NATIVE: 'the connection is a socket of Node, which keeps its descriptor',
-  ERR_TLS_CONTEXT: 'OpenSSL refuses the key, the certificate or another setting',
+  ERR_TLS_CONTEXT: 'the key, the certificate or another setting cannot be used',
   ERR_TLS_NOT_SECURED: 'the TLS handshake is not done',
   ERR_PAYLOAD_DETACHED: 'a payload was detached or resized before it was sent',
   ERR_ALREADY_ANSWERED: 'the request has been answered',

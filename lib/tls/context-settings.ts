@@ -12,6 +12,7 @@ import {
   invalidArgType,
   invalidArgValue,
 } from '../arguments.js';
+import { UsageError } from '../errors.js';
 import { late } from '../late.js';
 import type { TlsContextSettings, TlsIdentity } from '../tls-interface.js';
 import type { Pem, PemKey, Pfx, TlsContextOptions, TlsVersion } from './tls-context.js';
@@ -26,7 +27,7 @@ const DEFAULT_TICKETS = 2;
 /** Seconds. OpenSSL's and Node's own. */
 const DEFAULT_SESSION_TIMEOUT = 300;
 
-/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
+/** @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; UsageError ERR_TLS_CONTEXT */
 export function settingsOf(
   options: TlsContextOptions,
 ): Omit<TlsContextSettings, 'role' | 'pauseAtHello' | 'keyLog' | 'verify'> {
@@ -37,15 +38,15 @@ export function settingsOf(
   checkBoolean('options.rejectUnauthorized', rejectUnauthorized);
   return {
     identities: identitiesOf(options),
-    ca: options.ca == null ? undefined : texts('options.ca', options.ca),
-    crl: options.crl == null ? undefined : texts('options.crl', options.crl),
+    ca: options.ca == null ? undefined : pems('options.ca', options.ca),
+    crl: options.crl == null ? undefined : pems('options.crl', options.crl),
     ...ciphersAndVersions(options),
     groups: groupsOf(options.ecdhCurve),
     sigalgs: optionalText('options.sigalgs', options.sigalgs),
     honorCipherOrder,
     reportOnly: !rejectUnauthorized,
     alpn: alpnOf(options.ALPNProtocols),
-    dhparam: options.dhparam == null ? undefined : text('options.dhparam', options.dhparam),
+    dhparam: options.dhparam == null ? undefined : dhparamOf(options.dhparam),
     ...resumptionOf(options),
   };
 }
@@ -122,7 +123,7 @@ function identitiesOf({ key, cert, pfx, passphrase }: TlsContextOptions): readon
     throw invalidArgValue('options.key', keys.length, `must be as many as options.cert, ${certs.length}`);
   }
   const pairs = certs.map((chain, at) => ({
-    cert: text('options.cert', chain),
+    cert: pem('options.cert', chain),
     ...keyOf(keys[at] as Pem | PemKey, passphrase),
   }));
   return [...pairs, ...asList(pfx).map((one) => pfxOf(one as Uint8Array | Pfx, passphrase))];
@@ -130,13 +131,14 @@ function identitiesOf({ key, cert, pfx, passphrase }: TlsContextOptions): readon
 
 function keyOf(key: Pem | PemKey, passphrase: string | undefined): TlsIdentity {
   if (typeof key !== 'object' || key === null || key instanceof Uint8Array)
-    return { key: text('options.key', key), passphrase };
+    return { key: pem('options.key', key), passphrase };
   const own = optionalText('options.passphrase', key.passphrase) ?? passphrase;
-  return { key: text('options.key', key.pem), passphrase: own };
+  return { key: pem('options.key', key.pem), passphrase: own };
 }
 
 function pfxOf(pfx: Uint8Array | Pfx, passphrase: string | undefined): TlsIdentity {
-  const { buf, passphrase: own } = pfx instanceof Uint8Array ? { buf: pfx, passphrase: undefined } : pfx;
+  const bare = typeof pfx !== 'object' || pfx === null || pfx instanceof Uint8Array;
+  const { buf, passphrase: own } = bare ? { buf: pfx, passphrase: undefined } : pfx;
   checkUint8Array('options.pfx', buf);
   return { pfx: buf, passphrase: optionalText('options.passphrase', own) ?? passphrase };
 }
@@ -146,8 +148,26 @@ function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [value];
 }
 
-function texts(name: string, value: Pem | readonly Pem[]): string[] {
-  return asList(value).map((one) => text(name, one));
+function pems(name: string, value: Pem | readonly Pem[]): string[] {
+  return asList(value).map((one) => pem(name, one));
+}
+
+function dhparamOf(dhparam: Pem): string {
+  return dhparam === 'auto' ? dhparam : pem('options.dhparam', dhparam);
+}
+
+/**
+ * A path in place of its file's contents is the common mistake: OpenSSL would say "no start line", and Node says nothing
+ * of authorities and parameters that it cannot read.
+ * @throws ERR_INVALID_ARG_TYPE; UsageError ERR_TLS_CONTEXT
+ */
+function pem(name: string, value: unknown): string {
+  const found = text(name, value);
+  if (found.includes('-----BEGIN ')) return found;
+  throw new UsageError('ERR_TLS_CONTEXT', {
+    message: `${name} has no "-----BEGIN" in it: it has to be PEM, the contents of a file and not its path`,
+    protocol: 'tls',
+  });
 }
 
 function text(name: string, value: unknown): string {

@@ -15,6 +15,7 @@ import {
   invalidArgType,
   invalidArgValue,
 } from '../arguments.js';
+import { UsageError } from '../errors.js';
 import { TLS_HANDSHAKE_TIMEOUT_MS } from '../limits.js';
 import type { SocketStreamOptions } from '../net/socket-stream.js';
 import { streamOptions } from '../net/stream-options.js';
@@ -108,8 +109,19 @@ export function serverPlan(options: TlsServerOptions): TlsPlan {
     for (const [name, context] of Object.entries(contexts)) checkContext(`options.contexts[${name}]`, context);
   }
   if (sniCallback !== undefined) checkFunction('options.sniCallback', sniCallback);
+  checkIdentity(options, common.context);
   const client = { servername: undefined, host: undefined, session: undefined, onSession: undefined };
   return { ...common, ...client, role: 'server', contexts: lowered(contexts), sniCallback };
+}
+
+/** Who has no certificate can only fail each handshake, and that is due here. @throws UsageError ERR_TLS_CONTEXT */
+function checkIdentity({ contexts, sniCallback }: TlsServerOptions, context: TlsContext): void {
+  if (context.canServe || sniCallback !== undefined) return;
+  if (contexts !== undefined && Object.keys(contexts).length > 0) return;
+  throw new UsageError('ERR_TLS_CONTEXT', {
+    message: "a server has to have a certificate: 'key' and 'cert', 'pfx', 'contexts' or 'sniCallback' are missing",
+    protocol: 'tls',
+  });
 }
 
 /** Options for another server than they were given for: whom we trust stays, who we are there does not. Internal. */

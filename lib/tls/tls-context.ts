@@ -123,8 +123,8 @@ export class TlsContext {
   #opened: Opened | undefined;
 
   /**
-   * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; UsageError ERR_TLS_CONTEXT, with OpenSSL's
-   * reason, for keys, certificates, ciphers and the like that it refuses.
+   * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE; UsageError ERR_TLS_CONTEXT for what should be
+   * PEM and is not, and, with OpenSSL's reason, for keys, certificates, ciphers and the like that it refuses.
    * @example
    * const context = new TlsContext({ key, cert, ALPNProtocols: ['imap'] });
    */
@@ -137,6 +137,13 @@ export class TlsContext {
     const role = this.#settings.identities.length > 0 ? 'server' : 'client';
     if (tls !== undefined) this.idFor(tls, { role, pauses: false, keyLog: false });
     else checkByNode(options);
+  }
+
+  /**
+   * A server can use it: it has a certificate, or its ciphers may do without, which OpenSSL allows on level 0 alone. Internal.
+   */
+  get canServe(): boolean {
+    return this.#settings.identities.length > 0 || this.options.ciphers?.includes('@SECLEVEL=0') === true;
   }
 
   /** The context of a client that has nothing to say about it. Internal. */

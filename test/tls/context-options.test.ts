@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { memoryPair } from 'miniproto';
 import {
+  listenTls,
   TlsContext,
   type TlsContextOptions,
   type TlsServerOptions,
@@ -12,6 +13,7 @@ import {
   tlsClient,
   tlsServer,
 } from 'miniproto/tls';
+import { listenWebSocket } from 'miniproto/websocket';
 import { readToEnd } from '../support/byte-stream-contract.js';
 import { certificate, encryptedKey, identity, PASSPHRASE, pfx } from '../support/certificates.js';
 
@@ -149,5 +151,57 @@ describe('options of TLS contexts', () => {
         assert.throws(() => new TlsContext({ ...way, ...wrong }), { code: 'ERR_TLS_CONTEXT' });
       }
     }
+  });
+
+  it('a path, or DER, where the contents of a PEM file are due is said to be that', () => {
+    const { key, cert } = identity('server');
+    const der = Buffer.from([0x30, 0x82, 1, 0]);
+    const path = 'certificates/file.pem';
+    const wrong: [string, TlsContextOptions][] = [
+      ['key', { key: path, cert }],
+      ['key', { key: [{ pem: path }], cert: [cert] }],
+      ['key', { key: der, cert }],
+      ['cert', { key, cert: path }],
+      ['ca', { ca: path }],
+      ['ca', { ca: [certificate('ca'), path] }],
+      ['crl', { crl: path }],
+      ['dhparam', { dhparam: path }],
+    ];
+    for (const [name, options] of wrong) {
+      const message = new RegExp(`options\\.${name} has no "-----BEGIN" in it: .* not its path`);
+      assert.throws(() => new TlsContext(options), { name: 'UsageError', code: 'ERR_TLS_CONTEXT', message });
+    }
+    // @ts-expect-error a PFX is bytes
+    assert.throws(() => new TlsContext({ pfx: 'server.pfx' }), {
+      code: 'ERR_INVALID_ARG_TYPE',
+      message: /server\.pfx/,
+    });
+  });
+
+  it('a server without any certificate is refused at the call, unless it can do without', async () => {
+    const nothing: TlsServerOptions[] = [
+      {},
+      { context: new TlsContext() },
+      { contexts: {} },
+      { ALPNProtocols: ['h2'] },
+    ];
+    const expected = { name: 'UsageError', code: 'ERR_TLS_CONTEXT', message: /has to have a certificate: 'key' and/ };
+    for (const options of nothing) {
+      assert.throws(() => tlsServer(memoryPair()[0], options), expected);
+      assert.throws(() => listenTls({ port: 0, ...options }, () => {}), expected);
+      await assert.rejects(
+        listenWebSocket({ port: 0, tls: options }, () => {}),
+        expected,
+      );
+    }
+    const context = new TlsContext(identity('server'));
+    const enough: TlsServerOptions[] = [
+      { context },
+      { contexts: { localhost: context } },
+      { sniCallback: () => context },
+    ];
+    for (const options of enough) assert.equal((await agree({}, options)).protocol, 'TLSv1.3');
+    const anonymous = { ...OLD, ciphers: 'ADH-AES256-GCM-SHA384:@SECLEVEL=0', dhparam: 'auto' };
+    assert.equal((await agree({ ...anonymous, rejectUnauthorized: false }, anonymous)).cipher, 'ADH-AES256-GCM-SHA384');
   });
 });
