@@ -16,6 +16,7 @@
 #include "arguments.h"
 #include "binding.h"
 #include "deflate/messages.h"
+#include "layout.h"
 
 namespace miniproto::binding {
 namespace {
@@ -51,6 +52,10 @@ bool takeHistory(napi_env env, napi_value value, const char* name, size_t& capac
   return (size & (size - 1)) == 0 || throwRange(env, name, "0 or a power of two up to 32768");
 }
 
+/** Whose stream inflates. */
+constexpr int kInflaterShared = 0;
+constexpr int kInflaterOwn = 1;
+
 /** openContext(level, windowBits, memLevel, ownHistory, peerHistory, inflater): the id. */
 napi_value openContext(napi_env env, napi_callback_info call) {
   napi_value values[6];
@@ -67,7 +72,7 @@ napi_value openContext(napi_env env, napi_callback_info call) {
   if (!takeHistory(env, values[4], "peerHistory", settings.peerHistory)) return nullptr;
   if (!takeInteger(env, values[5], "inflater", {0, 1}, inflater)) return nullptr;
   // zlib has no smaller window; without any there is nothing to keep.
-  settings.ownInflater = inflater == 1 && settings.peerHistory >= 256;
+  settings.ownInflater = inflater == kInflaterOwn && settings.peerHistory >= 256;
   settings.own = {static_cast<int>(level), static_cast<int>(windowBits), static_cast<int>(memLevel)};
   Deflate& state = *deflateOf(env);
   if (state.freeIds.empty()) {
@@ -181,6 +186,23 @@ napi_value failAllocations(napi_env env, napi_callback_info call) {
   return nullptr;
 }
 
+constexpr NamedNumber kLayout[] = {
+    {"DEFLATE_INTERFACE", kDeflateInterface},
+    {"PART_MORE", static_cast<int>(MessagePart::kMore)},
+    {"PART_FLUSH", static_cast<int>(MessagePart::kFlush)},
+    {"PART_END", static_cast<int>(MessagePart::kEnd)},
+    {"INFLATER_SHARED", kInflaterShared},
+    {"INFLATER_OWN", kInflaterOwn},
+    {"DEFLATE_HELD", kTailLength},
+    {"DEFLATE_LEAST_ROOM", kLeastRoom},
+};
+
+Napi::Value layout(const Napi::CallbackInfo& call) {
+  Napi::Object numbers = Napi::Object::New(call.Env());
+  setNumbers(numbers, kLayout);
+  return numbers;
+}
+
 void freeDeflate(napi_env /*env*/, void* data, void* /*hint*/) {
   delete static_cast<Deflate*>(data);
 }
@@ -195,6 +217,7 @@ Napi::Object initializeDeflate(Napi::Env env, Napi::Object exports) {
   addRaw(env, exports, "deflate", deflateStep);
   addRaw(env, exports, "inflate", inflateStep);
   addRaw(env, exports, "failAllocations", failAllocations);
+  exports.Set("layout", Napi::Function::New(env, layout, "layout"));
   exports.Set("counters", Napi::Function::New(env, counters, "counters"));
   return exports;
 }

@@ -18,6 +18,7 @@
 #include <cerrno>
 
 #include "arguments.h"
+#include "layout.h"
 
 namespace miniproto::binding {
 
@@ -154,10 +155,45 @@ Napi::Value start(const Napi::CallbackInfo& call) {
   return Napi::Number::New(env, result);
 }
 
+constexpr NamedNumber kLayout[] = {
+    {"NET_INTERFACE", kNetInterface},
+    {"EVENT_WORDS", kEventWords},
+    {"E_ID", kEventId},
+    {"E_FLAGS", kEventFlags},
+    {"E_START", kEventStart},
+    {"E_END", kEventEnd},
+    {"E_TABLE", kEventTable},
+    {"E_ROWS", kEventRows},
+    {"E_ERROR", kEventError},
+    {"E_STATE", kEventState},
+    {"EVENT_READABLE", kReadable},
+    {"EVENT_WRITABLE", kWritable},
+    {"EVENT_ARRIVED", kArrived},
+    {"EVENT_ENDED", kPeerEnded},
+    {"EVENT_FAILED", kConnectionFailed},
+    {"EVENT_CHANGED", kFilterChanged},
+    {"FILTER_OUTGOING", kOutgoing},
+    {"FILTER_SEND_FAILED", kSendFailed},
+    {"WANT_READ", kWantRead},
+    {"WANT_WRITE", kWantWrite},
+    {"WANT_FLOW", kWantFlow},
+    {"CALL_RECEIVE", static_cast<int>(SystemCall::kReceive)},
+    {"CALL_SEND", static_cast<int>(SystemCall::kSend)},
+    {"CALL_DUPLICATE", static_cast<int>(SystemCall::kDuplicate)},
+};
+
+Napi::Value layout(const Napi::CallbackInfo& call) {
+  Napi::Object numbers = Napi::Object::New(call.Env());
+  setNumbers(numbers, kLayout);
+  setFrameTable(numbers);
+  return numbers;
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   auto* net = new Net(env);
   napi_set_instance_data(env, net, nullptr, nullptr);
   napi_add_async_cleanup_hook(env, onEnvironmentEnd, net, &net->cleanup);
+  exports.Set("layout", Napi::Function::New(env, layout, "layout"));
   exports.Set("start", Napi::Function::New(env, start, "start"));
   addSockets(env, exports);
   addFilters(env, exports);

@@ -25,6 +25,7 @@
 
 #include "binding.h"
 #include "filter_tag.h"
+#include "layout.h"
 
 namespace miniproto::binding {
 namespace {
@@ -134,6 +135,30 @@ napi_value wordsOf(Napi::Env env, const std::shared_ptr<TlsWords>& words) {
   return array;
 }
 
+constexpr NamedNumber kLayout[] = {
+    {"TLS_INTERFACE", kTlsInterface},
+    {"TLS_SECURED", kFilterSecured},
+    {"TLS_ENDED", kFilterEnded},
+    {"TLS_FAILED", kFilterFailed},
+    {"TLS_PAUSED", kFilterPaused},
+    {"TLS_NEWS", kFilterNews},
+    {"TLS_CLOSED", kFilterClosed},
+    {"TLS_CLIENT", static_cast<int>(TlsRole::kClient)},
+    {"TLS_SERVER", static_cast<int>(TlsRole::kServer)},
+    {"TLS_WORD_STATE", kWordState},
+    {"TLS_WORD_MORE", kWordMore},
+    {"TLS_WORD_OUTGOING", kWordOutgoing},
+    {"TLS_WORD_MOVED", kWordMoved},
+    {"TLS_SLACK", kFilterSlack},
+    {"TLS_SEAL_MOST", kFilterMost},
+};
+
+Napi::Value layout(const Napi::CallbackInfo& call) {
+  Napi::Object numbers = Napi::Object::New(call.Env());
+  setNumbers(numbers, kLayout);
+  return numbers;
+}
+
 void freeTls(napi_env /*env*/, void* data, void* /*hint*/) {
   delete static_cast<Tls*>(data);
 }
@@ -158,6 +183,7 @@ Napi::Object initializeTls(Napi::Env env, Napi::Object exports) {
   exports.Set("words", wordsOf(env, tls->words));
   exports.Set("filters", filtersOf(env, *tls));
   napi_set_instance_data(env, tls.release(), freeTls, nullptr);
+  exports.Set("layout", Napi::Function::New(env, layout, "layout"));
   exports.Set("version", Napi::Function::New(env, version, "version"));
   exports.Set("setRoots", Napi::Function::New(env, setRoots, "setRoots"));
   exports.Set("createContext", Napi::Function::New(env, createContext, "createContext"));

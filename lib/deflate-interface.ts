@@ -8,6 +8,9 @@
  * gets no further than its reader takes it.
  */
 
+/** Raised, with that of binding/layout.h, when what a call takes, answers or means changes. */
+export const DEFLATE_INTERFACE = 1;
+
 /** More of the message; output may be held back. */
 export const PART_MORE = 0;
 /** More of the message; everything so far becomes readable for the peer. To inflate it is the same as PART_MORE. */

@@ -6,6 +6,9 @@
  * reading elsewhere. Nothing here keeps a reference to an array after the call, rings excepted: a ring owns its memory.
  */
 
+/** Raised, with that of binding/layout.h, when what a call takes, answers or means changes. */
+export const NATIVE_INTERFACE = 1;
+
 /** Byte search. Every form answers an index into `bytes`, or -1. */
 export interface ScanKernels {
   /** First `byte` in [from, to). */

@@ -19,7 +19,7 @@ import { emitWarning, env, platform, versions } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import type { DeflateInterface } from './deflate-interface.js';
-import * as frameTable from './frame-table.js';
+import { checkLayout, LAYOUTS } from './layouts.js';
 import { dispatch } from './native-dispatch.js';
 import type { NativeInterface } from './native-interface.js';
 import type { NetInterface } from './net-interface.js';
@@ -67,28 +67,24 @@ export interface NativeUnavailableError extends Error {
   readonly code: 'ERR_NATIVE_UNAVAILABLE';
 }
 
-interface Addon extends NativeInterface {
-  /** The table's layout as the C++ side has it, with the names of frame-table.ts. */
-  frameTableLayout(): FrameTableLayout;
-}
-
-interface FrameTableLayout {
-  readonly [name: string]: unknown;
-  readonly FrameFault: { readonly [name: string]: unknown };
-}
-
 interface Loaded {
   readonly native: NativeInterface;
-  readonly addon?: Addon;
+  readonly addon?: NativeInterface;
   readonly path?: string;
   readonly reason: string;
   readonly error?: Error;
 }
 
-const PREBUILDS = { name: 'miniproto_core', napi_versions: [9] };
-const NET_PREBUILDS = { name: 'miniproto_net', napi_versions: [9] };
-const DEFLATE_PREBUILDS = { name: 'miniproto_deflate', napi_versions: [9] };
-const TLS_PREBUILDS = { name: 'miniproto_tls', napi_versions: [9] };
+/** One of the addons, as pkg-prebuilds looks for it. */
+interface Prebuild {
+  readonly name: keyof typeof LAYOUTS;
+  readonly napi_versions: readonly number[];
+}
+
+const PREBUILDS: Prebuild = { name: 'miniproto_core', napi_versions: [9] };
+const NET_PREBUILDS: Prebuild = { name: 'miniproto_net', napi_versions: [9] };
+const DEFLATE_PREBUILDS: Prebuild = { name: 'miniproto_deflate', napi_versions: [9] };
+const TLS_PREBUILDS: Prebuild = { name: 'miniproto_tls', napi_versions: [9] };
 
 /** What came of looking for an addon of its own. */
 interface Found<A> {
@@ -158,7 +154,7 @@ function choose(wish: string): Loaded {
   if (wish === 'off') return { native: referenceInterface, reason: 'MINIPROTO_NATIVE is off' };
   const byPath = wish !== '' && wish !== 'required';
   try {
-    const { addon, path } = open(byPath ? resolve(wish) : undefined);
+    const { addon, path } = open<NativeInterface>(PREBUILDS, byPath ? resolve(wish) : undefined);
     const reason = byPath ? 'MINIPROTO_NATIVE names this file' : 'the addon was found and loads';
     return { native: dispatch(addon, referenceInterface), addon, path, reason };
   } catch (cause) {
@@ -203,7 +199,7 @@ function loadTls(): Found<TlsInterface> {
 
 /** An addon of its own, and how it is spoken of. */
 interface Wanted {
-  readonly prebuild: typeof PREBUILDS;
+  readonly prebuild: Prebuild;
   readonly subject: string;
   /** The environment variable that leaves its work to Node. */
   readonly variable?: string;
@@ -215,7 +211,7 @@ function find<A>(wanted: Wanted): Found<A> {
   const unwanted = whyNot(wanted);
   if (unwanted !== undefined) return { info: { native: false, reason: unwanted } };
   try {
-    const { addon, path } = openFile<A>(wanted.prebuild, undefined);
+    const { addon, path } = open<A>(wanted.prebuild);
     return { addon, info: { native: true, path, reason: 'the addon was found and loads' } };
   } catch (cause) {
     const error = cause instanceof Error ? cause : new Error(String(cause));
@@ -231,14 +227,8 @@ function whyNot({ variable, elsewhere }: Wanted): string | undefined {
   return elsewhere !== undefined && platform !== 'linux' ? `${elsewhere} on ${platform}` : undefined;
 }
 
-/** Finds and opens the addon; throws where there is none, it does not load, or its table is another. */
-function open(wishedPath: string | undefined): { addon: Addon; path: string } {
-  const opened = openFile<Addon>(PREBUILDS, wishedPath);
-  checkLayout(opened.addon.frameTableLayout());
-  return opened;
-}
-
-function openFile<A>(prebuild: typeof PREBUILDS, wishedPath: string | undefined): { addon: A; path: string } {
+/** Finds and opens an addon; throws where there is none, it does not load, or it was built from another version. */
+function open<A>(prebuild: Prebuild, wishedPath?: string): { addon: A; path: string } {
   const require = createRequire(import.meta.url);
   let path = wishedPath;
   if (path === undefined) {
@@ -246,24 +236,9 @@ function openFile<A>(prebuild: typeof PREBUILDS, wishedPath: string | undefined)
     // This file lies in dist/, or is part of one in bundle/; build/ and prebuilds/ are beside both.
     path = prebuilds.resolve(fileURLToPath(new URL('..', import.meta.url)), prebuild, false, true) as string;
   }
-  return { addon: require(path) as A, path };
-}
-
-/** An addon built from other sources would write its answers into the wrong words: better none than that one. */
-function checkLayout(layout: FrameTableLayout): void {
-  const { FrameFault, createFrameTable: _, ...words } = frameTable;
-  compareNumbers(layout, words);
-  compareNumbers(layout.FrameFault, FrameFault);
-}
-
-function compareNumbers(
-  actual: { readonly [name: string]: unknown },
-  expected: { readonly [name: string]: number },
-): void {
-  for (const [name, value] of Object.entries(expected)) {
-    if (actual[name] === value) continue;
-    throw new Error(`its frame table differs: ${name} is ${actual[name]}, should be ${value}`);
-  }
+  const addon = require(path);
+  checkLayout(addon, LAYOUTS[prebuild.name]);
+  return { addon, path };
 }
 
 function unavailable(reason: string, cause: Error): NativeUnavailableError {

@@ -12,6 +12,9 @@
  */
 import type { LengthFraming, SeparatorFraming, WebSocketFraming } from './native-interface.js';
 
+/** Raised, with that of binding/layout.h, when what a call takes, answers or means changes. */
+export const NET_INTERFACE = 1;
+
 /** Words of an event. */
 export const EVENT_WORDS = 8;
 /** The connection's id. */

@@ -7,6 +7,9 @@
  * that was given one of `filters` does all of it by itself for a native socket.
  */
 
+/** Raised, with that of binding/layout.h, when what a call takes, answers or means changes. */
+export const TLS_INTERFACE = 1;
+
 /** What a session is in; bits. The words of native/io/filter.h. */
 export const TLS_SECURED = 1;
 /** The peer said close_notify. */

@@ -2,7 +2,7 @@
  * The table that a framer fills, in C++: the same words, flags and faults as lib/frame-table.ts, which documents each.
  *
  * A table is int32 words: a header of kHeaderWords, then rows of kRowWords. A test compares the two files by way of
- * frameTableLayout(), so a change here is a change there.
+ * layout(), so a change here is a change there.
  */
 #pragma once
 

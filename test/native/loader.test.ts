@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allowedNodeEnvironmentFlags, env, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import * as frameTable from '#lib/frame-table';
+import { checkLayout, LAYOUTS, type Layout } from '#lib/layouts';
 
 const MODULE = import.meta.resolve('#lib/native');
 
@@ -121,16 +121,20 @@ describe('loader', function () {
     }
   });
 
-  it('refuses an addon whose frame table is another', () => {
-    const { FrameFault, createFrameTable: _, ...words } = frameTable;
-    const layout = { ...words, FrameFault, H_NEED: 3 };
-    const exporting = (value: unknown) => fake(`exports.frameTableLayout = () => (${JSON.stringify(value)})`);
-    assert.match(load(exporting(layout)).told.reason ?? '', /its frame table differs: H_NEED is 3, should be 2/);
-    const { R_END: ___, ...short } = words;
-    assert.match(load(exporting({ ...short, FrameFault })).told.reason ?? '', /R_END is undefined, should be 2/);
-    const faults = { ...FrameFault, BARE_LF: 8 };
-    assert.match(load(exporting({ ...words, FrameFault: faults })).told.reason ?? '', /BARE_LF is 8, should be 9/);
-    assert.match(load(fake('')).told.reason ?? '', /frameTableLayout/);
+  it('refuses an addon whose words are others, or that tells nothing of them', () => {
+    const layout = LAYOUTS.miniproto_core;
+    const exporting = (value: unknown) =>
+      load(fake(`exports.layout = () => (${JSON.stringify(value)})`)).told.reason ?? '';
+    const prefix = 'the addon could not be used: it was built from another version: ';
+    assert.equal(exporting({ ...layout, H_NEED: 3 }), `${prefix}H_NEED is 3, should be 2`);
+    assert.equal(exporting({ ...layout, NATIVE_INTERFACE: 0 }), `${prefix}NATIVE_INTERFACE is 0, should be 1`);
+    const { R_END: _, ...short } = layout;
+    assert.equal(exporting(short), `${prefix}R_END is undefined, should be 2`);
+    const FrameFault = { ...layout.FrameFault, BARE_LF: 8 };
+    assert.equal(exporting({ ...layout, FrameFault }), `${prefix}FrameFault.BARE_LF is 8, should be 9`);
+    const { FrameFault: __, ...faultless } = layout;
+    assert.match(exporting(faultless), /FrameFault\.NONE is undefined, should be 0/);
+    assert.equal(load(fake('')).told.reason, `${prefix}it tells no layout`);
   });
 
   it('warns once, however often it is asked', () => {
@@ -189,9 +193,10 @@ describe('loader of sockets, compression and TLS', function () {
   /** What a process with these variables says of each. */
   const tell = (
     settings: Record<string, string>,
+    before = '',
   ): Record<string, { native: boolean; reason: string; path?: string }> => {
     const { MINIPROTO_NATIVE: _, MINIPROTO_SOCKETS: __, MINIPROTO_TLS: ___, NODE_OPTIONS: ____, ...rest } = env;
-    const code = `import(${JSON.stringify(MODULE)}).then(({ nativeInfo, nativeNet, nativeTls, loadDeflateAddon }) => {
+    const code = `${before}; import(${JSON.stringify(MODULE)}).then(({ nativeInfo, nativeNet, nativeTls, loadDeflateAddon }) => {
       const { sockets, deflate, tls } = nativeInfo();
       const agree = [[sockets, nativeNet()], [deflate, loadDeflateAddon()], [tls, nativeTls()]]
         .every(([info, addon]) => info.native === (addon !== undefined));
@@ -207,6 +212,42 @@ describe('loader of sockets, compression and TLS', function () {
     for (const { native, reason, path } of Object.values(tell({}))) {
       assert.equal(path !== undefined, native);
       assert.ok(reason.length > 0);
+    }
+  });
+
+  it('refuses each where a word of it is another, or it tells none, and says which', () => {
+    const words = { miniproto_net: 'E_ROWS', miniproto_deflate: 'PART_END', miniproto_tls: 'TLS_NEWS' };
+    const names = { miniproto_net: 'sockets', miniproto_deflate: 'deflate', miniproto_tls: 'tls' };
+    const changing = (change: string) => `
+      const { _extensions } = require('node:module');
+      const open = _extensions['.node'];
+      const words = ${JSON.stringify(words)};
+      _extensions['.node'] = (module, path) => {
+        open(module, path);
+        const [, word] = Object.entries(words).find(([addon]) => path.includes(addon)) ?? [];
+        if (word === undefined) return;
+        const layout = module.exports.layout();
+        module.exports = Object.create(module.exports, { layout: { value: ${change} } });
+      }`;
+    const loaded = Object.entries(names).filter(([, name]) => tell({})[name].native);
+    const changed = tell({}, changing('() => ({ ...layout, [word]: 77 })'));
+    const silent = tell({}, changing('undefined'));
+    for (const [addon, name] of loaded) {
+      const { [words[addon as keyof typeof words]]: value } = LAYOUTS[addon as keyof typeof words] as Layout;
+      const word = words[addon as keyof typeof words];
+      assert.match(changed[name].reason, new RegExp(`another version: ${word} is 77, should be ${value}$`));
+      assert.match(silent[name].reason, /could not be used: it was built from another version: it tells no layout$/);
+      assert.deepEqual([changed[name].native, silent[name].native], [false, false]);
+    }
+  });
+
+  it('compares every word', () => {
+    for (const [addon, layout] of Object.entries(LAYOUTS) as [string, Layout][]) {
+      checkLayout({ layout: () => layout }, layout);
+      for (const [word, value] of Object.entries(layout).filter(([, value]) => typeof value === 'number')) {
+        const other = { ...layout, [word]: (value as number) + 1 };
+        assert.throws(() => checkLayout({ layout: () => other }, layout), new RegExp(`: ${word} is `), addon);
+      }
     }
   });
 
