@@ -36,6 +36,19 @@ const done = (async () => {
 })();
 `;
 
+/** Uses something of every entry, in the module system of the file that it stands in. */
+const ENTRIES = `
+  import * as kernels from 'miniproto/kernels';
+  import { listenWebSocket } from 'miniproto/websocket';
+  import { WebSocketServer } from 'miniproto/ws';
+  import { listenWithProxyHeader } from 'miniproto/proxy-protocol';
+  import { serveAny } from 'miniproto/detect';
+  import { socksServer } from 'miniproto/socks';
+  import { httpConnectServer } from 'miniproto/http-connect';
+  import { listenTls } from 'miniproto/tls';
+  export const all = [kernels, listenWebSocket, WebSocketServer, listenWithProxyHeader, serveAny, socksServer];
+  export const more = [httpConnectServer, listenTls];`;
+
 const FILES = {
   'package.json': JSON.stringify({ name: 'consumer', private: true }),
   'import.mjs': `
@@ -79,17 +92,13 @@ const FILES = {
     // @ts-expect-error a number is no record
     await records.write(7);
     await using _last = records;`,
-  'entries.mts': `
-    import * as kernels from 'miniproto/kernels';
-    import { listenWebSocket } from 'miniproto/websocket';
-    import WebSocket, { WebSocketServer } from 'miniproto/ws';
-    import { listenWithProxyHeader } from 'miniproto/proxy-protocol';
-    import { serveAny } from 'miniproto/detect';
-    import { socksServer } from 'miniproto/socks';
-    import { httpConnectServer } from 'miniproto/http-connect';
-    import { listenTls } from 'miniproto/tls';
-    export const all = [kernels, listenWebSocket, WebSocketServer, listenWithProxyHeader, serveAny, socksServer];
-    export const more = [httpConnectServer, listenTls, WebSocket];`,
+  // A class is the same to both.
+  'mixed.mts': `
+    import { framed, lines, memoryPair } from 'miniproto';
+    import { use } from './types.cjs';
+    use(framed(memoryPair()[0], lines()));`,
+  'entries.mts': ENTRIES,
+  'entries.cts': ENTRIES,
   // What is exported without a type of its own must have one that can be named: TS2742 otherwise.
   'inferred.mts': `
     import * as m from 'miniproto';
@@ -116,8 +125,29 @@ const FILES = {
     export const cutter = () => split(JSON.parse);`,
   'types.cts': `
     import miniproto = require('miniproto');
-    const values = miniproto.framed<{ id: number }>(miniproto.memoryPair()[0], miniproto.jsonLines<{ id: number }>());
-    values.read().then((value) => (value === miniproto.EOF ? 0 : value.id));`,
+    import { EOF, type FramedStream, jsonLines } from 'miniproto';
+    const values = miniproto.framed<{ id: number }>(miniproto.memoryPair()[0], jsonLines<{ id: number }>());
+    values.read().then((value) => (value === EOF ? 0 : value.id));
+    export const use = (talk: FramedStream<string, string | Uint8Array>) => talk.tryRead();`,
+  // What require gives: one thing, with its types on it.
+  'single.cts': `
+    import split = require('miniproto/split');
+    import WebSocket = require('miniproto/ws');
+    const options: split.SplitOptions = { maxLength: 7 };
+    export const lines: split.SplitStream = split(JSON.parse, options);
+    export const socket: WebSocket = new WebSocket('ws://localhost');
+    export const server: WebSocket.Server = new WebSocket.WebSocketServer({ port: 0 });
+    export const data: WebSocket.RawData = Buffer.alloc(1);
+    // @ts-expect-error the function itself is what require gives
+    split.default;`,
+  'single.mts': `
+    import split, { type SplitOptions } from 'miniproto/split';
+    import WebSocket, { type RawData, WebSocketServer } from 'miniproto/ws';
+    const options: SplitOptions = { maxLength: 7 };
+    split(JSON.parse, options).on('data', console.log);
+    const socket: WebSocket = new WebSocket('ws://localhost');
+    socket.on('message', (data: RawData) => data);
+    export const server = new WebSocketServer({ port: 0 });`,
 };
 
 const COMPILER_OPTIONS = {
@@ -154,13 +184,14 @@ function runAll() {
   runPrograms('reference');
   check('import and require give one instance', execPath, ['both.cjs'], { stderr: (text) => text === '' });
   check('every entry can be imported and required', execPath, ['entries.mjs'], { stderr: (text) => text === '' });
-  for (const [module, moduleResolution] of [
-    ['nodenext', 'nodenext'],
-    ['esnext', 'bundler'],
+  const typed = Object.keys(FILES).filter((name) => /\.[mc]ts$/.test(name));
+  for (const [module, moduleResolution, files] of [
+    ['nodenext', 'nodenext', typed],
+    // CommonJS may not require an ES module there.
+    ['node16', 'node16', typed],
+    ['esnext', 'bundler', typed.filter((name) => name.endsWith('.mts') && name !== 'mixed.mts')],
   ]) {
     const compilerOptions = { ...COMPILER_OPTIONS, module, moduleResolution };
-    const files =
-      module === 'nodenext' ? ['types.mts', 'types.cts', 'inferred.mts', 'entries.mts'] : ['types.mts', 'entries.mts'];
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
     check(`types with moduleResolution ${moduleResolution}`, join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', '.']);
   }

@@ -4,7 +4,7 @@
  * How the package behaves once installed is scripts/test-pack.mjs.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { nativeInfo } from 'miniproto';
 import { runNode } from './docs/run.js';
@@ -12,7 +12,7 @@ import { runNode } from './docs/run.js';
 const ROOT = new URL('../', import.meta.url);
 const BUNDLE = new URL('bundle/', ROOT);
 
-type Targets = Record<'miniproto-modules' | 'default', string>;
+type Targets = Record<'miniproto-modules' | 'default', string> & { types: Record<'require' | 'default', string> };
 const { exports } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8'));
 const ENTRIES = Object.entries<Targets | string>(exports).flatMap(([entry, targets]) =>
   typeof targets === 'string' ? [] : [{ entry, ...targets }],
@@ -40,6 +40,31 @@ describe('bundle', () => {
     const sources = maps.flatMap((name) => JSON.parse(readFileSync(new URL(name, BUNDLE), 'utf8')).sources as string[]);
     assert.ok(sources.includes('../lib/native.ts'));
     assert.deepEqual(sources, [...new Set(sources)]);
+  });
+
+  it('is declared for import and for require, by the same modules', () => {
+    const entries = ENTRIES.map(({ default: path }) => path.slice('./bundle/'.length, -'.js'.length));
+    const folder = new URL('types/', ROOT);
+    const expected = [...entries.flatMap((entry) => [`${entry}.d.cts`, `${entry}.d.ts`]), 'modules'];
+    assert.deepEqual(readdirSync(folder).sort(), expected.sort());
+    for (const { default: path, types } of ENTRIES) {
+      const entry = path.slice('./bundle/'.length, -'.js'.length);
+      assert.deepEqual([types.require, types.default], [`./types/${entry}.d.cts`, `./types/${entry}.d.ts`]);
+    }
+    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.d\.c?ts$/.test(name));
+    for (const name of names) {
+      const text = readFileSync(new URL(name, folder), 'utf8');
+      for (const [, module] of text.matchAll(/(?:from|import)\s*\(?\s*["'](\.[^"']*)["']/g)) {
+        const declared = new URL(module.replace(/\.cjs$/, '.d.cts'), new URL(name, folder));
+        assert.ok(module.endsWith('.cjs') && existsSync(declared), `${name}: ${module}`);
+      }
+      // TypeScript before 5.6 does not know names in quotes.
+      assert.doesNotMatch(text, /as 'module\.exports'/, name);
+      const map = new URL(`${name}.map`, folder);
+      if (!name.startsWith('modules')) continue;
+      const [source] = JSON.parse(readFileSync(map, 'utf8')).sources;
+      assert.ok(existsSync(new URL(source, map)), `${name}: ${source}`);
+    }
   });
 
   it('is declared without what TypeScript before 5.7 does not know', () => {

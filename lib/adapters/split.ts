@@ -46,6 +46,15 @@ export function split(...args: readonly unknown[]): SplitStream {
   return new SplitStream(matcher, mapper, { ...options });
 }
 
+/** The types, for whoever has required the function and nothing else. */
+// biome-ignore lint/style/noNamespace: programs write `split.SplitOptions`.
+export declare namespace split {
+  type Mapper = import('./split-stream.js').Mapper;
+  type Matcher = import('./split-stream.js').Matcher;
+  type SplitOptions = import('./split.js').SplitOptions;
+  type SplitStream = import('./split-stream.js').SplitStream;
+}
+
 interface Resolved {
   matcher: Matcher;
   mapper: Mapper | undefined;
