@@ -4,7 +4,11 @@
  * How the package behaves once installed is scripts/test-pack.mjs.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { nativeInfo } from 'miniproto';
 import { runNode } from './docs/run.js';
@@ -65,6 +69,31 @@ describe('bundle', () => {
       const [source] = JSON.parse(readFileSync(map, 'utf8')).sources;
       assert.ok(existsSync(new URL(source, map)), `${name}: ${source}`);
     }
+  });
+
+  it('has nothing of sources that are gone: their outputs are removed, and no others', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'miniproto-'));
+    const files = ['lib/here.ts', 'lib/in/here.ts', 'test/here.test.ts'];
+    const outputs = (name: string) => [`${name}.js`, `${name}.js.map`, `${name}.d.ts`, `${name}.d.ts.map`];
+    const kept = [...outputs('dist/here'), ...outputs('dist/in/here'), 'dist-test/here.test.js', 'dist/in/notes.txt'];
+    const stale = [...outputs('dist/gone'), ...outputs('dist/in/gone'), ...outputs('dist/gone/a'), 'dist-test/gone.js'];
+    try {
+      for (const name of [...files, ...kept, ...stale]) {
+        mkdirSync(dirname(join(folder, name)), { recursive: true });
+        writeFileSync(join(folder, name), '');
+      }
+      const { status, stderr } = spawnSync(execPath, [
+        fileURLToPath(new URL('scripts/clean-outputs.mjs', ROOT)),
+        folder,
+      ]);
+      assert.equal(status, 0, String(stderr));
+      for (const name of [...files, ...kept]) assert.ok(existsSync(join(folder, name)), name);
+      for (const name of [...stale, 'dist/gone']) assert.ok(!existsSync(join(folder, name)), name);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    const { scripts } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8'));
+    assert.match(scripts['build:ts'], /^node scripts\/clean-outputs\.mjs && tsc /);
   });
 
   it('is declared without what TypeScript before 5.7 does not know', () => {
