@@ -157,6 +157,7 @@ Napi::Value start(const Napi::CallbackInfo& call) {
 
 constexpr NamedNumber kLayout[] = {
     {"NET_INTERFACE", kNetInterface},
+    {"SLOT_MASK", kSlotMask},
     {"EVENT_WORDS", kEventWords},
     {"E_ID", kEventId},
     {"E_FLAGS", kEventFlags},

@@ -15,6 +15,9 @@ import type { LengthFraming, SeparatorFraming, WebSocketFraming } from './native
 /** Raised, with that of binding/layout.h, when what a call takes, answers or means changes. */
 export const NET_INTERFACE = 1;
 
+/** The slot in an id; what stands above it tells a connection from those that had the slot before. */
+export const SLOT_MASK = (1 << 20) - 1;
+
 /** Words of an event. */
 export const EVENT_WORDS = 8;
 /** The connection's id. */

@@ -37,6 +37,8 @@ const FULL = 1 << 8;
 const CORKED = 1 << 9;
 /** Everything has been handed over, and the stream was told to end. */
 const FINISHED = 1 << 10;
+/** Others may give bytes to the system past the queue: nothing waits. */
+const BYPASSED = 1 << 11;
 
 /** What a channel mostly has not got: made when it is needed, since idle connections are many. */
 class Extras {
@@ -158,6 +160,7 @@ export class Channel {
   hold(): void {
     if ((this.#state & HELD) === 0) held.push(this);
     this.#state |= HELD;
+    this.closeBypass();
     if (!exitHandled) handleExit();
   }
 
@@ -170,6 +173,24 @@ export class Channel {
   get idle(): boolean {
     const busy = (this.#state & (HELD | SCHEDULED | PUMPING | CORKED)) !== 0 || this.ended;
     return !busy && this.output.length === 0 && !this.failed;
+  }
+
+  /**
+   * Lets others give bytes to the system past the queue, by the stream's id, until something is queued or held here, or
+   * nothing can leave any more: whoever sends to thousands does not look at each. See net/bypasses.ts.
+   * @returns the id; -1 where something waits, or the stream cannot.
+   */
+  openBypass(): number {
+    const id = this.idle ? (this.stream.openBypass?.() ?? -1) : -1;
+    if (id >= 0) this.#state |= BYPASSED;
+    return id;
+  }
+
+  /** From now on everything goes through the queue. */
+  closeBypass(): void {
+    if ((this.#state & BYPASSED) === 0) return;
+    this.#state &= ~BYPASSED;
+    this.stream.closeBypass!();
   }
 
   /** Sends what lies in lent memory, and copies what does not leave. */
@@ -194,6 +215,7 @@ export class Channel {
   cork(): void {
     this.#more().corks++;
     this.#state |= CORKED;
+    this.closeBypass();
     this.#noteForExit();
   }
 
@@ -210,6 +232,7 @@ export class Channel {
   schedule(): void {
     if ((this.#state & (HELD | SCHEDULED | PUMPING | CORKED)) !== 0 || this.output.length === 0) return;
     this.#state |= SCHEDULED;
+    this.closeBypass();
     this.#noteForExit();
     // nextTick runs after the promises of this turn, so that their writes leave in the same gather write.
     process.nextTick(flushLater, this);
@@ -258,6 +281,7 @@ export class Channel {
 
   async #pump(): Promise<void> {
     this.#state |= PUMPING;
+    this.closeBypass();
     this.#noteForExit();
     try {
       for (;;) {
@@ -308,6 +332,7 @@ export class Channel {
   /** Flushes, then ends our side of the stream. */
   end(): Promise<void> {
     this.interrupted = true;
+    this.closeBypass();
     const extras = this.#more();
     extras.ended ??= this.#end();
     return extras.ended;
@@ -333,6 +358,7 @@ export class Channel {
     if (extras.failure !== undefined) return;
     extras.failure = asTransportError(error);
     this.interrupted = true;
+    this.closeBypass();
     this.output.clear();
     extras.waiters?.fail(extras.failure);
   }
@@ -347,6 +373,7 @@ export class Channel {
     this.output.clear();
     const extras = this.#more();
     this.#state |= FINISHED | INTERRUPTED;
+    this.closeBypass();
     extras.ended ??= Promise.resolve();
     this.conversation = undefined;
     extras.waiters?.wake();
@@ -364,6 +391,7 @@ export class Channel {
     const extras = this.#more();
     extras.failure ??= error === undefined ? new TransportError('ERR_STREAM_DESTROYED') : asTransportError(error);
     this.interrupted = true;
+    this.closeBypass();
     this.output.clear();
     extras.waiters?.fail(extras.failure);
   }

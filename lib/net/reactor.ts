@@ -8,7 +8,8 @@ import { getSystemErrorName } from 'node:util';
 import { bufferCounters } from '../bytes/buffer-counters.js';
 import { TransportError } from '../errors.js';
 import { nativeNet } from '../native.js';
-import { E_ID, EVENT_WORDS, type NetInterface, type ReactorCounters } from '../net-interface.js';
+import { E_ID, EVENT_WORDS, type NetInterface, type ReactorCounters, SLOT_MASK } from '../net-interface.js';
+import { closeBypass } from './bypasses.js';
 import { allocatePage } from './pages.js';
 
 /** Bytes received in one turn at most: what the second-level cache of a server's core holds, twice over. */
@@ -17,8 +18,6 @@ const ARENA_BYTES = 512 * 1024;
 const TABLE_WORDS = 32 * 1024;
 /** Connections that one turn tells about. */
 const MOST_EVENTS = 512;
-/** Ids are slot and generation; see native/net/reactor.cc. */
-const SLOT_MASK = (1 << 20) - 1;
 /** In place of an id: the event has been told. */
 const NOBODY = -2;
 
@@ -64,6 +63,7 @@ export class Reactor {
   }
 
   detach(id: number): void {
+    closeBypass(id);
     this.#targets[id & SLOT_MASK] = undefined;
   }
 

@@ -44,6 +44,7 @@ import {
 import { type NeedRead, NOT_READY, type NotReady } from '../status.js';
 import { BaseStream } from '../streams/base-stream.js';
 import type { ReadyOptions, Watcher } from '../streams/byte-stream.js';
+import { closeBypass, openBypass } from './bypasses.js';
 import {
   type Connection,
   type ConnectionCounters,
@@ -463,13 +464,20 @@ export class SocketStream extends BaseStream implements Connection {
     return this.#sent(this.#reactor.net.send(this.#id, bytes, from, to), to - from) || NOT_READY;
   }
 
-  /** The id, where what is written now goes straight to the system; else -1. Internal: for sending to many at once. */
-  get directId(): number {
-    return (this.#state & FULL) !== 0 || this.destroyed ? NO_ID : this.#id;
+  /** See ByteStream. */
+  openBypass(): number {
+    if ((this.#state & FULL) !== 0 || this.destroyed || this.#id === NO_ID) return NO_ID;
+    openBypass(this.#id);
+    return this.#id;
+  }
+
+  /** See ByteStream. */
+  closeBypass(): void {
+    closeBypass(this.#id);
   }
 
   /**
-   * Notes what became of bytes that were sent by id. Internal.
+   * Notes that the system has not taken all of what was sent past the stream. Internal.
    * @param sent as `send` of the addon answers. @returns the bytes that were taken. @throws the stream's failure.
    */
   sentDirectly(sent: number, wanted: number): number {
@@ -498,6 +506,8 @@ export class SocketStream extends BaseStream implements Connection {
   /** The system took less than it was given. */
   #stalled(): void {
     this.#state |= FULL;
+    // Before anybody is told, who may send to others.
+    closeBypass(this.#id);
     if (channels.stall.hasSubscribers) channels.stall.publish({ stream: this });
   }
 

@@ -65,6 +65,14 @@ export interface ByteStream extends AsyncDisposable {
   tryWriteRange?(bytes: Buffer, from: number, to: number): number | NotReady | NeedRead;
 
   /**
+   * Lets others give bytes to the system past the stream, by the id that is answered (see net/bypasses.ts), until
+   * `closeBypass`. For streams that can; internal.
+   * @returns -1 while nothing that is written leaves at once.
+   */
+  openBypass?(): number;
+  closeBypass?(): void;
+
+  /**
    * Has the stream take no byte from the layer below that a record does not need. For streams that can; internal.
    * @returns true.
    */

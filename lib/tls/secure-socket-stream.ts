@@ -331,8 +331,8 @@ export class SecureSocketStream extends SocketStream implements SecureStream, Se
   }
 
   /** Before the handshake is done, and while it fails, the stream's own queue knows better. */
-  override get directId(): number {
-    return this.#session.secured ? super.directId : -1;
+  override openBypass(): number {
+    return this.#session.secured ? super.openBypass() : -1;
   }
 
   protected override flushed(): boolean {

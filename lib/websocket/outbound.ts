@@ -126,6 +126,7 @@ export class Outbound implements FrameTarget {
   /** Takes nothing any more. */
   stop(): void {
     this.#closed = true;
+    this.#channel.closeBypass();
     this.#late?.waiters?.wake();
   }
 
@@ -161,11 +162,12 @@ export class Outbound implements FrameTarget {
   #encodePrepared(message: PreparedMessage): void {
     const { first, bytes } = message;
     if (this.keys !== undefined) return writeFrame(this, first, bytes, 0, bytes.length, STABLE);
-    const frame = this.#frameOf(message);
+    const frame = this.frameOf(message);
     this.#channel.output.writeInPlace(frame, 0, frame.length, KEPT);
   }
 
-  #frameOf(message: PreparedMessage): Buffer {
+  /** The frame of a message that is sent without a mask. It counts as sent. */
+  frameOf(message: PreparedMessage): Buffer {
     if (this.deflater === undefined) return message.frame;
     const deflated = message.deflatedFor(this.deflater, this.deflater.threshold);
     if (deflated === undefined) return message.frame;
@@ -174,19 +176,18 @@ export class Outbound implements FrameTarget {
     return deflated;
   }
 
-  /** The frame, where it may be given to the system at once: nothing else waits. It counts as sent. */
-  frameToSendAtOnce(message: PreparedMessage): Buffer | undefined {
-    return this.idle && this.keys === undefined ? this.#frameOf(message) : undefined;
+  /**
+   * Lets frames of prepared messages be given to the system past us, while nothing waits that they would have to follow:
+   * see Channel. @returns the stream's id, or -1.
+   */
+  openBypass(): number {
+    return this.#closed || this.#inPieces || this.keys !== undefined ? -1 : this.#channel.openBypass();
   }
 
-  /** Nothing waits that a message would have to follow. */
-  get idle(): boolean {
-    return !this.#closed && !this.#inPieces && this.#channel.idle;
-  }
-
-  /** Queues what the system has not taken of a frame. @param sent bytes, or a negative errno. */
-  tookFrame(frame: Buffer, sent: number): void {
-    if (sent < frame.length) this.#channel.output.writeInPlace(frame, Math.max(0, sent), frame.length, KEPT);
+  /** Queues what the system has not taken of a frame that went past us. @param sent bytes, or a negative errno. */
+  queueRest(frame: Buffer, sent: number): void {
+    this.#channel.closeBypass();
+    this.#channel.output.writeInPlace(frame, Math.max(0, sent), frame.length, KEPT);
   }
 
   /** The stream has been told of that. */
@@ -289,6 +290,7 @@ export class Outbound implements FrameTarget {
     if (this.#closed || this.#channel.failed) return EOF;
     if (this.#inPieces || this.#channel.full) return NOT_READY;
     this.#inPieces = true;
+    this.#channel.closeBypass();
     return true;
   }
 

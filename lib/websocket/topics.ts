@@ -7,6 +7,7 @@
 import { checkObject, invalidArgType } from '../arguments.js';
 import { type BroadcastCounts, broadcast } from './broadcast.js';
 import { WebSocketConnection } from './connection.js';
+import { Members } from './members.js';
 import { PreparedMessage, prepareMessage } from './prepared-message.js';
 
 export interface PublishOptions {
@@ -18,7 +19,7 @@ export interface PublishOptions {
 }
 
 export class Topics {
-  readonly #members = new Map<string, Set<WebSocketConnection>>();
+  readonly #members = new Map<string, Members>();
   readonly #topics = new Map<WebSocketConnection, Set<string>>();
   /** Messages that subscribers have missed because they were over their mark. */
   skipped = 0;
@@ -51,9 +52,12 @@ export class Topics {
     }
     if (topics.has(topic)) return false;
     topics.add(topic);
-    const members = this.#members.get(topic);
-    if (members === undefined) this.#members.set(topic, new Set([connection]));
-    else members.add(connection);
+    let members = this.#members.get(topic);
+    if (members === undefined) {
+      members = new Members();
+      this.#members.set(topic, members);
+    }
+    members.add(connection);
     return true;
   }
 

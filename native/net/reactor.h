@@ -35,6 +35,10 @@
 
 namespace miniproto {
 
+/** Bits of an id that are its slot; above them is the generation. */
+constexpr uint32_t kSlotBits = 20;
+constexpr uint32_t kSlotMask = (1u << kSlotBits) - 1;
+
 /** Interests, and what epoll watches; bits. */
 enum Want : uint8_t { kWantRead = 1, kWantWrite = 2, kWantFlow = 4 };
 

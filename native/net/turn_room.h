@@ -7,10 +7,6 @@
 
 namespace miniproto {
 
-/** Bits of an id that are its slot; above them is the generation. */
-constexpr uint32_t kSlotBits = 20;
-constexpr uint32_t kSlotMask = (1u << kSlotBits) - 1;
-
 /** Bytes: one socket's share of a turn at first, and at most. The first is what Node reads, and fits in the cache. */
 constexpr uint32_t kFirstReceive = 64 * 1024;
 constexpr uint32_t kLargestReceive = 256 * 1024;

@@ -450,7 +450,7 @@ describeSecure('SecureSocketStream', () => {
   it('sends to many in one call, each in its own session', async () => {
     const pairs = [await pair(), await pair(), await pair()];
     const { net } = threadReactor()!;
-    const ids = Int32Array.from(pairs, ({ one }) => one.directId);
+    const ids = Int32Array.from(pairs, ({ one }) => one.openBypass());
     const results = new Int32Array(3);
     const bytes = Buffer.from('to everybody');
     net.sendToMany(ids, 3, bytes, 0, bytes.length, results);
@@ -461,7 +461,7 @@ describeSecure('SecureSocketStream', () => {
     const { one } = await plainPair();
     const client = tlsClient(one, CLIENT) as SecureSocketStream;
     open.push(client);
-    assert.equal(client.directId, -1);
+    assert.equal(client.openBypass(), -1);
   });
 
   it('has no descriptor to give away, and no record has an end that the system knows of', async () => {
