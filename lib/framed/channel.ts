@@ -10,7 +10,7 @@
 import { checkBoolean } from '../arguments.js';
 import { OutputBuffer } from '../bytes/output-buffer.js';
 import { asTransportError, type MiniprotoError, TransportError, UsageError } from '../errors.js';
-import { NEED_READ, type NeedRead, type NotReady } from '../status.js';
+import { NEED_READ, type NeedRead, NOT_READY, type NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 import type { Conversation } from './conversations.js';
@@ -39,6 +39,8 @@ const CORKED = 1 << 9;
 const FINISHED = 1 << 10;
 /** Others may give bytes to the system past the queue: nothing waits. */
 const BYPASSED = 1 << 11;
+/** The stream is being given the front of the queue, which is still there. */
+const PUSHING = 1 << 12;
 
 /** What a channel mostly has not got: made when it is needed, since idle connections are many. */
 class Extras {
@@ -247,6 +249,9 @@ export class Channel {
   push(): true | NotReady | NeedRead {
     const { output, stream } = this;
     this.checkFailure();
+    // Whoever hears of a stall within the write below adds to the queue, and does not send its front once more.
+    if ((this.#state & PUSHING) !== 0) return NOT_READY;
+    this.#state |= PUSHING;
     // A codec that answers a peer after our end has nowhere to send it, and its reader must not suffer for that.
     if ((this.#state & FINISHED) !== 0) output.clear();
     try {
@@ -262,6 +267,8 @@ export class Channel {
     } catch (error) {
       this.fail(error);
       throw this.#extras!.failure;
+    } finally {
+      this.#state &= ~PUSHING;
     }
     this.#extras?.waiters?.wake();
     return true;

@@ -26,6 +26,7 @@ import {
 import { nativeInfo } from '#lib/native';
 import { readExactly, writeAll } from '../support/byte-stream-contract.js';
 import { closed, NATIVE, nodePair, until } from '../support/node-sockets.js';
+import { clearFaults, describeNative, setFaults, socketPair } from '../support/socket-pairs.js';
 
 /** Collects what is published while `work` runs. */
 async function published(name: string, work: () => unknown): Promise<Record<string, unknown>[]> {
@@ -146,6 +147,39 @@ describe('diagnostics channels', () => {
     assert.equal(stream.counters().stalls, messages.length);
     stream.destroy();
     connected.destroy();
+  });
+});
+
+describeNative('diagnostics channels, a listener of stalls', () => {
+  afterEach(clearFaults);
+
+  it('may write: it comes behind what was on its way, and nothing twice', async () => {
+    const { one, other } = await socketPair();
+    const [writer, reader] = [framed(one, lines(), { writeHighWaterMark: 100 }), framed(other, lines())];
+    const long = '0123456789'.repeat(20);
+    let written = false;
+    const listener = () => {
+      if (written) return;
+      written = true;
+      // Over its mark: it tries to make room first.
+      assert.equal(writer.tryWrite('refused'), NOT_READY);
+      assert.equal(writer.tryFlush(), NOT_READY);
+      void writer.write('from the listener');
+    };
+    setFaults({ send: [3] }, { repeats: false });
+    subscribe('miniproto:stall', listener);
+    try {
+      writer.tryWrite(long);
+      writer.tryFlush();
+    } finally {
+      unsubscribe('miniproto:stall', listener);
+    }
+    assert.equal(written, true);
+    await writer.write('behind it');
+    await writer.end();
+    const read: unknown[] = [];
+    for await (const line of reader) read.push(line);
+    assert.deepEqual(read, [long, 'from the listener', 'behind it']);
   });
 });
 
