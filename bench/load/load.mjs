@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDER = join(ROOT, 'build-bench');
 const PROGRAM = join(FOLDER, 'miniproto_load');
-/** The WebSocket server by hand; see peer/main.cc. */
+/** The server by hand; see peer/main.cc. */
 export const PEER = join(FOLDER, 'miniproto_peer');
 /** More than a run takes beside the seconds that it is told to: connecting, and the patience for missing echoes. */
 const TIMEOUT_MS = 120_000;

@@ -1,10 +1,9 @@
 /**
- * A WebSocket server by hand, the least that answers: what the others of the benches are held against, and what the
- * clients under test talk to. miniproto_peer [--port N]
+ * An echo server by hand, the least that answers: the bound that the others of the benches are held against, and what
+ * WebSocket clients under test talk to. See settings.h for its words.
  *
- * One thread, epoll, Linux; no limits, no UTF-8 check, no extensions, no timeouts. It sends frames back as they came,
- * all that a read brought in one send; a text `subscribe` makes the connection a subscriber and is sent back, and once
- * there are any, what others send goes to each of them with a bare send(2). It prints `up PORT` when it listens.
+ * One thread, epoll, Linux; no limits, no timeouts. It looks whether records are whole and sends them back as they came,
+ * all that a read brought in one send; whoever does not take it is not read. It prints `up PORT` when it listens.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -13,20 +12,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <exception>
+#include <functional>
 #include <memory>
-#include <vector>
+#include <stdexcept>
 
 #include "peer.h"
+#include "settings.h"
+#include "tls.h"
+#include "web_socket.h"
 
 using namespace miniproto::load;
 
 namespace {
 
 constexpr int kEventsPerWait = 512;
+
+using MakeResponder = std::function<std::unique_ptr<Responder>(Transport& transport)>;
 
 [[noreturn]] void stop(const char* call) {
   std::perror(call);
@@ -50,52 +54,94 @@ int listenOn(int port) {
   return fd;
 }
 
-void watch(int epoll, int operation, const Peer& peer) {
-  epoll_event event{};
-  // Who does not take what is sent to him is not read.
-  event.events = peer.wantsWrite() ? EPOLLOUT : EPOLLIN;
-  event.data.ptr = const_cast<Peer*>(&peer);
-  epoll_ctl(epoll, operation, peer.fd(), &event);
+MakeResponder respondersOf(const std::string& name) {
+  if (name == "line") return [](Transport&) { return std::make_unique<Lines>(); };
+  if (name == "len32") return [](Transport&) { return std::make_unique<Len32>(); };
+  if (name != "ws") throw std::runtime_error("there is no protocol '" + name + "'; there are ws, line, len32");
+  return [subscribers = std::make_shared<WebSocket::Subscribers>()](Transport& transport) {
+    return std::make_unique<WebSocket>(transport, *subscribers);
+  };
 }
 
-void acceptAll(int listener, int epoll, Hub& hub) {
-  const int on = 1;
-  for (int fd; (fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    watch(epoll, EPOLL_CTL_ADD, *new Peer(fd, hub));
-  }
+MakeTransport transportsOf(const Settings& settings) {
+  if (settings.tls) return tlsTransports(settings.cert, settings.key);
+  return [](int fd) { return std::make_unique<Transport>(fd); };
 }
 
-void serve(int epoll, Peer* peer) {
-  const bool wanted = peer->wantsWrite();
-  if (!peer->serve()) {
-    delete peer;
-  } else if (peer->wantsWrite() != wanted) {
-    watch(epoll, EPOLL_CTL_MOD, *peer);
+/** The connections, by what epoll tells of them. */
+class Server {
+ public:
+  explicit Server(const Settings& settings)
+      : makeResponder_(respondersOf(settings.protocol)),
+        makeTransport_(transportsOf(settings)),
+        epoll_(epoll_create1(EPOLL_CLOEXEC)),
+        listener_(listenOn(settings.port)) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_, &event);
   }
+
+  [[noreturn]] void run() {
+    for (;;) {
+      epoll_event events[kEventsPerWait];
+      const int ready = epoll_wait(epoll_, events, kEventsPerWait, -1);
+      for (int i = 0; i < ready; i++) {
+        auto* const peer = static_cast<Peer*>(events[i].data.ptr);
+        peer == nullptr ? acceptAll() : serve(peer);
+      }
+    }
+  }
+
+ private:
+  void acceptAll() {
+    const int on = 1;
+    for (int fd; (fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
+      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      auto transport = makeTransport_(fd);
+      auto responder = makeResponder_(*transport);
+      watch(EPOLL_CTL_ADD, new Peer(std::move(transport), std::move(responder), rooms_));
+    }
+  }
+
+  void serve(Peer* peer) {
+    const bool wanted = peer->transport().wantsWrite();
+    if (!peer->serve()) {
+      delete peer;
+    } else if (peer->transport().wantsWrite() != wanted) {
+      watch(EPOLL_CTL_MOD, peer);
+    }
+  }
+
+  void watch(int operation, Peer* peer) const {
+    epoll_event event{};
+    // Who does not take what is sent to him is not read.
+    event.events = peer->transport().wantsWrite() ? EPOLLOUT : EPOLLIN;
+    event.data.ptr = peer;
+    epoll_ctl(epoll_, operation, peer->transport().fd(), &event);
+  }
+
+  MakeResponder makeResponder_;
+  MakeTransport makeTransport_;
+  int epoll_;
+  int listener_;
+  Rooms rooms_;
+};
+
+void raiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace
 
 int main(int count, char** words) {
-  const bool named = count == 3 && std::strcmp(words[1], "--port") == 0;
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-  }
-  const int epoll = epoll_create1(EPOLL_CLOEXEC);
-  const int listener = listenOn(named ? std::atoi(words[2]) : 0);
-  epoll_event event{};
-  event.events = EPOLLIN;
-  epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
-  Hub hub;
-  for (;;) {
-    epoll_event events[kEventsPerWait];
-    const int ready = epoll_wait(epoll, events, kEventsPerWait, -1);
-    for (int i = 0; i < ready; i++) {
-      auto* const peer = static_cast<Peer*>(events[i].data.ptr);
-      peer == nullptr ? acceptAll(listener, epoll, hub) : serve(epoll, peer);
-    }
+  try {
+    raiseDescriptorLimit();
+    Server(parseSettings(count, words)).run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "miniproto_peer: %s\n", error.what());
+    return 1;
   }
 }

@@ -1,53 +1,52 @@
-/** One connection of the server by hand, and what all of them share. See main.cc. */
+/** One connection of the server by hand, and the memory for reads that all of them share. See main.cc. */
 #ifndef MINIPROTO_LOAD_PEER_PEER_H
 #define MINIPROTO_LOAD_PEER_PEER_H
 
 #include <cstddef>
-#include <string>
+#include <memory>
 #include <vector>
+
+#include "responder.h"
+#include "transport.h"
 
 namespace miniproto::load {
 
-/** What is shared: memory for a read, and the subscribers. */
-struct Hub {
-  std::vector<char> scratch = std::vector<char>(512 * 1024);
-  std::vector<int> subscribers;
+/** Memory for reads: the one that was used last comes first, since it is what the processor's cache holds. */
+class Rooms {
+ public:
+  std::vector<char> take();
+  void give(std::vector<char> room) { free_.push_back(std::move(room)); }
+
+ private:
+  std::vector<std::vector<char>> free_;
 };
 
 class Peer {
  public:
-  Peer(int fd, Hub& hub) : fd_(fd), hub_(hub) {}
+  Peer(std::unique_ptr<Transport> transport, std::unique_ptr<Responder> responder, Rooms& rooms)
+      : transport_(std::move(transport)), responder_(std::move(responder)), rooms_(rooms) {}
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
-  int fd() const { return fd_; }
-  bool wantsWrite() const { return !unsent_.empty(); }
+  const Transport& transport() const { return *transport_; }
 
   /** Reads once, or writes on. @returns false when the connection is over */
-  bool serve();
+  bool serve() { return transport_->wantsWrite() ? transport_->writeOn() : read(); }
 
  private:
   bool read();
-  /** The request, and the answer to it. @returns false when it is none */
-  bool upgrade();
-  /**
-   * Unmasks the whole frames in `data` and moves them together, as frames of a server, to where they begin.
-   * @returns bytes of `data` that were frames; `answers` gets what they have become
-   */
-  size_t frames(char* data, size_t size, size_t& answers);
-  /** One frame as a server sends it. @returns true when it is not to be sent back */
-  bool consumed(const char* frame, size_t header, size_t size);
-  bool send(const char* data, size_t size);
+  /** Sends the answers to the records of `room_` and keeps what is behind them. @returns false: it is over */
+  bool answer(size_t size);
 
-  int fd_;
-  Hub& hub_;
-  bool open_ = false;
-  bool subscribed_ = false;
-  bool over_ = false;
-  /** Part of a request, or of a frame. */
-  std::string partial_;
-  std::string unsent_;
+  std::unique_ptr<Transport> transport_;
+  /** Goes before what it sends with. */
+  std::unique_ptr<Responder> responder_;
+  Rooms& rooms_;
+  /** Only while part of a record waits for its rest, which is read behind it. */
+  std::vector<char> room_;
+  /** Bytes that wait. */
+  size_t held_ = 0;
 };
 
 }  // namespace miniproto::load
