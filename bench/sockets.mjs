@@ -7,7 +7,7 @@
  * connections that came and went, and how late quiet connections are beside one that floods.
  * Ours: examples/echo-server.mjs, on native sockets and on Node's. Rivals, in servers/: split2 in its usual form and
  * with one write for a chunk; length-prefixed-stream, which speaks varints only; net and Bun.listen with framing by
- * hand. The load comes from a C++ program (load/) that compares every echo; a wrong one fails the bench. Each case has
+ * hand. And the bound of all of them: a server in C++ that does the least (load/peer/). The load comes from a C++ program (load/) that compares every echo; a wrong one fails the bench. Each case has
  * a new server process in each round.
  */
 import { env, execPath, stdout } from 'node:process';
@@ -15,9 +15,9 @@ import { fileURLToPath } from 'node:url';
 import * as miniproto from 'miniproto';
 import { echoResults, figureResults, inTurns, ratiosBetween } from './harness/server-rounds.mjs';
 import { table } from './harness/stats.mjs';
-import { buildLoad, load } from './load/load.mjs';
+import { buildLoad, load, PEER } from './load/load.mjs';
 import { findBun } from './servers/bun.mjs';
-import { BUN, NATIVE, OVER_NODE, SPLIT2, socketTargets } from './servers/socket-targets.mjs';
+import { BOUND, BUN, NATIVE, OVER_NODE, SPLIT2, socketTargets } from './servers/socket-targets.mjs';
 import { start } from './servers/start.mjs';
 import { socketTables } from './servers/tables.mjs';
 
@@ -48,14 +48,12 @@ const CASES = [
   { name: 'net, latin1', server: 'net-line-latin1', protocols: ['line'] },
   { name: 'length-prefixed-stream', server: 'lps-varint', protocols: ['len32'], speaks: 'varint' },
   { name: BUN, server: 'bun-PROTOCOL', protocols: PROTOCOLS, bun: true },
+  { name: BOUND, protocols: PROTOCOLS },
 ];
 
 /** Loads a fresh server of a case once. */
 async function runOnce(one, protocol, options) {
-  const path = (name) => fileURLToPath(new URL(name, import.meta.url));
-  const server = one.ours
-    ? await start(execPath, [path('../examples/echo-server.mjs'), ...wordsOf(one, protocol)], nativeWish())
-    : await start(one.path ?? execPath, [path(`servers/${one.server.replace('PROTOCOL', protocol)}.mjs`)]);
+  const server = await serverOf(one, protocol);
   try {
     return await load(server, { protocol: one.speaks ?? protocol, ...options });
   } catch (error) {
@@ -65,8 +63,12 @@ async function runOnce(one, protocol, options) {
   }
 }
 
-function wordsOf({ ours }, protocol) {
-  return ['--protocol', protocol, '--transport', ours];
+function serverOf({ name, ours, server, path }, protocol) {
+  const script = (file) => fileURLToPath(new URL(file, import.meta.url));
+  if (name === BOUND) return start(PEER, ['--protocol', protocol]);
+  if (!ours) return start(path ?? execPath, [script(`servers/${server.replace('PROTOCOL', protocol)}.mjs`)]);
+  const words = ['--protocol', protocol, '--transport', ours];
+  return start(execPath, [script('../examples/echo-server.mjs'), ...words], nativeWish());
 }
 
 /** A server must not fall back to the reference in silence. */

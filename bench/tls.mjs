@@ -5,7 +5,8 @@
  * flight on each × payload bytes, behind 4 bytes of length, TLS 1.3 with the ciphers of the default; 4 × 2 × 1 MiB is
  * bulk, both ways. Also WebSockets over TLS beside ws on https, TLS over a Duplex that is no socket, handshakes (a
  * connection, one echo, the end; full, and resumed by ticket, in both versions; a quarter as many come first, since a
- * server's code is compiled while the first thousands come), and resident bytes of idle connections.
+ * server's code is compiled while the first thousands come), and resident bytes of idle connections. Bounds: a server in
+ * C++ that does the least over OpenSSL (load/peer/), and the same Duplex without TLS.
  * The load comes from a C++ program (load/) over OpenSSL that compares every echo; a wrong one takes its case out,
  * loudly. Each case has a new server process in each round.
  */
@@ -46,7 +47,8 @@ async function loadOnce(one, options) {
   const { program, words, env } = tlsServer(one);
   const server = await start(program, words, env);
   try {
-    return await load(server, { protocol: one.protocol ?? 'len32', tls: '1.3', ...options });
+    const { tls = '1.3', ...others } = options;
+    return await load(server, { protocol: one.protocol ?? 'len32', ...(one.plain ? {} : { tls }), ...others });
   } finally {
     await server.stop();
   }

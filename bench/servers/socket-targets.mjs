@@ -4,6 +4,8 @@ export const NATIVE = 'native sockets';
 export const OVER_NODE = "Node's sockets";
 export const SPLIT2 = 'split2';
 export const BUN = 'Bun, by hand';
+/** No rival: what the kernel costs, and the least on top of it. Nothing is asked for against it. */
+export const BOUND = 'C++, by hand';
 const PACKAGES = [SPLIT2, 'split2, one write', 'length-prefixed-stream'];
 const BY_HAND = ['net, by hand', 'net, latin1'];
 

@@ -1,5 +1,5 @@
 /** The results of the TLS bench as rows of tables, and what was asked for; tls.mjs prints them, report.mjs makes Markdown. */
-import { short } from '../harness/stats.mjs';
+import { digits, short } from '../harness/stats.mjs';
 import { socketTables } from './tables.mjs';
 import { DUPLEX, NATIVE, NODE_TLS, NODE_TLS_DUPLEX, WS_HTTPS, WSS } from './tls-cases.mjs';
 
@@ -8,18 +8,28 @@ export function tlsTables({ results, handshakes, idle, wssIdle, targets }) {
   const tables = (more) => socketTables({ results: [], idle: [], churn: [], flood: [], targets: [], ...more });
   return [
     ...tables({ results: results.filter(({ cases }) => cases.length > 0) }),
-    ...(handshakes.length > 0 ? [handshakeTable(handshakes)] : []),
+    ...(handshakes.length > 0 ? handshakeTables(handshakes) : []),
     ...tables({ idle }),
     ...tables({ idle: wssIdle }),
     ...tables({ targets }),
   ];
 }
 
-function handshakeTable(handshakes) {
-  const names = handshakes[0].cases.map(({ name }) => name);
-  const rate = ({ cases }, name) => short(cases.find((one) => one.name === name)?.connectionsPerCpuSecond);
-  const rows = names.map((name) => [name, ...handshakes.map((one) => `${rate(one, name)}/s`)]);
-  return [['connections with one echo, a CPU second', ...handshakes.map(({ input }) => input)], ...rows];
+function handshakeTables(handshakes) {
+  const inputs = handshakes.map(({ input }) => input);
+  const { cases } = handshakes[0];
+  const rateOf = (one, name) => figure(one.cases, name, 'connectionsPerCpuSecond') ?? Number.NaN;
+  const rates = cases.map(({ name }) => [name, ...handshakes.map((one) => `${short(rateOf(one, name))}/s`)]);
+  const pairs = cases
+    .filter(({ ours }) => ours)
+    .flatMap((ours) => cases.filter((one) => !one.ours).map((rival) => [ours.name, rival.name]));
+  const ratios = pairs.map(([ours, rival]) => [
+    `${ours} ÷ ${rival}`,
+    ...handshakes.map((one) => `${digits(rateOf(one, ours) / rateOf(one, rival))} ×`),
+  ]);
+  const tables = [[['connections with one echo, a CPU second', ...inputs], ...rates]];
+  if (ratios.length > 0) tables.push([['connections with one echo: ratio', ...inputs], ...ratios]);
+  return tables;
 }
 
 /** @returns {{ input: string, ours: string, rival: string, atLeast: number, ratio: number, met: boolean }[]} */
