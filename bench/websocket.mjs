@@ -5,7 +5,8 @@
  * Unit: messages per second of processor time of the process under test, all threads, user and system. Shapes:
  * connections × in flight on each × payload bytes. Deflate: JSON of 1 KiB, level 6 on both sides, with context takeover
  * on both or on none. Publish: processor time for a message to all subscribers. Idle: resident bytes of a connection.
- * Rivals: ws with bufferutil, Bun, and a server in C++ that does the least; see servers/websocket-cases.mjs.
+ * Rivals: ws with bufferutil, and Bun. Bounds: a server in C++ that does the least, and for deflate what zlib itself takes
+ * (servers/zlib-alone.mjs); see servers/websocket-cases.mjs.
  * Servers are loaded by a C++ program (load/) that masks with a new key each time and compares every echo, deflated ones
  * inflated; clients talk to the C++ server and look at every echo themselves. A wrong one takes its case out, loudly.
  */
@@ -18,7 +19,7 @@ import { table } from './harness/stats.mjs';
 import { buildLoad, load, PEER } from './load/load.mjs';
 import { start } from './servers/start.mjs';
 import { LEVEL } from './servers/web-socket.mjs';
-import { client, echoServer, publishServer, websocketCases } from './servers/websocket-cases.mjs';
+import { client, echoServer, publishServer, websocketCases, zlibAlone } from './servers/websocket-cases.mjs';
 import { websocketTables } from './servers/websocket-tables.mjs';
 import { websocketTargets } from './servers/websocket-targets.mjs';
 
@@ -53,18 +54,23 @@ async function loadOnce({ program, words, env: more }, options) {
 /** A client under test against a fresh server by hand. */
 async function clientOnce({ program, words, env: more }, options) {
   const server = await start(PEER, []);
-  const all = Object.entries({ port: server.port, ...options }).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-  const how = { timeout: CLIENT_TIMEOUT_MS, env: { ...env, ...more } };
   try {
-    return await new Promise((resolve, reject) => {
-      execFile(program, [...words, ...all], how, (error, text, complaint) => {
-        if (error === null) resolve(JSON.parse(text));
-        else reject(new Error(complaint.trim() || error.message, { cause: error }));
-      });
-    });
+    return await answerOf({ program, words, env: more }, { port: server.port, ...options });
   } finally {
     await server.stop();
   }
+}
+
+/** What a program that measures itself prints. */
+function answerOf({ program, words, env: more }, options) {
+  const all = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  const how = { timeout: CLIENT_TIMEOUT_MS, env: { ...env, ...more } };
+  return new Promise((resolve, reject) => {
+    execFile(program, [...words, ...all], how, (error, text, complaint) => {
+      if (error === null) resolve(JSON.parse(text));
+      else reject(new Error(complaint.trim() || error.message, { cause: error }));
+    });
+  });
 }
 
 /** A row of echoes: servers plain or deflating, or clients. */
@@ -81,14 +87,17 @@ async function echo(rounds, protocol, [connections, inFlight, bytes], { plan, ru
 /** The rows, in order: [protocol, shape, how one is run]. */
 function rows(corpus) {
   const plain = (bytes) => (one, options) => loadOnce(echoServer(one, {}), { ...options, bytes });
-  const deflated = (deflate) => (one, options) =>
-    loadOnce(echoServer(one, { deflate }), { ...options, corpus: corpus(), deflate });
+  const deflated = (deflate) => (one, options) => {
+    const { warmup, seconds } = options;
+    if (one.rival === 'zlib') return answerOf(zlibAlone(), { corpus: corpus(), deflate, warmup, seconds });
+    return loadOnce(echoServer(one, { deflate }), { ...options, corpus: corpus(), deflate });
+  };
   const clients = (bytes) => (one, options) => clientOnce(client(one), { ...options, bytes });
   return [
     ...SHAPES.map((shape) => ['echo', shape, { question: 'echo', runOnce: plain(shape[2]) }]),
     ...SHAPES.map((shape) => ['client', shape, { question: 'client', runOnce: clients(shape[2]) }]),
     ...['alone', 'takeover'].flatMap((how) =>
-      DEFLATED.map((shape) => [`deflate ${how}`, shape, { question: 'deflate', runOnce: deflated(how) }]),
+      DEFLATED.map((shape) => [`deflate ${how}`, shape, { question: 'deflate echo', runOnce: deflated(how) }]),
     ),
   ];
 }

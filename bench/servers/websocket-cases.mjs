@@ -3,7 +3,8 @@
  *
  * Ours are examples/echo-server.mjs, the program of `ws` with another import for its face, and servers/ and clients/ for
  * what these do not do. "C++, by hand" is no rival that
- * anybody could use: it keeps none of the rules, and shows where the kernel begins.
+ * anybody could use: it keeps none of the rules, and shows where the kernel begins. Neither is "zlib alone", which sends
+ * and receives nothing: it shows what nobody saves who uses Node's zlib.
  */
 import { existsSync } from 'node:fs';
 import { env, execPath } from 'node:process';
@@ -20,6 +21,7 @@ export const FACE_REFERENCE = 'face, no addon';
 export const WS = 'ws';
 export const BUN = 'Bun';
 export const BY_HAND = 'C++, by hand';
+export const ZLIB = 'zlib alone';
 
 /** `only`: the questions that are put to it, where not all are; `quick`: whether it is there for a look, too. */
 const CASES = [
@@ -27,10 +29,17 @@ const CASES = [
   { name: FACE, ours: 'ws', transport: 'native', quick: true },
   { name: OWN_DUPLEX, ours: 'own', transport: 'duplex', only: ['echo', 'idle'] },
   { name: FACE_DUPLEX, ours: 'ws', transport: 'duplex', only: ['echo', 'idle'] },
-  { name: FACE_REFERENCE, ours: 'ws', transport: 'native', reference: true, only: ['echo', 'client', 'deflate'] },
+  {
+    name: FACE_REFERENCE,
+    ours: 'ws',
+    transport: 'native',
+    reference: true,
+    only: ['echo', 'client', 'deflate', 'deflate echo'],
+  },
   { name: WS, rival: 'ws', quick: true },
   { name: BUN, rival: 'bun', quick: true },
   { name: BY_HAND, rival: 'peer', quick: true, only: ['echo', 'publish', 'idle'] },
+  { name: ZLIB, rival: 'zlib', quick: true, only: ['deflate echo'] },
 ];
 
 /** Leaves out, loudly, what cannot run here. */
@@ -96,6 +105,11 @@ function rival(one, what, agreed) {
   if (one.rival === 'peer') return { program: PEER, words: [], env: {} };
   if (one.rival === 'bun') return { program: one.bun, words: [path(`bun-ws-${what}.mjs`), ...agreed], env: {} };
   return { program: execPath, words: [path(`ws-${what}.mjs`), ...agreed], env: {} };
+}
+
+/** What zlib takes, in a process that does nothing else and measures itself. */
+export function zlibAlone() {
+  return { program: execPath, words: [path('zlib-alone.mjs')], env: {} };
 }
 
 export function client(one) {
