@@ -5,13 +5,15 @@
  * bytes and of 1 byte, records of 1 to 4,000 bytes that lie across chunks, records of 0 to 8 bytes and of 1 MiB.
  * Rivals: length-prefixed-stream (which knows varints only, so it meets ours on varints), it-length-prefixed (varints by
  * default, u32 through its lengthDecoder option) and the loop that everybody writes by hand: concat what is left with
- * the chunk, read the length, take a subarray. Everyone counts, adds lengths and looks at each record's first byte.
+ * the chunk, read the length, take a subarray. And the bound: the least loop on 'data' (harness/record-loop.mjs), which
+ * makes nothing for a record. Everyone counts, adds lengths and looks at each record's first byte.
  * The chunks are views of one memory: what making the data costs is the Readable, the same for all.
  */
 import { decode as itDecode } from 'it-length-prefixed';
 import lps from 'length-prefixed-stream';
 import { framed, lengthPrefixed } from 'miniproto';
 import { recordInput } from './harness/record-blocks.mjs';
+import { eachRecord } from './harness/record-loop.mjs';
 import { Tally } from './harness/tally.mjs';
 
 function open({ readable, wire }) {
@@ -103,6 +105,12 @@ function takeVarints(bytes, tally) {
   }
 }
 
+async function leastLoop({ readable, wire }) {
+  const tally = new Tally();
+  await eachRecord(readable(), wire.prefix, (length, first) => tally.fields(length, first));
+  return tally.answer;
+}
+
 const of64 = () => 64;
 const KIB64 = 64 * 1024;
 const ADVERSE = ['mixed sizes', '100-byte chunks', '1-byte chunks', 'tiny records', '1 MiB records'];
@@ -139,6 +147,7 @@ export const bench = {
     { name: 'length-prefixed-stream', run: lengthPrefixedStream, inputs: ['varint'] },
     { name: 'it-length-prefixed', run: itLengthPrefixed },
     { name: 'hand-written loop', run: handWritten },
+    { name: 'least loop, by hand', run: leastLoop },
   ],
   targets: [
     { input: 'varint', ours: 'batches(), cursor', rival: 'length-prefixed-stream', atLeast: 10 },

@@ -6,13 +6,15 @@
  * page cache. Adverse cases: 31 KB lines, 8-byte lines, non-ASCII throughout.
  * Rivals: readline (for await and 'line'), split2, readFile and split. Every contestant counts lines, adds their
  * lengths and looks at their first character. `detached` gives strings that do not share the memory of their chunk;
- * the strings of readline, split2 and split() share theirs, as ours do by default.
+ * the strings of readline, split2 and split() share theirs, as ours do by default. And the bound, for what is ASCII: what
+ * V8 takes to read pages, make one string of each and split it (harness/latin1-lines.mjs).
  */
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { framed, lines, openFileStream } from 'miniproto';
 import split2 from 'split2';
+import { eachLineOfFile } from './harness/latin1-lines.mjs';
 import { Tally } from './harness/tally.mjs';
 import { textFile } from './harness/text-files.mjs';
 
@@ -80,7 +82,15 @@ async function readFileSplit({ path, kind }) {
   return tally.answer;
 }
 
+function latin1Split({ path, kind }) {
+  const tally = new Tally();
+  eachLineOfFile(path, kind === 'crlf' ? '\r\n' : '\n', (line) => tally.text(line));
+  return tally.answer;
+}
+
 const ASCII = ['ascii'];
+/** Texts without a byte that latin1 takes for another character. */
+const ONE_BYTE = ['ascii', 'long', 'short', 'crlf'];
 
 export const bench = {
   name: 'lines-file',
@@ -105,6 +115,7 @@ export const bench = {
     { name: 'readline for await', run: readlineForAwait },
     { name: 'split2', run: split2Events },
     { name: 'readFile + split', run: readFileSplit },
+    { name: 'by hand, latin1 split', run: latin1Split, inputs: ONE_BYTE },
   ],
   targets: [
     { input: 'ascii', ours: 'batches().values()', rival: "readline 'line'", atLeast: 6 },

@@ -6,7 +6,8 @@
  * Adverse: a Transform that gives the text on in chunks of 100 bytes, so that most chunks end no line.
  * Rivals, over the very same stream: readline (for await and 'line'), split2; where lines are wanted as bytes,
  * binary-split (which drops empty lines; this log has none). All of ours reads through a DuplexStream, but for the pipe
- * that is adopted: a child's is a Unix socket.
+ * that is adopted: a child's is a Unix socket. And the bound, for what is ASCII: a chunk becomes one string, which is split
+ * (harness/latin1-lines.mjs).
  */
 import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
@@ -15,6 +16,7 @@ import { Transform } from 'node:stream';
 import binarySplit from 'binary-split';
 import { adopt, framed, lines } from 'miniproto';
 import split2 from 'split2';
+import { eachLineOfStream } from './harness/latin1-lines.mjs';
 import { Tally } from './harness/tally.mjs';
 import { textFile } from './harness/text-files.mjs';
 
@@ -100,6 +102,12 @@ async function binarySplitEvents({ stream }) {
   return tally.answer;
 }
 
+async function latin1Split({ stream }) {
+  const tally = new Tally();
+  await eachLineOfStream(stream(), (line) => tally.text(line));
+  return tally.answer;
+}
+
 function drain(stream, take) {
   stream.on('data', take);
   return new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject));
@@ -113,6 +121,8 @@ const INPUTS = {
   '100-byte chunks': { bytes: 20e6, quick: 4e6, kind: 'ascii', source: 'crumbs' },
 };
 const TEXT = ['file stream', 'pipe', 'mixed UTF-8', '100-byte chunks'];
+/** Texts without a byte that latin1 takes for another character, in chunks that hold lines. */
+const ONE_BYTE = ['file stream', 'pipe'];
 const BYTES = ['bytes'];
 
 export const bench = {
@@ -130,6 +140,7 @@ export const bench = {
     { name: "readline 'line'", run: readlineEvents, inputs: TEXT },
     { name: 'readline for await', run: readlineForAwait, inputs: TEXT },
     { name: 'split2', run: split2Events, inputs: TEXT },
+    { name: 'by hand, latin1 split', run: latin1Split, inputs: ONE_BYTE },
     { name: 'values() of bytes', ours: true, run: byteValues, inputs: BYTES },
     { name: 'cursor over bytes', ours: true, run: byteCursors, inputs: BYTES },
     { name: 'binary-split', run: binarySplitEvents, inputs: BYTES },
