@@ -167,6 +167,21 @@ export class Driver {
     this.#fillsInRow = 0;
   }
 
+  /** Takes input in and drops it, until the signal. Never rejects: what keeps us from reading is told to who reads. */
+  async dropInput(signal: AbortSignal): Promise<void> {
+    const { input } = this.#channel.stream;
+    try {
+      while (!signal.aborted) {
+        input.consume(input.length);
+        const answer = this.fill();
+        if (answer === EOF) return;
+        await (answer === true ? this.pause() : this.readMoved(answer as NotReady, { signal }));
+      }
+    } catch {
+      // The signal, or a failure that the output meets as well.
+    }
+  }
+
   // ---------------------------------------------------------------- waiting
 
   /** Waits for what a refused read needs. */

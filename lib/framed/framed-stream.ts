@@ -434,13 +434,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     this.#channel.interrupted = true;
     this.#reader.drop();
     try {
-      const over = this.#attempts.switched || this.#endPromise !== undefined || this.#channel.ended;
-      if (!over && !this.#writer.unfinished) {
-        // Not the public form: what leaves at once leaves also where no time is given.
-        if (this.#writer.tryFlush() !== true) await this.#writer.flush(deadline.signal);
-        this.codec.end?.(this.#channel.output);
-      }
-      if (this.#channel.tryFlush() !== true) await this.#channel.flush(deadline.signal);
+      await this.#leave(deadline);
     } catch {
       // The output failed or the time is over; closing goes on either way.
     }
@@ -451,6 +445,34 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     deadline.clear();
     // An error costs its stack, and mostly nobody waits.
     if (this.#writer.queued > 0) this.#writer.fail(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));
+  }
+
+  /** Everything written leaves, and the codec's farewell. */
+  async #leave(deadline: Deadline): Promise<void> {
+    const over = this.#attempts.switched || this.#endPromise !== undefined || this.#channel.ended;
+    if (!over && !this.#writer.unfinished) {
+      // What still waits then needs the peer, and not room.
+      this.#writer.encodeWaiting();
+      // Not the public form: what leaves at once leaves also where no time is given.
+      if (this.#writer.tryFlush() !== true) await this.#hear(this.#writer.flush(deadline.signal));
+      this.codec.end?.(this.#channel.output);
+    }
+    if (this.#channel.tryFlush() !== true) await this.#hear(this.#channel.flush(deadline.signal));
+  }
+
+  /** Drops what comes until that has left: a peer that closes too waits for us to read, as we do for it. */
+  async #hear(leaving: Promise<void>): Promise<void> {
+    const elsewhere = this.#attempts.switched || this.#channel.handedOver;
+    if (elsewhere || this.#driver.needsPeer || this.stream.readsOnly === true) return leaving;
+    const left = new AbortController();
+    this.#attempts.drops = true;
+    const heard = this.#driver.dropInput(left.signal);
+    try {
+      await leaving;
+    } finally {
+      left.abort();
+      await heard;
+    }
   }
 
   /**

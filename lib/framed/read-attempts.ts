@@ -26,8 +26,9 @@ import type { RecordReader } from './record-reader.js';
 export class ReadAttempts<R, W> {
   /** Another codec has taken over. */
   switched = false;
-  /** `close` was called: what comes is dropped. */
+  /** `close` was called: what comes is dropped, at the latest when everything written has left. */
   closing = false;
+  #drops = false;
   readonly #channel: Channel;
   readonly #reader: RecordReader<R, W>;
   readonly #driver: Driver;
@@ -43,6 +44,15 @@ export class ReadAttempts<R, W> {
     this.#reader = reader;
     this.#driver = driver;
     this.#face = face;
+  }
+
+  /** What comes is dropped: what is in the input may begin in the middle of a record. Once set it stays. */
+  get drops(): boolean {
+    return this.#drops || this.#channel.stream.drops === true;
+  }
+
+  set drops(drops: boolean) {
+    this.#drops = drops;
   }
 
   /** @throws UsageError ERR_READ_IN_PROGRESS: two readers would take turns at random; ERR_STREAM_SWITCHED. */
@@ -81,7 +91,7 @@ export class ReadAttempts<R, W> {
 
   /** Tries, fills, tries again, until there is a value or nothing more can be done now; while it closes, it is the end. */
   try<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
-    if (this.#channel.stream.drops === true) return EOF;
+    if (this.drops) return EOF;
     try {
       const skipped = this.#skipLeft();
       return skipped === true ? this.#loop(attempt) : (skipped as NotReady);
@@ -217,10 +227,11 @@ export class ReadAttempts<R, W> {
   #pieceHost(): PieceHost {
     const driver = this.#driver;
     const { stream } = this.#channel;
+    const drops = () => this.drops;
     return {
       input: stream.input,
       get drops() {
-        return stream.drops === true;
+        return drops();
       },
       get ended() {
         return driver.ended;

@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
+import { duplexPair, PassThrough, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
@@ -20,6 +20,7 @@ import {
   lengthPrefixed,
   lines,
   memoryPair,
+  NEED_READ,
   NOT_READY,
   openFileStream,
 } from 'miniproto';
@@ -246,6 +247,70 @@ describe('FramedStream close', () => {
     await assert.rejects(rest, code('ERR_STREAM_DESTROYED'));
     await one.end();
     await closing;
+  });
+
+  for (const [between, pair] of [
+    ['a small memory pair', () => memoryPair({ capacity: 1000 })],
+    ["Node's duplexPair", () => duplexPair()],
+  ] as const) {
+    it(`reads while what was written leaves: both ends close, with more unsent than lies between them, over ${between}`, async () => {
+      const [one, other] = pair();
+      const ends = [framed(one, lines()), framed(other, lines())];
+      // The last of them wait as records.
+      const record = 'x'.repeat(10_000);
+      const writes = ends.flatMap((end) => Array.from({ length: 40 }, () => end.write(record)));
+      // No deadline to be saved by.
+      await Promise.all(ends.map((end) => end.close({ timeoutMs: 2 ** 31 - 1 })));
+      await Promise.all(writes);
+    });
+  }
+
+  it('is the end for whoever reads while it drops what comes for its output to leave', async () => {
+    const [one, other] = memoryPair({ capacity: 10 });
+    const talk = framed(one, lengthPrefixed({ bytes: 1, encoding: 'latin1' }));
+    const writing = talk.write('x'.repeat(100));
+    const reading = talk.read();
+    const closing = talk.close({ timeoutMs: 2 ** 31 - 1 });
+    for (let i = 0; i < 3; i++) {
+      await turn();
+      other.tryWrite(Buffer.from('\x02a'));
+    }
+    assert.equal(await reading, EOF);
+    for (let left = 101; left > 0; await turn()) {
+      other.tryFill(1);
+      left -= other.input.length;
+      other.input.consume(other.input.length);
+    }
+    await other.end();
+    await Promise.all([writing, closing]);
+  });
+
+  it('sends a record that waits for the peer, and drops nothing that it waits for', async () => {
+    const [one, other] = memoryPair();
+    let heard = false;
+    const shy: Codec<string, string> = {
+      name: 'shy',
+      decode: (input) => {
+        if (input.length === 0) return input.need(1);
+        heard = true;
+        return input.take(1).toString();
+      },
+      encode: (record, output) => {
+        if (!heard) return NEED_READ;
+        output.write(Buffer.from(record));
+        return true;
+      },
+    };
+    const talk = framed(one, shy);
+    const writing = talk.write('hello');
+    const closing = talk.close({ timeoutMs: 2 ** 31 - 1 });
+    await turn();
+    other.tryWrite(Buffer.from('!'));
+    await writing;
+    await other.end();
+    await closing;
+    other.tryFill(5);
+    assert.equal(other.input.peek(other.input.length).toString(), 'hello');
   });
 
   it('refuses wrong options without closing', async () => {
