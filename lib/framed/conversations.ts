@@ -11,6 +11,8 @@ import type { ByteStream, CloseOptions } from '../streams/byte-stream.js';
 export interface Conversation {
   /** Bytes that were written and have not left. */
   readonly pendingOutput?: number;
+  /** Ends our side, after what was written. */
+  end(): Promise<void>;
   close(options?: CloseOptions): Promise<void>;
   /** The byte stream goes to somebody else. @returns a copy of the output that has not left. */
   letGo(): Buffer;
@@ -43,6 +45,7 @@ export function endConversation(stream: ByteStream): void {
 export function passConversation(stream: ByteStream, upper: ByteStream): void {
   if (upper === stream) return;
   const conversation = {
+    end: () => endOutput(upper),
     close: (options?: CloseOptions) => closeConversation(upper, options),
     letGo: () => Buffer.alloc(0),
   };
@@ -60,6 +63,11 @@ export function unsentOn(stream: ByteStream): number {
  */
 export function closeConversation(stream: ByteStream, options?: CloseOptions): Promise<void> {
   return (conversations.get(stream)?.conversation ?? stream).close(options);
+}
+
+/** Ends our side of a byte stream, for whoever does not know what is on it: records that wait there leave first. Internal. */
+export function endOutput(stream: ByteStream): Promise<void> {
+  return (conversations.get(stream)?.conversation ?? stream).end();
 }
 
 /**

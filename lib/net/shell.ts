@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import { UsageError } from '../errors.js';
+import { endOutput } from '../framed/conversations.js';
 import type { SocketStream } from './socket-stream.js';
 
 type Callback = (error?: Error | null) => void;
@@ -28,7 +29,7 @@ export function keepAsShell(socket: Socket, stream: SocketStream): void {
   shell._read = nothing;
   shell._write = (_chunk, _encoding, callback) => callback(new UsageError('ERR_STREAM_IN_USE'));
   shell._writev = null;
-  shell._final = (callback) => void stream.end().then(() => callback(), callback);
+  shell._final = (callback) => void endOutput(stream).then(() => callback(), callback);
   // Nothing passes through it, so its own time would always be over.
   socket.setTimeout(0);
   socket.once('close', () => stream.destroy());

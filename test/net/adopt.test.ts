@@ -500,6 +500,22 @@ describe('adopt with keepShell', () => {
     }
   });
 
+  it("lets records that wait in a framed stream leave before the end of Node's object is the connection's", async function () {
+    if (!NATIVE) this.skip();
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted, { keepShell: true });
+    const talk = framed(stream, lines());
+    const record = 'x'.repeat(65_535);
+    // More than the system takes: the last of them wait as records.
+    const writes = Array.from({ length: 400 }, () => talk.write(record));
+    const received = readAll(connected).then((bytes) => assert.equal(bytes.length, 400 * 65_536));
+    accepted.end();
+    await Promise.all([once(accepted, 'finish'), received, ...writes]);
+    assert.throws(() => talk.tryWrite('more'), { code: 'ERR_STREAM_ENDED' });
+    stream.destroy();
+    connected.destroy();
+  });
+
   it('leaves nothing to whoever reads the shell, and takes nothing from whoever writes to it', async function () {
     if (!NATIVE) this.skip();
     const { accepted, connected } = await nodePair();
