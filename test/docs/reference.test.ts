@@ -109,6 +109,13 @@ describe('documents list', () => {
     }
   });
 
+  it('every example, by a link to it', () => {
+    const text = [read('README.md'), ...listed('docs', '.md').map(read)].join('\n');
+    for (const example of listed('examples', '.mjs').filter((path) => path.split('/').length === 2)) {
+      assert.match(text, new RegExp(`\\]\\((?:\\.\\./)?${example}\\)`), `no document has a link to ${example}`);
+    }
+  });
+
   it('places and tests in ideas.md that exist', () => {
     const text = read('docs/ideas.md');
     for (const [, path = ''] of text.matchAll(/`((?:lib|native|binding|examples|test)\/[\w./-]+\.\w+)`/g)) {
