@@ -26,7 +26,7 @@ import { BatchIterator, RecordIterator } from './iterators.js';
 import { type PushHandler, pushRecords } from './push.js';
 import { PushHost } from './push-host.js';
 import { ReadAttempts } from './read-attempts.js';
-import { RecordDuplex, type RecordDuplexOptions } from './record-duplex.js';
+import { RecordDuplex, type RecordDuplexOptions, type RecordReads } from './record-duplex.js';
 import { RecordParts, type RecordPieces } from './record-pieces.js';
 import { RecordReader } from './record-reader.js';
 import { type RecordWebOptions, type RecordWebStreams, webStreamsOf } from './record-web.js';
@@ -381,16 +381,25 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @param options as for a Duplex; marks count records.
    */
   toDuplex(options?: RecordDuplexOptions): RecordDuplex<R, W> {
-    this.#attempts.checkIdle();
-    this.#attempts.checkReadable();
-    return new RecordDuplex(this, options);
+    const duplex = this.#lend((reads) => new RecordDuplex(this, reads, options));
+    // One that only writes takes no records from anybody.
+    this.#attempts.lent = options?.readable !== false;
+    return duplex;
   }
 
   /** This stream as a pair of Web streams of records, which are its only reader and writer from now on. */
   toWeb(options?: RecordWebOptions): RecordWebStreams<R, W> {
+    return this.#lend((reads) => webStreamsOf(this, reads, options));
+  }
+
+  /** To the only reader from now on. */
+  #lend<T>(make: (reads: RecordReads<R>) => T): T {
     this.#attempts.checkIdle();
     this.#attempts.checkReadable();
-    return webStreamsOf(this, options);
+    const tryRead = () => this.#tryRead();
+    const made = make({ tryRead, read: (options) => this.#attempts.waitOn(tryRead, options) });
+    this.#attempts.lent = true;
+    return made;
   }
 
   /** Ends our side after everything written has left. Reading goes on. */

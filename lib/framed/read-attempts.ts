@@ -8,6 +8,7 @@
  *   idle                                                                       may start
  *   waiting   a wait that was refused now   its value, error or abort          ERR_READ_IN_PROGRESS
  *   pushing   onRecord                      its end                            ERR_READ_IN_PROGRESS
+ *   lent      toDuplex, toWeb                                                  ERR_READ_IN_PROGRESS
  *   pieces    the head of a record was      the record's end, or its reader    ERR_RECORD_UNFINISHED
  *             given                         leaving it
  *   switched  switchTo                                                         ERR_STREAM_SWITCHED
@@ -36,6 +37,8 @@ export class ReadAttempts<R, W> {
   #pieces: RecordPieces | undefined;
   /** A push hands out records; between its batches it may wait for output, and nobody else may read then. */
   pushing = false;
+  /** A Duplex or a pair of Web streams is the reader from now on. */
+  lent = false;
   /** Waits so far: one that was aborted must not end the next one's turn. */
   #waits = 0;
 
@@ -58,7 +61,7 @@ export class ReadAttempts<R, W> {
   /** @throws UsageError ERR_READ_IN_PROGRESS: two readers would take turns at random; ERR_STREAM_SWITCHED. */
   checkIdle(): void {
     if (this.switched) throw new UsageError('ERR_STREAM_SWITCHED');
-    if (this.#driver.reading || this.pushing) this.#refuse('ERR_READ_IN_PROGRESS');
+    if (this.#driver.reading || this.pushing || this.lent) this.#refuse('ERR_READ_IN_PROGRESS');
   }
 
   /** @throws UsageError ERR_RECORD_UNFINISHED while a record in pieces has a reader; ERR_STREAM_SWITCHED. */

@@ -9,7 +9,8 @@ import { Duplex, type DuplexOptions, type Readable } from 'node:stream';
 import { checkObject } from '../arguments.js';
 import { MiniprotoError, UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
-import { EOF, NEED_WRITE, NOT_READY } from '../status.js';
+import { EOF, type Eof, NEED_WRITE, NOT_READY, type ReadStatus } from '../status.js';
+import type { ReadyOptions } from '../streams/byte-stream.js';
 import type { FramedStream } from './framed-stream.js';
 
 /** Options of a Duplex; marks count records. */
@@ -24,23 +25,31 @@ export interface RecordDuplexOptions
   writable?: boolean | undefined;
 }
 
+/** How a framed stream is read by whom it is lent to: its own methods refuse every other reader. Internal. */
+export interface RecordReads<R> {
+  tryRead(): R | ReadStatus;
+  read(options: ReadyOptions): Promise<R | Eof>;
+}
+
 export class RecordDuplex<R, W = R> extends Duplex {
   readonly #framed: FramedStream<R, W>;
+  readonly #reads: RecordReads<R>;
   /** Reading has failed, and what was read before has to be taken before that is said. */
   #failed = false;
 
   /** Internal: use `toDuplex`. */
-  constructor(framed: FramedStream<R, W>, options: RecordDuplexOptions = {}) {
+  constructor(framed: FramedStream<R, W>, reads: RecordReads<R>, options: RecordDuplexOptions = {}) {
     checkObject('options', options);
     super({ ...options, objectMode: true });
     this.#framed = framed;
+    this.#reads = reads;
   }
 
   override _read(): void {
     if (this.#failed || this.destroyed) return;
     try {
       for (;;) {
-        const record = this.#framed.tryRead();
+        const record = this.#reads.tryRead();
         if (record === NOT_READY || record === NEED_WRITE) {
           this.#readLater(record === NOT_READY ? 'read' : 'write');
           return;

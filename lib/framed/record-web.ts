@@ -23,6 +23,7 @@ import { checkInteger, checkObject } from '../arguments.js';
 import { TransportError } from '../errors.js';
 import { EOF } from '../status.js';
 import type { FramedStream } from './framed-stream.js';
+import type { RecordReads } from './record-duplex.js';
 
 export interface RecordWebOptions {
   /** Records read ahead of the reader. Default 0. */
@@ -38,12 +39,16 @@ export interface RecordWebStreams<R, W = R> {
 }
 
 /** Makes the pair. Internal: use `toWeb`. */
-export function webStreamsOf<R, W>(framed: FramedStream<R, W>, options: RecordWebOptions = {}): RecordWebStreams<R, W> {
+export function webStreamsOf<R, W>(
+  framed: FramedStream<R, W>,
+  reads: RecordReads<R>,
+  options: RecordWebOptions = {},
+): RecordWebStreams<R, W> {
   checkObject('options', options);
   const { readableHighWaterMark = 0, writableHighWaterMark = 1 } = options;
   checkInteger('options.readableHighWaterMark', readableHighWaterMark, 0);
   checkInteger('options.writableHighWaterMark', writableHighWaterMark, 1);
-  const sides = new Sides(framed);
+  const sides = new Sides(framed, reads);
   // The globals are loaded when they are first used, what is imported is loaded at once.
   return {
     readable: new globalThis.ReadableStream<R>(
@@ -69,14 +74,16 @@ export function webStreamsOf<R, W>(framed: FramedStream<R, W>, options: RecordWe
 /** The sources and sinks of the two streams, which have to know of each other's end. */
 class Sides<R, W> {
   readonly #framed: FramedStream<R, W>;
+  readonly #reads: RecordReads<R>;
   readonly #cancelled = new AbortController();
   #readable: ReadableStreamDefaultController<R> | undefined;
   #writable: WritableStreamDefaultController | undefined;
   /** Sides that have ended well, 0 to 2. */
   #over = 0;
 
-  constructor(framed: FramedStream<R, W>) {
+  constructor(framed: FramedStream<R, W>, reads: RecordReads<R>) {
     this.#framed = framed;
+    this.#reads = reads;
   }
 
   startReadable(controller: ReadableStreamDefaultController<R>): void {
@@ -89,7 +96,7 @@ class Sides<R, W> {
 
   async pull(): Promise<void> {
     try {
-      const record = await this.#framed.read({ signal: this.#cancelled.signal });
+      const record = await this.#reads.read({ signal: this.#cancelled.signal });
       if (this.#cancelled.signal.aborted) return;
       if (record === EOF) {
         this.#readable!.close();

@@ -31,6 +31,38 @@ describe('RecordDuplex', () => {
     assert.equal(duplex.writableObjectMode, true);
   });
 
+  for (const way of ['toDuplex', 'toWeb'] as const) {
+    it(`is the only reader: after ${way} each other one is refused, and takes nothing`, async () => {
+      const [one, other] = memoryPair();
+      const talk = framed(one, lines());
+      const iterator = talk.records();
+      const taken: AsyncIterable<unknown> = way === 'toWeb' ? talk.toWeb().readable : talk.toDuplex();
+      other.tryWrite(Buffer.from('first\nsecond\n'));
+      const busy = { name: 'UsageError', code: 'ERR_READ_IN_PROGRESS' };
+      for (const read of ['tryRead', 'tryReadBatch', 'tryReadPieces', 'toDuplex', 'toWeb'] as const) {
+        assert.throws(() => talk[read](), busy, read);
+      }
+      const waits = [talk.read(), talk.readPieces(), talk.onRecord(() => {}), talk.batches().next(), iterator.next()];
+      for (const wait of waits) await assert.rejects(wait, busy);
+      const got: unknown[] = [];
+      for await (const record of taken) {
+        if (got.push(record) === 2) break;
+      }
+      assert.deepEqual(got, ['first', 'second']);
+      talk.destroy();
+    });
+  }
+
+  it('leaves reading to others where it only writes', async () => {
+    const [one, other] = memoryPair();
+    const talk = framed(one, lines());
+    const duplex = talk.toDuplex({ readable: false });
+    const peer = framed(other, lines());
+    await Promise.all([peer.write('hello'), new Promise((resolve) => duplex.write('world', resolve))]);
+    assert.deepEqual([await talk.read(), await peer.read()], ['hello', 'world']);
+    duplex.destroy();
+  });
+
   it('gives records and takes records', async () => {
     const [one, other] = bytePair();
     const duplex = framed(one, lines()).toDuplex();
