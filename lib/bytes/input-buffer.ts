@@ -20,6 +20,7 @@ import { NOT_READY, type NotReady } from '../status.js';
 import { leaseBlock } from './blocks.js';
 import { bufferCounters, countCopy } from './buffer-counters.js';
 import { allocatePage } from './pages.js';
+import { mayReserve, Share } from './reserved-ahead.js';
 
 /** Bytes. A chunk below this that finds others waiting is copied to the page of the last one. */
 const COALESCE_BELOW = 4096;
@@ -28,8 +29,6 @@ const SMALLEST_PAGE = 512;
 const LARGEST_PAGE = 64 * 1024;
 /** Bytes. A stream that has delivered much may have so much reserved for a record before it has come. */
 const MOST_EARNED = 16 * 1024 * 1024;
-/** Bytes. What the streams of a thread may have reserved together in that way; the others get twice what has come. */
-const MOST_AHEAD = 64 * 1024 * 1024;
 
 /** A stretch of bytes in the queue. Internal: readers use it to frame in place. */
 export interface Segment {
@@ -66,8 +65,8 @@ export class InputBuffer {
   #copies = false;
   /** Offset in the stream up to which somebody may hold a view, see `peek`. */
   #shownTo = 0;
-  /** Bytes reserved for a record that have not come. */
-  #ahead = 0;
+  /** Bytes reserved for a record that have not come; made for the first. Null: no more bytes come. */
+  #ahead: Share | null | undefined;
 
   /** Bytes at the front that the codec in charge has examined without finding an end. Consuming sets it to 0. */
   searched = 0;
@@ -181,7 +180,7 @@ export class InputBuffer {
     this.#offset += byteCount;
     this.searched = 0;
     this.#needed = 0;
-    if (this.#ahead !== 0) this.#setAhead(0);
+    if (this.#ahead != null) this.#ahead.bytes = 0;
     let left = byteCount;
     let head = this.#head!;
     for (;;) {
@@ -359,7 +358,7 @@ export class InputBuffer {
     this.gather(this.#length);
     let head = this.#head!;
     if (!head.own || head.end === head.bytes.length) {
-      const earned = Math.min(this.#offset, MOST_EARNED, MOST_AHEAD - reservedAhead);
+      const earned = this.#ahead === null ? 0 : mayReserve(Math.min(this.#offset, MOST_EARNED));
       const capacity = Math.min(wanted, Math.max(2 * this.#length, earned, LARGEST_PAGE));
       const block = pooled ? leaseBlock(capacity) : undefined;
       const bytes = block?.bytes ?? Buffer.allocUnsafeSlow(capacity);
@@ -369,7 +368,10 @@ export class InputBuffer {
       head = { bytes, start: 0, end: this.#length, mirrored: 0, own: true, recycle: block?.drop, next: undefined };
       this.#head = head;
       this.#tail = head;
-      this.#setAhead(capacity - this.#length);
+      if (this.#ahead !== null) {
+        this.#ahead ??= new Share(this);
+        this.#ahead.bytes = capacity - this.#length;
+      }
     }
     return { bytes: head.bytes, from: head.end, to: Math.min(head.bytes.length, head.start + wanted) };
   }
@@ -378,17 +380,13 @@ export class InputBuffer {
   commit(byteCount: number): void {
     this.#tail!.end += byteCount;
     this.#length += byteCount;
-    this.#setAhead(Math.max(0, this.#ahead - byteCount));
-  }
-
-  #setAhead(ahead: number): void {
-    reservedAhead += ahead - this.#ahead;
-    this.#ahead = ahead;
+    if (this.#ahead != null) this.#ahead.bytes = Math.max(0, this.#ahead.bytes - byteCount);
   }
 
   /** No more bytes come: nothing is reserved for them. Internal. */
   noMore(): void {
-    this.#setAhead(0);
+    if (this.#ahead != null) this.#ahead.bytes = 0;
+    this.#ahead = null;
   }
 
   /** Takes the last `byteCount` bytes away again. Internal. Pre: they were appended together, nobody holds offsets. */
@@ -527,8 +525,6 @@ export class InputBuffer {
 }
 
 const EMPTY = Buffer.alloc(0);
-/** Bytes that all of a thread's have reserved for records and that have not come. */
-let reservedAhead = 0;
 /** Somebody looks at the memory, and nothing is to be recycled yet. Never changed. */
 const NONE: (() => void)[] = [];
 

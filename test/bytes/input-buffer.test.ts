@@ -6,7 +6,10 @@
  * gives it back, so that a byte that was still in use shows.
  */
 import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { InputBuffer, type Segment } from '#lib/bytes/input-buffer';
 import { NOT_READY } from '#lib/status';
 import { type Random, seeded } from '../support/random.js';
@@ -186,6 +189,29 @@ describe('InputBuffer', () => {
       inputs[2]!.noMore();
       assert.deepEqual([begun(), begun()].map(roomIn), [16 * MIB - 4, 16 * MIB - 4]);
       for (const input of inputs) input.noMore();
+    });
+
+    it('gives nothing away for a stream that has ended', () => {
+      const ended = Array.from({ length: 8 }, begun);
+      for (const input of ended) {
+        input.noMore();
+        roomIn(input);
+      }
+      assert.equal(roomIn(begun()), 16 * MIB - 4);
+    });
+
+    it('takes back what was given to streams that were forgotten', async () => {
+      setFlagsFromString('--expose-gc');
+      const collect = runInNewContext('gc') as () => void;
+      // What the tests before have left is not in the way.
+      await setImmediate();
+      collect();
+      for (let round = 0; round < 4; round++) {
+        for (let i = 0; i < 2; i++) assert.equal(roomIn(begun()), 16 * MIB - 4, `round ${round}`);
+        // A WeakRef that was asked keeps what it knows until the end of the turn.
+        await setImmediate();
+        collect();
+      }
     });
   });
 
