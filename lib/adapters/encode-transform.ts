@@ -12,7 +12,7 @@ import { UsageError } from '../errors.js';
 import { bindCodec } from '../framed/bound-codecs.js';
 import { checkCodec } from '../framed/framed-stream.js';
 import { failWhenRead } from '../framed/record-duplex.js';
-import { NEED_READ } from '../status.js';
+import { checkRefusal } from '../framed/record-writer.js';
 
 export type EncodeTransformOptions = Pick<
   TransformOptions,
@@ -23,7 +23,8 @@ export type EncodeTransformOptions = Pick<
  * Makes a Transform of records to bytes. A codec's greeting and farewell are written too.
  * @param options marks count records on the writable side, bytes on the readable one.
  * @throws ERR_INVALID_ARG_TYPE; UsageError ERR_CODEC_IN_USE. The stream's errors are the codec's for a record that it
- * cannot express, and ERR_ONE_DIRECTION when it has to hear the peer first.
+ * cannot express, ERR_INVALID_ARG_VALUE for an `encode` that answers neither true nor NEED_READ, and ERR_ONE_DIRECTION when
+ * it has to hear the peer first.
  * @example
  * await pipeline(events, encodeTransform(jsonLines()), createGzip(), file);
  */
@@ -89,7 +90,9 @@ export class EncodeTransform<W> extends Transform {
     const output = this.#output;
     const { length } = output;
     try {
-      if (this.#codec.encode(record, output) !== NEED_READ) return;
+      const answer: unknown = this.#codec.encode(record, output);
+      if (answer === true) return;
+      checkRefusal(answer);
       throw new UsageError('ERR_ONE_DIRECTION', { protocol: this.#codec.name });
     } catch (error) {
       output.rollback(length);

@@ -262,6 +262,6 @@ export class RecordWriter<R, W> implements QueueServer {
 }
 
 /** @throws ERR_INVALID_ARG_VALUE: a forgotten `return true` must not pass for a wait, after which it would be encoded again. */
-function checkRefusal(answer: unknown): void {
+export function checkRefusal(answer: unknown): void {
   if (answer !== NEED_READ) throw invalidArgValue('codec.encode', answer, 'must answer true or NEED_READ');
 }

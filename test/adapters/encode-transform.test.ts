@@ -14,6 +14,7 @@ import {
   lines,
   mapped,
   NEED_READ,
+  NOT_READY,
   netstring,
   separated,
 } from 'miniproto';
@@ -146,6 +147,16 @@ describe('encodeTransform', () => {
   it('is ERR_ONE_DIRECTION when the codec has to hear its peer', async () => {
     const codec: Codec<unknown, string> = { name: 'shy', decode: () => 0, encode: () => NEED_READ };
     await assert.rejects(chunksOf(encodeTransform(codec), ['a']), { code: 'ERR_ONE_DIRECTION', protocol: 'shy' });
+  });
+
+  it('refuses what else than true an encode answers', async () => {
+    for (const answer of [undefined, false, NOT_READY, 3]) {
+      const wrong: Codec<unknown, string> = { name: 'wrong', decode: () => 0, encode: () => answer as never };
+      await assert.rejects(chunksOf(encodeTransform(wrong), ['a']), {
+        code: 'ERR_INVALID_ARG_VALUE',
+        message: /NEED_READ/,
+      });
+    }
   });
 
   it('fails when a payload is detached before its turn has ended', async () => {
