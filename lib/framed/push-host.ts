@@ -5,7 +5,7 @@
  */
 import type { Framer } from '../native-interface.js';
 import type { NeedWrite, NotReady, ReadStatus } from '../status.js';
-import type { Watcher } from '../streams/byte-stream.js';
+import type { ByteStream, Watcher } from '../streams/byte-stream.js';
 import type { LiveBatch } from './batch.js';
 import type { Channel } from './channel.js';
 import type { RecordCursor } from './cursor.js';
@@ -100,8 +100,17 @@ export class PushHost<R, W> {
     if (this.#attempts.switched || this.#attempts.closing) return true;
     const { stream } = this.#channel;
     // Throws why. What was received before a failure is handed out all the same, but not what somebody let go of.
-    if (stream.abandoned === true) stream.tryFlush();
+    if (stream.abandoned === true) this.#checkAbandoned(stream);
     return false;
+  }
+
+  /** What the push has said of the stream the next write says too. */
+  #checkAbandoned(stream: ByteStream): void {
+    try {
+      stream.tryFlush();
+    } catch (error) {
+      throw this.#attempts.failedBy(error, this.signal);
+    }
   }
 
   /** Takes a record, always. @returns false when the queue is over its mark. */
@@ -157,7 +166,9 @@ export class PushHost<R, W> {
 
   /** Resolves when reading again gets further. */
   moved(answer: NotReady | NeedWrite): Promise<void> {
-    return this.#driver.readMoved(answer, { signal: this.signal });
+    return this.#driver.readMoved(answer, { signal: this.signal }).catch((error: unknown) => {
+      throw this.#attempts.failedBy(error, this.signal);
+    });
   }
 
   /** A promise where others have to have their turn first. */

@@ -175,7 +175,7 @@ export class ReadAttempts<R, W> {
         try {
           await driver.readMoved(answer as NotReady, options);
         } catch (error) {
-          throw this.#waitFailed(error, signal);
+          throw this.failedBy(error, signal);
         }
         driver.waited();
         // Input may have come before the abort did; it is for the next reader now.
@@ -187,8 +187,8 @@ export class ReadAttempts<R, W> {
     }
   }
 
-  /** As in #fill; a wait that was given up changes nothing. */
-  #waitFailed(error: unknown, signal: AbortSignal | undefined): unknown {
+  /** As in #fill; a wait that was given up changes nothing. @returns the error. */
+  failedBy(error: unknown, signal: AbortSignal | undefined): unknown {
     if (signal?.aborted !== true) this.#channel.lost(error);
     return error;
   }
@@ -242,7 +242,7 @@ export class ReadAttempts<R, W> {
       fill: () => this.#fill(),
       ready: (answer, options) =>
         driver.readMoved(answer, options).catch((error: unknown) => {
-          throw this.#waitFailed(error, options.signal);
+          throw this.failedBy(error, options.signal);
         }),
       done: () => {
         this.#pieces = undefined;

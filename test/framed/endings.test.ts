@@ -92,6 +92,7 @@ describe('FramedStream at the end of its peer', () => {
     await assert.rejects(talk.write('another'), code('ERR_TRANSPORT'));
     const waits = [
       (waiting: typeof talk) => waiting.read(),
+      (waiting: typeof talk) => waiting.onRecord(() => {}),
       async (waiting: typeof talk) => {
         for await (const batch of waiting.batches()) void batch;
       },
