@@ -4,8 +4,8 @@
  * Control frames were handled when they came, and are left out, unless they are to be taken in their order.
  */
 import { countCopy } from '../bytes/buffer-counters.js';
-import { HEADER_WORDS, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, WS_FIRST_SHIFT } from '../frame-table.js';
-import type { FrameRun } from './frame-source.js';
+import { HEADER_WORDS, R_END, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, WS_FIRST_SHIFT } from '../frame-table.js';
+import { type FrameRun, offsetOf } from './frame-source.js';
 import { OP_CLOSE, OPCODE_MASK } from './opcodes.js';
 
 export class Backlog {
@@ -84,6 +84,7 @@ function copyRows(run: FrameRun, rows: readonly number[]): FrameRun {
     words[word + R_OFFSET] = end + header;
     words[word + R_LENGTH] = length;
     words[word + R_FLAGS] = table[at + R_FLAGS]!;
+    words[word + R_END] = offsetOf(run, (at - run.base - HEADER_WORDS) / ROW_WORDS) - run.offset;
     end += header + length;
   });
   countCopy(end);
@@ -95,6 +96,7 @@ function copyRows(run: FrameRun, rows: readonly number[]): FrameRun {
     rows: rows.length,
     lent: false,
     offset: run.offset,
+    start: 0,
     pooled: false,
     kept: true,
   };

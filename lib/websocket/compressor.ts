@@ -12,10 +12,11 @@ export interface Compressor {
   forget(): void;
   /**
    * Inflates a message.
+   * @param offset where in the stream it begins; for errors.
    * @returns memory that is good until the next call of anybody in this thread.
    * @throws LimitError ERR_MESSAGE_TOO_LARGE; ProtocolError ERR_INVALID_DEFLATE
    */
-  inflate(bytes: Buffer, from: number, to: number, maxLength: number): Buffer;
+  inflate(bytes: Buffer, from: number, to: number, maxLength: number, offset?: number): Buffer;
   /** Deflates a message that is produced in pieces. */
   beginDeflate(): PieceDeflater;
   /** Inflates a message that arrives in pieces. */

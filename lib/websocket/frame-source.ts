@@ -21,6 +21,9 @@ import {
   H_OVERFLOW,
   H_SEARCHED,
   H_STATUS,
+  HEADER_WORDS,
+  R_END,
+  ROW_WORDS,
   WS_OPEN_BINARY,
   WS_OPEN_COMPRESSED,
   WS_OPEN_MASK,
@@ -49,12 +52,21 @@ export interface FrameRun {
   rows: number;
   /** The memory is written again after the turn. */
   lent: boolean;
-  /** Offset in the stream of the first frame; for errors. */
+  /** Offset in the stream of the first frame, and where that is in `bytes`, before frames are moved; for errors. */
   offset: number;
+  start: number;
   /** It is of the backlog: what it says can be read although the connection is over. */
   kept: boolean;
   /** The table goes back to the pool. */
   pooled: boolean;
+}
+
+/** Offset in the stream at which the frame of that row begins; for errors. */
+export function offsetOf({ table, base, offset, start, kept }: FrameRun, row: number): number {
+  const end = base + HEADER_WORDS + row * ROW_WORDS + R_END;
+  // Rows that are kept need no end, and may have lost those before them: they say there where they begin.
+  if (kept) return offset + table[end]!;
+  return row === 0 ? offset : offset + table[end - ROW_WORDS]! - start;
 }
 
 /** Where frames come from: a byte stream, as far as it is read. */
@@ -91,8 +103,9 @@ export class FrameSource {
   /** Takes rows that were framed where they arrived: they are about the whole input. */
   adopt(table: Int32Array, base: number, rows: number): FrameRun {
     const { input } = this.#stream;
-    const { bytes } = input.front()!;
-    const run = { bytes, table, base, row: 0, rows, lent: true, offset: input.offset, pooled: false, kept: false };
+    const { offset } = input;
+    const { bytes, start } = input.front()!;
+    const run = { bytes, table, base, row: 0, rows, lent: true, offset, start, pooled: false, kept: false };
     this.#settle(table, base);
     // A full table says nothing of what is behind its rows.
     if (table[base + H_STATUS] === FRAME_MORE) this.#examined = input.offset + input.length;
@@ -141,13 +154,14 @@ export class FrameSource {
     }
   }
 
-  #runOf({ bytes, recycle }: Segment, table: Int32Array, rows: number): FrameRun {
+  #runOf({ bytes, start, recycle }: Segment, table: Int32Array, rows: number): FrameRun {
     const { input } = this.#stream;
     const { offset } = input;
+    const lent = recycle !== undefined;
     // Consumed before it is looked at: whoever handles a message may come back for the next one.
     input.pin();
     this.#settle(table, 0);
-    return { bytes, table, base: 0, row: 0, rows, lent: recycle !== undefined, offset, pooled: true, kept: false };
+    return { bytes, table, base: 0, row: 0, rows, lent, offset, start, pooled: true, kept: false };
   }
 
   /** How many bytes have to lie together for another try to get further; 0 when more have to arrive first. */

@@ -23,7 +23,7 @@ import type { Watcher } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 import { Backlog } from './backlog.js';
 import { enterScratch, leaveScratch } from './deflate/scratch.js';
-import { type FrameRun, type FrameSource, isRun } from './frame-source.js';
+import { type FrameRun, type FrameSource, isRun, offsetOf } from './frame-source.js';
 import { type Assembled, type MessageAssembly, surelyWithin } from './message-assembly.js';
 import { PlacedMessage } from './message-cursor.js';
 import { FIN, headerSize, OP_BINARY, OP_CLOSE, OP_TEXT, OPCODE_MASK } from './opcodes.js';
@@ -408,7 +408,7 @@ export class Inbound implements Watcher {
 
   #add(assembly: MessageAssembly, first: number, run: FrameRun, from: number, length: number): Assembled | undefined {
     try {
-      return assembly.add(first, run.bytes, from, from + length, run.offset);
+      return assembly.add(first, run.bytes, from, from + length, offsetOf(run, run.row - 1));
     } catch (error) {
       // The message is wrong: there are none behind it.
       this.#host.inputFailed(error);

@@ -30,6 +30,8 @@ export class MessageAssembly {
   readonly #checkUtf8: boolean;
   #joined: Buffer = NOTHING;
   #length = 0;
+  /** Where in the stream the message at hand begins. */
+  #offset = 0;
   #open = false;
   #isText = false;
   #compressed = false;
@@ -58,24 +60,25 @@ export class MessageAssembly {
 
   /**
    * Adds a frame's payload.
-   * @param offset where in the stream the frame is; for errors.
+   * @param offset where in the stream the frame is; that of a message's first is its errors'.
    * @returns the message, where this was its last frame; its memory is the caller's until the next call.
    * @throws LimitError ERR_MESSAGE_TOO_LARGE; ProtocolError ERR_INVALID_DEFLATE, ERR_INVALID_UTF8
    */
   add(first: number, bytes: Buffer, from: number, to: number, offset: number): Assembled | undefined {
     if (!this.#open) {
       this.#open = true;
+      this.#offset = offset;
       this.#isText = (first & OPCODE_MASK) === OP_TEXT;
       this.#compressed = (first & RSV1) !== 0;
       if ((first & FIN) !== 0) {
-        if (!this.#compressed && to - from > this.#maxLength) throw messageTooLarge(this.#maxLength, offset);
-        return this.#complete(bytes, from, to, offset);
+        if (!this.#compressed && to - from > this.#maxLength) throw messageTooLarge(this.#maxLength, this.#offset);
+        return this.#complete(bytes, from, to);
       }
     }
     const most = this.#compressed ? mostCompressed(this.#maxLength) : this.#maxLength;
-    if (this.#length + to - from > most) throw messageTooLarge(this.#maxLength, offset);
+    if (this.#length + to - from > most) throw messageTooLarge(this.#maxLength, this.#offset);
     this.#join(bytes, from, to);
-    return (first & FIN) === 0 ? undefined : this.#complete(this.#joined, 0, this.#length, offset);
+    return (first & FIN) === 0 ? undefined : this.#complete(this.#joined, 0, this.#length);
   }
 
   #join(bytes: Buffer, from: number, to: number): void {
@@ -89,7 +92,8 @@ export class MessageAssembly {
     this.#length = length;
   }
 
-  #complete(bytes: Buffer, from: number, to: number, offset: number): Assembled {
+  #complete(bytes: Buffer, from: number, to: number): Assembled {
+    const offset = this.#offset;
     const isText = this.#isText;
     const compressed = this.#compressed;
     const lent = bytes !== this.#joined;
@@ -97,7 +101,7 @@ export class MessageAssembly {
     this.#joined = NOTHING;
     this.#length = 0;
     if (!compressed) return { bytes, from, to, isText, lent };
-    const inflated = this.#deflate!.inflate(bytes, from, to, this.#maxLength);
+    const inflated = this.#deflate!.inflate(bytes, from, to, this.#maxLength, offset);
     if (isText && this.#checkUtf8 && !isUtf8(inflated)) {
       const message = 'Cannot take the text: it is not valid UTF-8 (RFC 6455 §8.1)';
       throw new ProtocolError('ERR_INVALID_UTF8', { protocol: 'websocket', offset, message });

@@ -39,6 +39,8 @@ export class MessageDeflate implements Compressor {
   #inflatesPieces = false;
   /** The first error is sticky: what follows it in the stream refers to what is lost. */
   #inflateError: MiniprotoError | undefined;
+  /** Where in the stream the message begins that is inflated, where that was said. */
+  #offset: number | undefined;
 
   /** @param codec who does the work; default: the addon, or the reference. */
   constructor(agreed: AgreedDeflate, codec: DeflateInterface = nativeDeflate()) {
@@ -88,12 +90,14 @@ export class MessageDeflate implements Compressor {
   /**
    * Inflates a message.
    * @param maxLength bytes that the message may have.
+   * @param offset where in the stream it begins; for errors.
    * @returns the message; good until somebody inflates in this thread.
    * @throws LimitError ERR_MESSAGE_TOO_LARGE as soon as there is a byte too many; ProtocolError ERR_INVALID_DEFLATE;
    *   TransportError ERR_DEFLATE_MEMORY. Each of them again at every later call.
    */
-  inflate(bytes: Buffer, from: number, to: number, maxLength: number): Buffer {
+  inflate(bytes: Buffer, from: number, to: number, maxLength: number, offset?: number): Buffer {
     if (this.#inflatesPieces) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: PROTOCOL });
+    this.#offset = offset;
     let target = inflateScratch();
     let at = from;
     let length = 0;
@@ -117,6 +121,7 @@ export class MessageDeflate implements Compressor {
   beginInflate(maxLength = Number.POSITIVE_INFINITY): InflatedPieces {
     if (this.#inflatesPieces) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: PROTOCOL });
     this.#inflatesPieces = true;
+    this.#offset = undefined;
     let total = 0;
     return new InflatedPieces((bytes, from, to, part, target, targetFrom, targetTo) => {
       const answer = this.#inflateStep(bytes, from, to, part, target, targetFrom, targetTo);
@@ -153,7 +158,7 @@ export class MessageDeflate implements Compressor {
     try {
       return this.#codec.inflate(this.#id, bytes, from, to, part, target, targetFrom, targetTo);
     } catch (cause) {
-      this.#inflateError = inflateError(cause);
+      this.#inflateError = inflateError(cause, this.#offset);
       throw this.#inflateError;
     }
   }
@@ -173,7 +178,7 @@ export class MessageDeflate implements Compressor {
 
   #tooLarge(maxLength: number): MiniprotoError {
     const message = `Cannot take the message: inflated it has more than maxMessageLength, ${maxLength} bytes`;
-    this.#inflateError = new LimitError('ERR_MESSAGE_TOO_LARGE', { protocol: PROTOCOL, message });
+    this.#inflateError = new LimitError('ERR_MESSAGE_TOO_LARGE', { protocol: PROTOCOL, offset: this.#offset, message });
     return this.#inflateError;
   }
 }
@@ -236,11 +241,11 @@ function contextForAlone(codec: DeflateInterface, { own, settings }: AgreedDefla
   return id;
 }
 
-function inflateError(cause: unknown): MiniprotoError {
+function inflateError(cause: unknown, offset: number | undefined): MiniprotoError {
   const { code, message: reason } = cause as { code?: string; message?: string };
   if (code !== 'Z_DATA_ERROR') return outOfMemory(cause);
   const message = `Cannot inflate the message: ${reason} (RFC 7692 §7.2.2)`;
-  return new ProtocolError('ERR_INVALID_DEFLATE', { protocol: PROTOCOL, message, cause });
+  return new ProtocolError('ERR_INVALID_DEFLATE', { protocol: PROTOCOL, offset, message, cause });
 }
 
 function outOfMemory(cause: unknown): MiniprotoError {
