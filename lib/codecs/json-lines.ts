@@ -24,7 +24,7 @@ export interface JsonLinesOptions extends Pick<LinesOptions<'utf8', 'error'>, 'm
  */
 export function jsonLines<T = unknown>(
   options: JsonLinesOptions = {},
-): MappedCodec<string, NoInfer<T>, string | Uint8Array, NoInfer<T>> {
+): MappedCodec<string, Given<T>, string | Uint8Array, Given<T>> {
   checkObject('options', options);
   const { reviver, ...rest } = options;
   if (reviver !== undefined) checkFunction('options.reviver', reviver);
@@ -54,3 +54,6 @@ function stringify<T>(value: T): string {
   const message = `a value of type ${typeof value} has no JSON${reason}`;
   throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { protocol: 'json-lines', message, cause });
 }
+
+/** T, which nothing is inferred from: NoInfer, which TypeScript before 5.4 does not know. */
+type Given<T> = [T][T extends unknown ? 0 : never];
