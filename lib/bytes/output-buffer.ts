@@ -14,7 +14,7 @@ import { type Block, blockOf } from './blocks.js';
 import { countCopy } from './buffer-counters.js';
 import { asBuffer, checkAttached } from './input-buffer.js';
 import { allocatePage, isPage } from './pages.js';
-import { viewOf } from './view.js';
+import { byteLengthOf, viewOf } from './view.js';
 
 const PAGE_SIZE = 64 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
@@ -341,7 +341,7 @@ export function isUnstable(bytes: Uint8Array): boolean {
 
 /** True when the piece's memory was transferred or has changed its size. Not by `length`: see `checkAttached`. */
 function isGone(piece: Piece): boolean {
-  return piece.bytes.byteLength !== piece.expected;
+  return byteLengthOf(piece.bytes) !== piece.expected;
 }
 
 /** Gives a piece memory of its own. */

@@ -36,3 +36,11 @@ function directly(): ((memory: ArrayBufferLike, from: number, size: number) => B
 function viaSubarray(bytes: Buffer, from: number, to: number): Buffer {
   return bytes.subarray(from, to);
 }
+
+/**
+ * What `bytes.byteLength` is, 0 where its memory is gone. By the getter itself: V8 of Node 20 looks it up anew each time
+ * even in optimised code, and optimises `length` to what it was before a transfer.
+ */
+export const byteLengthOf: (bytes: Uint8Array) => number = Function.prototype.call.bind(
+  Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'byteLength')!.get!,
+);

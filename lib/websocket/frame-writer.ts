@@ -7,6 +7,7 @@
  */
 import { type Block, leaseBlock } from '../bytes/blocks.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
+import { byteLengthOf } from '../bytes/view.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { native } from '../native.js';
 import type { MaskKeySource } from './mask-keys.js';
@@ -93,7 +94,7 @@ function writeMasked(target: FrameTarget, first: number, bytes: Buffer, from: nu
     const start = output.roomStart;
     const header = putMaskedHeader(room, start, first, size, key);
     // A source of keys of somebody's own may have taken memory away: `maskCopy` would notice.
-    if (size < LONG_FROM && to <= bytes.byteLength) {
+    if (size < LONG_FROM && to <= byteLengthOf(bytes)) {
       copy(bytes, from, to, room, start + header);
       maskShort(room, start + header, start + header + size, key);
     } else native().maskCopy(bytes, from, to, room, start + header, key, 0);

@@ -9,6 +9,7 @@ import { Buffer } from 'node:buffer';
 import { invalidArgType } from '../arguments.js';
 import { checkAttached } from '../bytes/input-buffer.js';
 import { isUnstable, type OutputBuffer } from '../bytes/output-buffer.js';
+import { byteLengthOf } from '../bytes/view.js';
 import { UsageError } from '../errors.js';
 import type { Channel } from '../framed/channel.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
@@ -377,7 +378,7 @@ function firstByte(binary: boolean): number {
 /** @throws ERR_INVALID_ARG_TYPE; UsageError ERR_PAYLOAD_DETACHED */
 export function bytesOf(data: unknown): Buffer {
   // Most are Buffers with something in them, and need no more than this.
-  if (data instanceof Buffer && data.byteLength > 0) return data;
+  if (data instanceof Buffer && byteLengthOf(data) > 0) return data;
   if (data instanceof Uint8Array) {
     checkAttached(data);
     return data instanceof Buffer ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);

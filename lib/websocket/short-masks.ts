@@ -25,8 +25,10 @@ export function maskShort(page: Buffer, from: number, to: number, key: number): 
     page[i]! ^= rest;
     rest = (rest >>> 8) | (rest << 24);
   }
+  // A variable of the module would be read again for each word.
+  const view = words;
   const last = to >>> 2;
-  for (let word = i >>> 2; word < last; word++, i += 4) words[word]! ^= rest;
+  for (let word = i >>> 2; word < last; word++, i += 4) view[word]! ^= rest;
   for (; i < to; i++, rest >>>= 8) page[i]! ^= rest;
 }
 
