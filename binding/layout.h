@@ -16,7 +16,7 @@ namespace miniproto::binding {
 constexpr int kNativeInterface = 1;
 constexpr int kNetInterface = 1;
 constexpr int kDeflateInterface = 1;
-constexpr int kTlsInterface = 1;
+constexpr int kTlsInterface = 2;
 
 struct NamedNumber {
   const char* name;

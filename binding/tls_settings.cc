@@ -76,6 +76,7 @@ TlsContextSettings contextSettingsOf(const Napi::Value& value) {
 }
 
 TlsSessionSettings sessionSettingsOf(const Napi::Value& value) {
+  if (value.IsUndefined()) return {};
   const Options fields(value, "settings");
   TlsSessionSettings settings;
   settings.servername = fields.text("servername");

@@ -8,7 +8,7 @@
  */
 
 /** Raised, with that of binding/layout.h, when what a call takes, answers or means changes. */
-export const TLS_INTERFACE = 1;
+export const TLS_INTERFACE = 2;
 
 /** What a session is in; bits. The words of native/io/filter.h. */
 export const TLS_SECURED = 1;
@@ -148,7 +148,8 @@ export interface TlsInterface {
   createContext(settings: TlsContextSettings): number;
   /** Sessions that were opened go on. */
   closeContext(context: number): void;
-  openSession(context: number, settings: TlsSessionSettings): number;
+  /** @param settings undefined: none, as servers have. */
+  openSession(context: number, settings: TlsSessionSettings | undefined): number;
   /** The number is not soon given again: one that was kept too long is ERR_OUT_OF_RANGE. */
   closeSession(id: number): void;
   /**

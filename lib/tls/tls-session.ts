@@ -63,7 +63,10 @@ export class TlsSession {
       tls,
       this.#contextUse({ pauses: plan.contexts !== undefined || plan.sniCallback !== undefined }),
     );
-    this.id = tls.openSession(context, { servername: plan.servername, host: plan.host, session: plan.session });
+    const { servername, session } = plan;
+    // A server has nothing to say, and objects are taken apart name by name.
+    const settings = plan.role === 'server' ? undefined : { servername, host: plan.host, session };
+    this.id = tls.openSession(context, settings);
   }
 
   #contextUse({ pauses }: { pauses: boolean }) {
