@@ -181,6 +181,7 @@ constexpr NamedNumber kLayout[] = {
     {"CALL_RECEIVE", static_cast<int>(SystemCall::kReceive)},
     {"CALL_SEND", static_cast<int>(SystemCall::kSend)},
     {"CALL_DUPLICATE", static_cast<int>(SystemCall::kDuplicate)},
+    {"CALL_ACCEPT", static_cast<int>(SystemCall::kAccept)},
 };
 
 Napi::Value layout(const Napi::CallbackInfo& call) {

@@ -20,6 +20,15 @@ napi_value add(napi_env env, napi_callback_info call) {
   return numberOf(env, netOf(env)->reactor.add(static_cast<int>(descriptor)));
 }
 
+/** addListener(descriptor) */
+napi_value addListener(napi_env env, napi_callback_info call) {
+  napi_value values[1];
+  int64_t descriptor = 0;
+  if (!takeArguments(env, call, values)) return nullptr;
+  if (!takeInteger(env, values[0], "descriptor", {0, INT_MAX}, descriptor)) return nullptr;
+  return numberOf(env, netOf(env)->reactor.addListener(static_cast<int>(descriptor)));
+}
+
 /** Functions of an id alone. */
 template <double (*kDo)(Net&, int32_t)>
 napi_value withId(napi_env env, napi_callback_info call) {
@@ -66,6 +75,10 @@ double wantOf(Net& net, int32_t id, int64_t wants) {
 double setReferencedOf(Net& net, int32_t id, int64_t referenced) {
   net.reactor.setReferenced(id, referenced != 0);
   return 0;
+}
+
+double acceptOf(Net& net, int32_t id, int64_t noDelay) {
+  return net.reactor.accept(id, noDelay != 0);
 }
 
 /** -1 takes the framer away. */
@@ -158,6 +171,8 @@ napi_value sendToMany(napi_env env, napi_callback_info call) {
 
 void addSockets(Napi::Env env, Napi::Object exports) {
   addRaw(env, exports, "add", add);
+  addRaw(env, exports, "addListener", addListener);
+  addRaw(env, exports, "accept", withIdAndNumber<acceptOf, 0, 1>);
   addRaw(env, exports, "remove", withId<removeConnection>);
   addRaw(env, exports, "detach", withId<detachConnection>);
   addRaw(env, exports, "shutdown", withId<shutdownConnection>);

@@ -13,7 +13,7 @@
 import type { LengthFraming, SeparatorFraming, WebSocketFraming } from './native-interface.js';
 
 /** Raised, with that of binding/layout.h, when what a call takes, answers or means changes. */
-export const NET_INTERFACE = 1;
+export const NET_INTERFACE = 2;
 
 /** The slot in an id; what stands above it tells a connection from those that had the slot before. */
 export const SLOT_MASK = (1 << 20) - 1;
@@ -63,6 +63,7 @@ export const WANT_FLOW = 4;
 export const CALL_RECEIVE = 0;
 export const CALL_SEND = 1;
 export const CALL_DUPLICATE = 2;
+export const CALL_ACCEPT = 3;
 
 /** Counted since the connection, or the thread's first connection, began. */
 export interface SocketCounters {
@@ -108,6 +109,13 @@ export interface NetInterface {
   start(arena: Uint8Array, table: Int32Array, events: Int32Array, onTurn: (count: number) => void): number;
   /** Duplicates a socket's descriptor. @returns the id of the connection, or a negative errno. */
   add(descriptor: number): number;
+  /**
+   * Duplicates the descriptor of a listening socket. It has an id as connections have, EVENT_READABLE for WANT_READ says
+   * that somebody may be there, and it keeps no process alive. @returns the id, or a negative errno.
+   */
+  addListener(descriptor: number): number;
+  /** Takes the next connection of a listening socket. @returns the new connection's id, or a negative errno. */
+  accept(id: number, noDelay: 0 | 1): number;
   /** Closes the connection. With a filter, what it has still to say is tried once. */
   remove(id: number): void;
   /** Lets go of the connection. @returns its descriptor, the caller's from now on. */

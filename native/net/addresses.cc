@@ -9,13 +9,16 @@
 namespace miniproto {
 
 RawAddress rawAddressOf(int descriptor, SocketEnd end) {
-  RawAddress raw;
   sockaddr_storage storage{};
   socklen_t length = sizeof(storage);
   auto* generic = reinterpret_cast<sockaddr*>(&storage);
   const int result = end == SocketEnd::kLocal ? ::getsockname(descriptor, generic, &length)
                                               : ::getpeername(descriptor, generic, &length);
-  if (result != 0) return raw;
+  return result == 0 ? rawAddressOf(storage) : RawAddress();
+}
+
+RawAddress rawAddressOf(const sockaddr_storage& storage) {
+  RawAddress raw;
   if (storage.ss_family == AF_INET) {
     sockaddr_in four{};
     std::memcpy(&four, &storage, sizeof(four));

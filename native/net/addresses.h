@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <string>
 
@@ -29,6 +31,9 @@ enum class SocketEnd { kLocal, kRemote };
 
 /** @returns version 0 when the system does not know, or it is no address of TCP. */
 RawAddress rawAddressOf(int descriptor, SocketEnd end);
+
+/** The same of what the system has said. */
+RawAddress rawAddressOf(const sockaddr_storage& storage);
 
 /** @returns false for version 0. */
 bool addressOf(const RawAddress& raw, SocketAddress& address);

@@ -1,5 +1,7 @@
 #include "net/reactor.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,9 +52,44 @@ const Reactor::Connection* Reactor::find(int32_t id) const {
 }
 
 int32_t Reactor::add(int descriptor) {
-  if (free_.empty() && connections_.size() > kSlotMask) return -EMFILE;
+  if (isFull()) return -EMFILE;
   const int copy = system_.duplicate(descriptor);
   if (copy < 0) return copy;
+  counters_.connections++;
+  return place(copy, rawAddressOf(copy, SocketEnd::kRemote));
+}
+
+int32_t Reactor::addListener(int descriptor) {
+  if (isFull()) return -EMFILE;
+  const int copy = system_.duplicate(descriptor);
+  if (copy < 0) return copy;
+  const int32_t id = place(copy, RawAddress());
+  Connection& listener = *find(id);
+  listener.listens = true;
+  // Whoever made the socket says whether the loop lives for it.
+  listener.referenced = false;
+  return id;
+}
+
+int32_t Reactor::accept(int32_t id, bool noDelay) {
+  if (isFull()) return -EMFILE;
+  sockaddr_storage peer{};
+  const int made = system_.accept(find(id)->descriptor, peer);
+  if (made < 0) return made;
+  const RawAddress from = rawAddressOf(peer);
+  const int on = 1;
+  // A Unix socket has no such thing, and who is gone already needs it no more.
+  if (noDelay && from.version != 0) static_cast<void>(::setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
+  counters_.connections++;
+  return place(made, from);
+}
+
+bool Reactor::isFull() const {
+  return free_.empty() && connections_.size() > kSlotMask;
+}
+
+/** Keeps a descriptor. Pre: !isFull(). @returns its id. */
+int32_t Reactor::place(int descriptor, const RawAddress& peer) {
   uint32_t slot = 0;
   if (free_.empty()) {
     slot = static_cast<uint32_t>(connections_.size());
@@ -64,11 +101,10 @@ int32_t Reactor::add(int descriptor) {
   Connection& connection = connections_[slot];
   const uint16_t generation = (connection.generation + 1) & kGenerationMask;
   connection = Connection();
-  connection.descriptor = copy;
+  connection.descriptor = descriptor;
   connection.generation = generation;
   connection.receiveSize = kFirstReceive;
-  connection.peer = rawAddressOf(copy, SocketEnd::kRemote);
-  counters_.connections++;
+  connection.peer = peer;
   return static_cast<int32_t>(slot | static_cast<uint32_t>(generation) << kSlotBits);
 }
 
@@ -80,7 +116,7 @@ void Reactor::forget(int32_t id) {
   connection.descriptor = -1;
   connection.filtered.reset();
   (inTurn_ ? freed_ : free_).push_back(static_cast<uint32_t>(id) & kSlotMask);
-  counters_.connections--;
+  if (!connection.listens) counters_.connections--;
 }
 
 void Reactor::remove(int32_t id) {

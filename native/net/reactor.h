@@ -120,6 +120,13 @@ class Reactor {
 
   /** Duplicates the descriptor and keeps the copy. @returns the connection's id, >= 0, or a negative errno. */
   int32_t add(int descriptor);
+  /**
+   * Duplicates the descriptor of a listening socket and keeps the copy, which is no connection but has an id as one:
+   * kReadable tells that `accept` may find somebody. Nobody lives for it. @returns the id, or a negative errno.
+   */
+  int32_t addListener(int descriptor);
+  /** Takes the next connection of a listening socket. Pre: has(id). @returns the new one's id, or a negative errno. */
+  int32_t accept(int32_t id, bool noDelay);
   /** True for an id of a connection that is here. */
   bool has(int32_t id) const { return find(id) != nullptr; }
   /** Closes the connection. Its id means nothing any more. Pre: has(id). */
@@ -192,6 +199,8 @@ class Reactor {
     uint8_t armed = 0;
     bool inEpoll = false;
     bool referenced = true;
+    /** It is a listening socket. */
+    bool listens = false;
     /** kWantWrite while something of the filter's waits to leave. */
     uint8_t inner = 0;
     /** Bytes asked for at once: grows where large records fill it, so that bulk takes few calls. */
@@ -210,6 +219,8 @@ class Reactor {
   /** What is left of a turn's memory. */
   struct Room;
 
+  bool isFull() const;
+  int32_t place(int descriptor, const RawAddress& peer);
   const Connection* find(int32_t id) const;
   Connection* find(int32_t id) { return const_cast<Connection*>(static_cast<const Reactor*>(this)->find(id)); }
   int arm(int32_t id, Connection& connection, uint8_t mask);

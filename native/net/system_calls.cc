@@ -79,4 +79,16 @@ int SystemCalls::duplicate(int descriptor) {
   return copy;
 }
 
+int SystemCalls::accept(int descriptor, sockaddr_storage& peer) {
+  for (;;) {
+    const int32_t fault = nextFault(SystemCall::kAccept);
+    if (fault == -EINTR) continue;
+    if (fault < 0) return fault;
+    socklen_t size = sizeof(peer);
+    const int made = ::accept4(descriptor, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (made >= 0) return made;
+    if (errno != EINTR) return -errno;
+  }
+}
+
 }  // namespace miniproto

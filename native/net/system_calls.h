@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <cstddef>
@@ -24,8 +25,8 @@ enum class SendEnd : uint8_t {
 };
 
 /** What a fault plan is about. */
-enum class SystemCall : uint8_t { kReceive = 0, kSend = 1, kDuplicate = 2 };
-constexpr size_t kSystemCallKinds = 3;
+enum class SystemCall : uint8_t { kReceive = 0, kSend = 1, kDuplicate = 2, kAccept = 3 };
+constexpr size_t kSystemCallKinds = 4;
 
 /** What happens instead of the next calls of one kind. */
 struct FaultPlan {
@@ -46,6 +47,9 @@ class SystemCalls {
 
   /** A second, close-on-exec descriptor of the same socket, without waiting mode. @returns it or a negative errno. */
   int duplicate(int descriptor);
+
+  /** The next connection of a listening socket, as `duplicate` leaves one. @returns its descriptor or a negative errno. */
+  int accept(int descriptor, sockaddr_storage& peer);
 
   void setFaults(SystemCall call, FaultPlan plan);
 

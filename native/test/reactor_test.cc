@@ -5,6 +5,8 @@
 #include "net/reactor.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -148,6 +150,81 @@ void aDescriptorThatCannotBeDuplicatedLeavesNothingBehind() {
   const Peer peer = world.connect();
   CHECK(world.reactor.has(peer.id));
   peer.close();
+}
+
+/** A socket of TCP that listens at a port of its own, on the loopback. */
+struct Listener {
+  Listener() : descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(at);
+    CHECK(::bind(descriptor, reinterpret_cast<sockaddr*>(&at), size) == 0 && ::listen(descriptor, 8) == 0);
+    CHECK(::getsockname(descriptor, reinterpret_cast<sockaddr*>(&at), &size) == 0);
+  }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  ~Listener() { ::close(descriptor); }
+  int connect() const {
+    const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(::connect(made, reinterpret_cast<const sockaddr*>(&at), sizeof(at)) == 0);
+    return made;
+  }
+
+  sockaddr_in at{};
+  int descriptor;
+};
+
+bool hasNoDelay(int descriptor) {
+  int on = -1;
+  socklen_t size = sizeof(on);
+  CHECK(::getsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0);
+  return on != 0;
+}
+
+void aListenerTellsAndAccepts() {
+  World world;
+  const Listener listener;
+  const size_t open = openDescriptors();
+  const int32_t id = world.reactor.addListener(listener.descriptor);
+  CHECK(id >= 0 && world.reactor.has(id) && world.reactor.counters().connections == 0);
+  CHECK(world.reactor.accept(id, true) == -EAGAIN);
+  CHECK(world.reactor.want(id, kWantRead) == 0 && world.reactor.waiting() == 0);
+  const int ends[2] = {listener.connect(), listener.connect()};
+  CHECK(world.turnOf(id) == kReadable);
+  const int32_t one = world.reactor.accept(id, true);
+  const int32_t two = world.reactor.accept(id, false);
+  CHECK(one >= 0 && two >= 0 && one != two && world.reactor.accept(id, true) == -EAGAIN);
+  CHECK(world.reactor.counters().connections == 2);
+  CHECK(hasNoDelay(world.reactor.descriptorOf(one)) && !hasNoDelay(world.reactor.descriptorOf(two)));
+  for (const int32_t made : {one, two}) {
+    const int descriptor = world.reactor.descriptorOf(made);
+    CHECK((::fcntl(descriptor, F_GETFD) & FD_CLOEXEC) != 0 && (::fcntl(descriptor, F_GETFL) & O_NONBLOCK) != 0);
+    CHECK(world.reactor.peerOf(made).version == 4);
+    CHECK(world.reactor.peerOf(made).port == rawAddressOf(descriptor, SocketEnd::kRemote).port);
+  }
+  CHECK(::send(ends[1], "two", 3, 0) == 3);
+  ExactBuffer bytes(8);
+  CHECK(world.reactor.receive(two, bytes.data(), 8, false) == 3 && bytes[2] == 'o');
+  for (const int32_t made : {id, one, two}) world.reactor.remove(made);
+  for (const int end : ends) ::close(end);
+  CHECK(openDescriptors() == open && world.reactor.counters().connections == 0);
+}
+
+void anAcceptThatFailsLeavesNothingBehindAndTheConnectionThere() {
+  World world;
+  const Listener listener;
+  const int32_t id = world.reactor.addListener(listener.descriptor);
+  const int end = listener.connect();
+  const size_t open = openDescriptors();
+  world.reactor.system().setFaults(SystemCall::kAccept, {{-EMFILE, -EINTR, 0}, false});
+  CHECK(world.reactor.accept(id, true) == -EMFILE);
+  CHECK(openDescriptors() == open && world.reactor.counters().connections == 0);
+  const int32_t one = world.reactor.accept(id, true);
+  CHECK(one >= 0);
+  for (const int32_t made : {id, one}) world.reactor.remove(made);
+  ::close(end);
+  world.reactor.system().setFaults(SystemCall::kDuplicate, {{-EMFILE}, false});
+  CHECK(world.reactor.addListener(listener.descriptor) == -EMFILE);
 }
 
 void closesWhatItHasAndNothingElse() {
@@ -586,6 +663,8 @@ int main() {
   idsOfClosedConnectionsMeanNothing();
   aSlotIsNotUsedAgainInItsTurn();
   aDescriptorThatCannotBeDuplicatedLeavesNothingBehind();
+  aListenerTellsAndAccepts();
+  anAcceptThatFailsLeavesNothingBehindAndTheConnectionThere();
   closesWhatItHasAndNothingElse();
   whatIsReleasedIsNotInEpollAnyMore();
   aReadIsToldOnceAndThenForgottenWithoutAPoll();

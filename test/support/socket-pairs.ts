@@ -14,7 +14,7 @@ import { nativeInfo, nativeNet } from '#lib/native';
 import { adopt } from '#lib/net/adopt';
 import type { Connection } from '#lib/net/connection';
 import { threadReactor } from '#lib/net/reactor';
-import { CALL_DUPLICATE, CALL_RECEIVE, CALL_SEND } from '#lib/net-interface';
+import { CALL_ACCEPT, CALL_DUPLICATE, CALL_RECEIVE, CALL_SEND } from '#lib/net-interface';
 
 export type Family = 'tcp' | 'unix';
 
@@ -68,6 +68,7 @@ export interface Faults {
   readonly receive?: readonly number[];
   readonly send?: readonly number[];
   readonly duplicate?: readonly number[];
+  readonly accept?: readonly number[];
 }
 
 const { EAGAIN, ECONNRESET, EINTR, EMFILE, ENOBUFS, EPIPE } = constants.errno;
@@ -89,6 +90,7 @@ export function setFaults(faults: Faults, { repeats }: { repeats: boolean }): vo
     [CALL_RECEIVE, faults.receive],
     [CALL_SEND, faults.send],
     [CALL_DUPLICATE, faults.duplicate],
+    [CALL_ACCEPT, faults.accept],
   ] as const) {
     nativeNet()?.setFaults(call, Int32Array.from(steps ?? []), repeats ? 1 : 0);
   }
