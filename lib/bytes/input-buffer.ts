@@ -98,6 +98,14 @@ export class InputBuffer {
     return held;
   }
 
+  /** True where some of it lies in memory that is written again once it was consumed, or copied. Internal. */
+  get awaitedBack(): boolean {
+    for (let segment = this.#head; segment !== undefined; segment = segment.next) {
+      if (!segment.own && segment.recycle !== undefined) return true;
+    }
+    return false;
+  }
+
   /** So many records were given out. Internal. */
   countRecords(count: number): void {
     this.records += count;

@@ -97,12 +97,21 @@ export interface Framing<R> {
    * rows without flags whose end is as said. Undefined where it does not hold.
    */
   readonly verbatim?: { readonly before: number; readonly after: number } | undefined;
+  /** Where the first separator ends a record, whatever comes before it: records that lie in many chunks are searched there. */
+  readonly ending?: RecordEnding | undefined;
   /** True: a record is its bytes, as `ownedBytes` makes them, so a batch may make them all without calling `record`. */
   readonly bytesThemselves?: boolean;
   /** True: strings must not share the memory of their chunk, so nothing is sliced. */
   readonly detached?: boolean;
   /** Makes the error for a FrameFault. */
   fault(fault: number, detail: number, offset: number): MiniprotoError;
+}
+
+/** What ends every record of a framing. */
+export interface RecordEnding {
+  readonly separator: Uint8Array;
+  /** Bytes without a separator among them from which a record is too long, so that the framer has to see it. */
+  readonly tooLong: number;
 }
 
 /** The `fromText` of a framing whose records are their text: it need not be called. */

@@ -2,8 +2,8 @@
  * Running a framer over an input buffer, whose bytes may lie in several segments.
  *
  * The framer sees one segment at a time. Where a record straddles two, the straddling bytes are gathered: exactly the
- * record when its length is known, else a little more each time, doubling, so that a long record costs one copy of
- * each byte and a short one a few hundred bytes. What a framer has to remember is kept with the input buffer.
+ * record when its length is known, or where its end can be searched for in the segments as they are, so that each byte is
+ * copied once; else a little more each time, doubling. What a framer has to remember is kept with the input buffer.
  */
 import type { InputBuffer } from '../bytes/input-buffer.js';
 import {
@@ -19,16 +19,19 @@ import {
   H_SEARCHED,
   H_STATUS,
   HEADER_WORDS,
+  OVERFLOW_NONE,
   R_END,
   R_FLAGS,
   R_LENGTH,
   R_OFFSET,
 } from '../frame-table.js';
 import { EOF, type Eof, type NotReady } from '../status.js';
-import type { Framing, Memory } from './codec.js';
+import type { Framing, Memory, RecordEnding } from './codec.js';
 
-/** Bytes. Gathered at first where a record of unknown length straddles two segments: a few lines. */
+/** Bytes. Gathered at first where a record of unknown length straddles two segments, and behind its end: a few lines. */
 const SEAM = 256;
+/** Bytes of an unfinished record up to which it may lie in as many segments as came: each search walks along all of them. */
+const MOST_SCATTERED = 4 * 1024 * 1024;
 
 /**
  * Fills the table with rows from the front of the input. Nothing but dropped bytes is consumed: the caller consumes
@@ -44,6 +47,7 @@ export function frameFront<R>(
   maxRows: number,
   ended: boolean,
 ): number {
+  const { ending } = framing;
   for (;;) {
     const front = input.front();
     if (front === undefined) {
@@ -51,6 +55,11 @@ export function frameFront<R>(
       return 0;
     }
     const present = front.end - front.start;
+    // The front was searched, and what follows it: the framer would only begin again.
+    if (ending !== undefined && input.searched > present && input.length > present && !input.awaitedBack) {
+      if (!gatherRecord(input, ending, ended)) return 0;
+      continue;
+    }
     table[H_SEARCHED] = input.searched;
     table[H_OVERFLOW] = input.overflow;
     table[H_FINAL] = ended && present === input.length ? 1 : 0;
@@ -62,13 +71,49 @@ export function frameFront<R>(
     input.overflow = table[H_OVERFLOW]!;
     if (table[H_STATUS] === FRAME_ERROR) throw faultOf(framing, table, input.offset);
     if (dropped > 0) continue;
-    const need = table[H_NEED]!;
-    if (input.length === present || (need > input.length && !ended)) {
-      input.need(need === 0 ? input.length + 1 : need);
-      return 0;
-    }
-    input.gather(Math.min(input.length, need > 0 ? need : present + Math.max(present, SEAM)));
+    if (!gatherMore(input, framing, present, table[H_NEED]!, ended)) return 0;
   }
+}
+
+/** Puts more together than the front, which holds no row. @returns false when more has to arrive first. */
+function gatherMore<R>(
+  input: InputBuffer,
+  framing: Framing<R>,
+  present: number,
+  need: number,
+  ended: boolean,
+): boolean {
+  const { ending } = framing;
+  if (input.length === present || (need > input.length && !ended)) {
+    input.need(need === 0 ? input.length + 1 : need);
+    return false;
+  }
+  // Memory that others wait for is copied in any case: then all of it had better lie behind the front.
+  const searched = ending !== undefined && input.overflow === OVERFLOW_NONE && !input.awaitedBack;
+  if (searched) return gatherRecord(input, ending, ended);
+  input.gather(Math.min(input.length, need > 0 ? need : present + Math.max(present, SEAM)));
+  return true;
+}
+
+/**
+ * Gathers the record at the front, whose end is searched for where the bytes lie; what is too long, as far as that shows;
+ * or, at the stream's end, what is left.
+ * @returns false when none of these is there: then nothing was copied, and `searched` tells how far it was looked.
+ */
+function gatherRecord(input: InputBuffer, { separator, tooLong }: RecordEnding, ended: boolean): boolean {
+  const at = input.indexOf(separator, Math.min(input.searched, input.length));
+  const searched = at < 0 ? Math.max(0, input.length - separator.length + 1) : at;
+  if (at < 0 && !ended && input.length < Math.min(tooLong, MOST_SCATTERED)) {
+    input.searched = searched;
+    input.need(input.length + 1);
+    return false;
+  }
+  const together = Math.min(tooLong, at < 0 ? input.length : at + separator.length);
+  // A little of what follows comes with it: where that is all, it is framed in the same call.
+  input.gather(Math.min(input.length, together + SEAM));
+  // Of what lies together the framer has seen nothing that ends the record, and goes on behind it.
+  input.searched = Math.min(searched, together);
+  return true;
 }
 
 /**

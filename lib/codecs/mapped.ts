@@ -86,6 +86,7 @@ export class MappedCodec<Inner, R, InnerW, W> implements Codec<R, W> {
     return {
       framer: inner.framer,
       least: inner.least,
+      ending: inner.ending,
       text: inner.text,
       detached: inner.detached ?? false,
       record: (bytes, from, to, flags, memory, offset) =>

@@ -19,7 +19,7 @@ import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { FLAG_LAST_PIECE, FLAG_PIECE } from '../frame-table.js';
 import { DEFAULT_MAX_LENGTH, LARGEST_MAX_LENGTH } from '../limits.js';
 import type { SeparatorFraming } from '../native-interface.js';
-import { type Framing, type PieceCodec, textItself } from './codec.js';
+import { type Framing, type PieceCodec, type RecordEnding, textItself } from './codec.js';
 import { faultError } from './faults.js';
 import { FramedCodec, writePayload } from './framed-codec.js';
 import { separatorFramer } from './framers.js';
@@ -177,6 +177,7 @@ function separatorFraming(
     least: 1,
     text: flagged || (!ascii && encoding !== 'latin1') ? undefined : textFormOf(encoding),
     fromText: textItself,
+    ending: endingOf(config),
     verbatim: isVerbatim(config) ? { before: 0, after: config.separators[0].length } : undefined,
     bytesThemselves: encoding === 'buffer' && !flagged,
     detached,
@@ -197,6 +198,14 @@ function separatorFraming(
 function isVerbatim({ keep, separators }: SeparatorFraming): boolean {
   const written = Buffer.from(separators[0]);
   return !keep && !separators.some((one) => one.length > written.length && Buffer.from(one).includes(written));
+}
+
+/** Of several separators the longest at a place wins, and strict lines can be wrong before they end: those have none. */
+function endingOf({ separators, newline, maxLength }: SeparatorFraming): RecordEnding | undefined {
+  const [separator, other] = separators;
+  if (separator === undefined || other !== undefined || newline === 'strict-crlf') return undefined;
+  // A CR that belongs to the line's end is no payload.
+  return { separator, tooLong: maxLength + (newline === 'strip-cr' ? 2 : separator.length) };
 }
 
 /** What a row's flags say about pieces. */
