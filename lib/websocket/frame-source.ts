@@ -39,6 +39,8 @@ import { FIN, OP_CLOSE, OP_CONTINUATION, OP_TEXT, OPCODE_MASK, RSV1 } from './op
 const RUN_ROWS = 512;
 /** Bytes. Gathered at first where a header straddles two segments. */
 const SEAM = 14;
+/** Bytes. From so many that are to come of a text, memory is reserved for it. */
+const LARGE_REST = 64 * 1024;
 /** Bytes. The longest control frame: headers and close codes are found wrong as soon as they are, however they come. */
 const SHORT = 131;
 
@@ -144,13 +146,16 @@ export class FrameSource {
       const rows = this.#framer.frame(front.bytes, front.start, front.end, table, mostRows);
       if (rows > 0) return this.#runOf(front, table, rows);
       this.#settle(table, 0);
-      const together = this.#wanted(present, table[H_NEED]!);
+      const need = table[H_NEED]!;
+      const together = this.#wanted(present, need);
       if (this.#fault !== undefined || together === 0) {
         this.#examined = input.offset + input.length;
         tables.push(table);
         return undefined;
       }
-      input.gather(together);
+      // A long text is looked at as it comes: then it had better come to where it stays. Streams that lend memory see to it.
+      if (need - together >= LARGE_REST && !input.awaitedBack) input.reserve(need, { pooled: false });
+      else input.gather(together);
     }
   }
 
