@@ -370,6 +370,12 @@ export class Channel {
     extras.waiters?.fail(extras.failure);
   }
 
+  /** @throws UsageError ERR_STREAM_IN_USE within a write of ours, when nobody knows yet how much of the queue has left. */
+  checkUnsentKnown(): void {
+    if ((this.#state & PUSHING) === 0) return;
+    throw new UsageError('ERR_STREAM_IN_USE', { message: 'the stream is taking what was written to it' });
+  }
+
   /**
    * The byte stream is somebody else's from now on: nothing more is sent from here.
    * @returns a copy of the output that has not left. @throws the failure of the output.

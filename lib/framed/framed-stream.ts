@@ -333,7 +333,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @param options `unread` is 'refuse' unless it is said: what came in the clear must not pass for what came securely.
    * @returns what `make` gave.
    * @throws UsageError, and then nothing has changed: ERR_UNREAD_INPUT, ERR_READ_IN_PROGRESS, ERR_RECORD_UNFINISHED,
-   * ERR_STREAM_ENDED.
+   * ERR_STREAM_ENDED, ERR_STREAM_IN_USE within a write of ours.
    * @example
    * const raw = framed(stream, lines()).upgrade((bytes, unsent) => ({ bytes, unsent }));
    */
@@ -343,6 +343,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     const { unread = 'refuse' } = options;
     checkOneOf('options.unread', unread, ['carry', 'refuse', 'discard']);
     this.checkWritable();
+    this.#channel.checkUnsentKnown();
     const { stream } = this;
     // What the turn under way has still to tell has arrived as well.
     stream.hear?.();
@@ -487,9 +488,11 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   /**
    * The byte stream goes to somebody else.
    * @returns a copy of the output that has not left.
+   * @throws UsageError ERR_STREAM_IN_USE within a write of ours, and then nothing has changed.
    * @internal
    */
   letGo(): Buffer {
+    this.#channel.checkUnsentKnown();
     const { output } = this.#channel;
     this.#reader.drop();
     this.#writer.encodeWaiting();

@@ -7,6 +7,7 @@ import {
   adopt,
   type Batch,
   type Codec,
+  type Connection,
   decodeTransform,
   EOF,
   type FramedStream,
@@ -181,6 +182,39 @@ describeNative('diagnostics channels, a listener of stalls', () => {
     for await (const line of reader) read.push(line);
     assert.deepEqual(read, [long, 'from the listener', 'behind it']);
   });
+
+  const TAKEN = {
+    upgrade: (talk: FramedStream<string, string | Uint8Array>) => talk.upgrade(() => {}),
+    release: (talk: FramedStream<string, string | Uint8Array>) => (talk.stream as Connection).release(),
+  };
+  for (const [name, take] of Object.entries(TAKEN)) {
+    it(`may not ${name}: what has left is not known yet, and would be sent once more`, async () => {
+      const { one, other } = await socketPair();
+      const [writer, reader] = [framed(one, lines()), framed(other, lines())];
+      let error: unknown;
+      const listener = () => {
+        try {
+          take(writer);
+        } catch (thrown) {
+          error = thrown;
+        }
+      };
+      setFaults({ send: [3] }, { repeats: false });
+      subscribe('miniproto:stall', listener);
+      try {
+        writer.tryWrite('0123456789');
+        writer.tryFlush();
+      } finally {
+        unsubscribe('miniproto:stall', listener);
+      }
+      assert.equal((error as MiniprotoError).code, 'ERR_STREAM_IN_USE');
+      await writer.write('behind it');
+      await writer.end();
+      const read: unknown[] = [];
+      for await (const line of reader) read.push(line);
+      assert.deepEqual(read, ['0123456789', 'behind it']);
+    });
+  }
 });
 
 describe('counters', () => {
