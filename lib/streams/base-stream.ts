@@ -6,6 +6,7 @@
  *
  * Over 400 lines, because a stream's ends, failures and careful close are one state.
  */
+import { setMaxListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { checkInteger, checkObject, checkOneOf, checkSignal, checkUint8Array, invalidArgType } from '../arguments.js';
 import { checkAttached, InputBuffer } from '../bytes/input-buffer.js';
@@ -395,6 +396,8 @@ export class Deadline {
   get signal(): AbortSignal {
     if (this.#controller !== undefined) return this.#controller.signal;
     this.#controller = new AbortController();
+    // A server's is that of all its connections: Node would warn of a leak from the eleventh on.
+    setMaxListeners(0, this.#controller.signal);
     this.#timer = setTimeout(this.#end, this.leftMs);
     // A listener, not AbortSignal.any: an AbortSignal.timeout that only a composed signal knows of may be collected.
     this.#outer?.addEventListener('abort', this.#end, { once: true });

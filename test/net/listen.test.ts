@@ -24,7 +24,7 @@ import {
 import { listenTls } from 'miniproto/tls';
 import { pattern, readToEnd } from '../support/byte-stream-contract.js';
 import { identity } from '../support/certificates.js';
-import { NATIVE, readAll, startProgram, until } from '../support/node-sockets.js';
+import { NATIVE, readAll, startProgram, turn, until } from '../support/node-sockets.js';
 
 const code = (expected: string) => (error: MiniprotoError) => error.code === expected;
 const HERE = { port: 0, host: '127.0.0.1' };
@@ -317,6 +317,26 @@ describe('the close of a server', () => {
     // The end was said before.
     assert.equal(await waiting, EOF);
     deaf.destroy();
+  });
+
+  it('is no leak to Node, however many connections share its time', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => void warnings.push(warning);
+    const server = await listen(HERE, echo);
+    const clients = await Promise.all(Array.from({ length: 12 }, () => connect({ ...HERE, port: server.port })));
+    await until(() => server.connections.size === clients.length);
+    process.on('warning', note);
+    try {
+      const closing = server.close();
+      // They are waited for by then.
+      await Promise.all(clients.map((client) => readToEnd(client)));
+      await Promise.all(clients.map((client) => client.end()));
+      await closing;
+      await turn();
+    } finally {
+      process.off('warning', note);
+    }
+    assert.deepEqual(warnings, []);
   });
 
   it('checks its arguments, and can be closed after a wrong one', async () => {
