@@ -474,10 +474,13 @@ export class Inbound implements Watcher {
     const { stream } = this.#host.channel;
     if (!this.#mayRead()) return this.#unwatch();
     if (stream.watch !== undefined) {
+      const watched = (this.#state & WATCHING) !== 0;
       // In a turn the stream looks by itself at what is wanted next.
-      if ((this.#state & WATCHING) !== 0 && inTurn) return;
+      if (watched && inTurn) return;
       this.#state |= WATCHING;
       stream.watch(this);
+      // What left with this run may have ended the stream, which had nobody to tell.
+      if (!watched && stream.abandoned === true) process.nextTick(startLater, this);
     } else if ((this.#state & WATCHING) === 0) {
       this.#state |= WATCHING;
       const moved = () => this.#moved();

@@ -1,11 +1,12 @@
 /** What one connection does to the messages of another, in the turn of both or between two of its own. */
 import assert from 'node:assert/strict';
 import { constants, deflateRawSync } from 'node:zlib';
-import { EOF } from 'miniproto';
+import { EOF, type MiniprotoError } from 'miniproto';
 import type { WebSocketConnection } from '#lib/websocket/connection';
 import { agreed, WIDE } from '../support/deflates.js';
 import { turn } from '../support/node-sockets.js';
 import { bytePair, overSockets } from '../support/pairs.js';
+import { clearFaults, describeNative, FAIL, setFaults, socketPair } from '../support/socket-pairs.js';
 import { connectionOn } from '../support/websocket-cases.js';
 import { CLOSE, closing, FIN, RawPeer, RSV1, TEXT } from '../support/websocket-peer.js';
 
@@ -153,6 +154,26 @@ describe('WebSocketConnection beside others', () => {
       else if (by === 'onMessage') await socket.onMessage((message) => got.push(message.text()));
       else for await (const batch of socket.batches()) for (const message of batch) got.push(message.text());
       assert.deepEqual(got, by === 'read' ? ['one', 'two', EOF] : ['one', 'two']);
+    });
+  }
+});
+
+describeNative('WebSocketConnection whose first message cannot leave', () => {
+  afterEach(clearFaults);
+
+  for (const by of ['nobody', 'onMessage', 'read'] as const) {
+    it(`is closed by that, although it was not watching yet, and read by ${by}`, async () => {
+      const { one, other } = await socketPair();
+      setFaults({ send: [FAIL.reset] }, { repeats: false });
+      const socket = connectionOn(one, 'server');
+      socket.send('welcome');
+      const read = by === 'read' ? socket.read() : by === 'onMessage' ? socket.onMessage(() => {}) : undefined;
+      read?.catch(() => {});
+      await turns(10);
+      assert.equal(socket.state, 'closed');
+      assert.equal(((await socket.closed).error as MiniprotoError).code, 'ERR_TRANSPORT');
+      await read?.catch(() => {});
+      other.destroy();
     });
   }
 });
