@@ -37,6 +37,8 @@ export class Outflow {
   readonly #lends: boolean;
   /** Bytes that wait in the engine. */
   #inEngine = 0;
+  /** Of those, what was sealed and found no room; behind it are answers to what was read. */
+  #sealed = 0;
   /** Memory for what is sealed next, and what of it is free. */
   #room: Buffer = page;
   #at = 0;
@@ -76,6 +78,11 @@ export class Outflow {
     this.#inEngine = size;
   }
 
+  /** Bytes that the engine wants to send because of what it has read. */
+  get answers(): number {
+    return Math.max(0, this.#inEngine - this.#sealed);
+  }
+
   /** Reads what a call on the session has left. To be called right behind it. */
   note(): void {
     this.#inEngine = this.#words[TLS_WORD_OUTGOING]!;
@@ -88,6 +95,7 @@ export class Outflow {
     const taken = this.#tls.seal(id, bytes, from, to, this.#room, begin, this.#end);
     const moved = this.#words[TLS_WORD_MOVED]!;
     this.note();
+    this.#sealed = this.#inEngine;
     this.#keep(this.#room, begin, begin + moved);
     return taken;
   }
@@ -102,6 +110,7 @@ export class Outflow {
     const taken = this.#tls.sealParts(id, parts, room, begin, end);
     const moved = this.#words[TLS_WORD_MOVED]!;
     this.note();
+    this.#sealed = this.#inEngine;
     this.#end = end;
     this.#keep(room, begin, begin + moved);
     return taken;
@@ -123,6 +132,7 @@ export class Outflow {
     const begin = this.#at;
     const moved = this.#tls.takeOutgoing(id, this.#room, begin, this.#end);
     this.note();
+    this.#sealed = Math.max(0, this.#sealed - moved);
     this.#keep(this.#room, begin, begin + moved);
   }
 

@@ -156,10 +156,10 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     this.#outflow.inEngine = outgoing;
     session.update(state);
     // The flight has to leave before the peer says anything to it, and the engine opens nothing behind so many answers.
-    const full = secured && outgoing > MOST_ANSWERS;
+    const full = secured && this.#outflow.answers > MOST_ANSWERS;
     if (!secured || full) this.#send();
     if (full) this.#goesOn();
-    if (secured && this.#outflow.waiting > 0) this.#answers = this.#outflow.inEngine;
+    if (secured && this.#outflow.waiting > 0) this.#answers = this.#outflow.answers;
     return true;
   }
 

@@ -12,6 +12,21 @@ async function turns(): Promise<void> {
   for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
+describeTls('two TlsStreams that write more at once than lies between them', () => {
+  it('read each other, whatever of it waits in the engine', async () => {
+    const { client, server } = await secured(tlsPair());
+    const wanted = pattern(240_000);
+    const parts = [0, 1, 2, 3].map((at) => wanted.subarray(60_000 * at, 60_000 * (at + 1)));
+    for (const stream of [client, server]) assert.equal(stream.tryWriteStable(parts), wanted.length);
+    await Promise.all(
+      [client, server].map(async (stream) => {
+        assert.ok((await readExactly(stream, wanted.length)).equals(wanted));
+      }),
+    );
+    for (const stream of [client, server]) stream.destroy();
+  });
+});
+
 describeTls('the end of a TlsStream', () => {
   it('is close_notify, and the other direction goes on', async () => {
     const { client, server } = await secured(tlsPair());
