@@ -1,9 +1,9 @@
 /**
- * What each addon answers to `layout`: the numbers that it and lib/ have to agree in, under the names that they have there.
- * lib/native.ts compares them when it loads an addon, and refuses one that was built from other sources.
+ * What each addon answers to `layout`: the numbers that it and lib/ have to agree in, under the names that they have
+ * there. lib/native.ts compares them when it loads an addon, and refuses one that was built from other sources.
  *
- * Words and flags are compared by themselves. What calls take, answer and mean has a number for each addon, which has to be
- * raised by hand, here and in lib/*-interface.ts, when one of them changes.
+ * Words and flags are compared by themselves. What calls take, answer and mean has a number for each addon, which has
+ * to be raised by hand, here and in lib/*-interface.ts, when one of them changes.
  */
 #pragma once
 

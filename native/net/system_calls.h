@@ -48,7 +48,8 @@ class SystemCalls {
   /** A second, close-on-exec descriptor of the same socket, without waiting mode. @returns it or a negative errno. */
   int duplicate(int descriptor);
 
-  /** The next connection of a listening socket, as `duplicate` leaves one. @returns its descriptor or a negative errno. */
+  /** The next connection of a listening socket, as `duplicate` leaves one. @returns its descriptor or a negative errno.
+   */
   int accept(int descriptor, sockaddr_storage& peer);
 
   void setFaults(SystemCall call, FaultPlan plan);

@@ -2,8 +2,8 @@
  * An echo server by hand, the least that answers: the bound that the others of the benches are held against, and what
  * WebSocket clients under test talk to. See settings.h for its words.
  *
- * One thread, epoll, Linux; no limits, no timeouts. It looks whether records are whole and sends them back as they came,
- * all that a read brought in one send; whoever does not take it is not read. It prints `up PORT` when it listens.
+ * One thread, epoll, Linux; no limits, no timeouts. It looks whether records are whole and sends them back as they
+ * came, all that a read brought in one send; whoever does not take it is not read. It prints `up PORT` when it listens.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
