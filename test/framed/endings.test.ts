@@ -46,6 +46,17 @@ async function collect(talk: FramedStream<string, string | Uint8Array>, way: str
   else for await (const batch of talk.batches()) seen.push(...batch.values());
 }
 
+/** Of a record of four bytes one has come, and was read. */
+async function recordBegun() {
+  const [one, other] = memoryPair();
+  const talk = framed(other, lengthPrefixed({ bytes: 1 }));
+  one.tryWrite(Buffer.from('\x04a'));
+  const pieces = await talk.readPieces();
+  assert.ok(pieces !== EOF);
+  assert.equal(String(await pieces.read()), 'a');
+  return { one, talk, pieces };
+}
+
 describe('FramedStream at the end of its peer', () => {
   it('lets a server answer each record of a client that has ended, however long that takes', async () => {
     const server = net.createServer(async (socket) => {
@@ -110,12 +121,7 @@ describe('FramedStream at the end of its peer', () => {
 
   for (const way of ['tryRead', 'read'] as const) {
     it(`refuses a write at the call once a record in pieces has said that the stream failed: ${way}`, async () => {
-      const [one, other] = memoryPair();
-      const talk = framed(other, lengthPrefixed({ bytes: 1 }));
-      one.tryWrite(Buffer.from('\x04a'));
-      const pieces = await talk.readPieces();
-      assert.ok(pieces !== EOF);
-      assert.equal(String(await pieces.read()), 'a');
+      const { one, talk, pieces } = await recordBegun();
       const rest = way === 'read' ? pieces.read() : undefined;
       await turn();
       one.destroy(new Error('gone'));
@@ -235,12 +241,7 @@ describe('FramedStream close', () => {
   }
 
   it('fails a record in pieces whose bytes it drops', async () => {
-    const [one, other] = memoryPair();
-    const talk = framed(other, lengthPrefixed({ bytes: 1 }));
-    one.tryWrite(Buffer.from('\x04a'));
-    const pieces = await talk.readPieces();
-    assert.ok(pieces !== EOF);
-    assert.equal(String(await pieces.read()), 'a');
+    const { one, talk, pieces } = await recordBegun();
     const rest = pieces.read();
     const closing = talk.close();
     await turn();
