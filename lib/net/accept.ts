@@ -3,10 +3,9 @@
  *
  * A net.Socket that lives for a moment, only to be adopted, costs time and memory for nothing, and so does the handle below
  * it. So the reactor watches a duplicate of the listening socket and accepts by itself (`Acceptor`). Node goes on watching
- * its own: the one that looks first has the connection, and that is mostly the reactor, since the system wakes the latest
- * watcher first. What Node accepts is taken from its handle by way of `onconnection`. Neither the handle's descriptor nor
- * its callbacks are a documented interface, so what is found is looked at, and anything unusual goes Node's way: there the
- * socket is adopted.
+ * its own: the one that looks first has the connection, mostly the reactor; both are right. What Node accepts is taken from
+ * its handle by way of `onconnection`. Neither the handle's descriptor nor its callbacks are a documented interface, so what
+ * is found is looked at, and anything unusual goes Node's way: there the socket is adopted.
  */
 import { AsyncResource } from 'node:async_hooks';
 import type { Server, TcpSocketConnectOpts } from 'node:net';
