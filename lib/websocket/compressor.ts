@@ -19,8 +19,8 @@ export interface Compressor {
   inflate(bytes: Buffer, from: number, to: number, maxLength: number, offset?: number): Buffer;
   /** Deflates a message that is produced in pieces. */
   beginDeflate(): PieceDeflater;
-  /** Inflates a message that arrives in pieces. */
-  beginInflate(): PieceInflater;
+  /** Inflates a message that arrives in pieces. @param offset where in the stream it begins; for errors. */
+  beginInflate(offset?: number): PieceInflater;
   /** Gives the memory back. */
   destroy(): void;
 }

@@ -521,7 +521,7 @@ export class Inbound implements Watcher {
     return this.#left?.backlog?.shift();
   }
 
-  takeOpen(): { first: number; bytes: Buffer } | undefined {
+  takeOpen(): { first: number; bytes: Buffer; offset: number } | undefined {
     return this.#left?.assembly?.takeOpen();
   }
 

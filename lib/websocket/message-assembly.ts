@@ -47,15 +47,18 @@ export class MessageAssembly {
     return this.#open;
   }
 
-  /** Gives up the message that is open, for somebody who reads it in pieces. @returns its first byte and what has come. */
-  takeOpen(): { first: number; bytes: Buffer } | undefined {
+  /**
+   * Gives up the message that is open, for somebody who reads it in pieces.
+   * @returns its first byte, what has come, and where in the stream it begins.
+   */
+  takeOpen(): { first: number; bytes: Buffer; offset: number } | undefined {
     if (!this.#open) return undefined;
     const first = (this.#isText ? OP_TEXT : OP_BINARY) | (this.#compressed ? RSV1 : 0);
     const bytes = this.#joined.subarray(0, this.#length);
     this.#open = false;
     this.#joined = NOTHING;
     this.#length = 0;
-    return { first, bytes };
+    return { first, bytes, offset: this.#offset };
   }
 
   /**

@@ -15,8 +15,7 @@ import { HEADER_WORDS, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, WS_FIRST_SHIFT } 
 import { native } from '../native.js';
 import { EOF, type Eof, NOT_READY } from '../status.js';
 import type { Compressor, PieceInflater } from './compressor.js';
-import type { FrameRun, FrameSource } from './frame-source.js';
-import { isRun } from './frame-source.js';
+import { type FrameRun, type FrameSource, isRun, offsetOf } from './frame-source.js';
 import type { Inbound } from './inbound.js';
 import { FIN, OP_CLOSE, OP_CONTINUATION, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
 
@@ -50,6 +49,20 @@ interface Stretch {
   readonly first: number;
   readonly bytes: Buffer;
   readonly isLast: boolean;
+  /** Where in the stream its frame begins. */
+  readonly offset: number;
+}
+
+/** A frame whose header has been taken and whose payload comes. */
+interface OpenedFrame {
+  /** Its first byte. */
+  readonly opened: number;
+  /** That of its next stretch. */
+  first: number;
+  readonly key: number;
+  phase: number;
+  unmasked: number;
+  readonly offset: number;
 }
 
 /** Every message of a connection, one after the other. */
@@ -59,7 +72,7 @@ export class IncomingPieces implements AsyncIterableIterator<MessagePieces> {
   #run: FrameRun | undefined;
   /** Payload bytes of the frame at the front that have not been taken. */
   #left = 0;
-  #frame: { opened: number; first: number; key: number; phase: number; unmasked: number } | undefined;
+  #frame: OpenedFrame | undefined;
   #ended = false;
 
   constructor(host: PiecesHost) {
@@ -164,24 +177,27 @@ export class IncomingPieces implements AsyncIterableIterator<MessagePieces> {
     const first = (run.table[at + R_FLAGS]! >>> WS_FIRST_SHIFT) & 0xff;
     const from = run.table[at + R_OFFSET]!;
     const to = from + run.table[at + R_LENGTH]!;
+    const offset = offsetOf(run, run.row);
     run.row++;
     if ((first & OPCODE_MASK) >= OP_CLOSE) {
       // The framer leaves all text to us now, that of reasons too.
       const isClose = (first & OPCODE_MASK) === OP_CLOSE && this.#host.source.framing.utf8;
-      if (isClose && !isUtf8(run.bytes.subarray(Math.min(to, from + 2), to))) throw notText();
+      if (isClose && !isUtf8(run.bytes.subarray(Math.min(to, from + 2), to))) throw notText(offset);
       this.#host.control(first & OPCODE_MASK, run.bytes, from, to);
       return undefined;
     }
-    return { first, bytes: Buffer.from(run.bytes.subarray(from, to)), isLast: (first & FIN) !== 0 };
+    return { first, bytes: Buffer.from(run.bytes.subarray(from, to)), isLast: (first & FIN) !== 0, offset };
   }
 
   /** Takes the header of a frame that is not whole off the input. @returns false when that is not complete either. */
   #openFrame(): boolean {
     const { source } = this.#host;
+    const { offset } = source.input;
     const opened = source.tryOpenFrame();
     if (opened === undefined) return false;
-    this.#left = opened.length;
-    this.#frame = { opened: opened.first, first: opened.first, key: opened.key, phase: 0, unmasked: opened.done };
+    const { first, length, key, done } = opened;
+    this.#left = length;
+    this.#frame = { opened: first, first, key, phase: 0, unmasked: done, offset };
     return true;
   }
 
@@ -211,14 +227,14 @@ export class IncomingPieces implements AsyncIterableIterator<MessagePieces> {
     input.consume(size);
     this.#left -= size;
     const isLast = this.#left === 0 && (frame.first & FIN) !== 0;
-    const { first } = frame;
+    const { first, offset } = frame;
     // The stretches behind the first continue its message.
     frame.first = OP_CONTINUATION | (frame.first & FIN);
     if (this.#left === 0) {
       this.#frame = undefined;
       this.#host.source.closeFrame(frame.opened);
     }
-    return { first, bytes: piece, isLast };
+    return { first, bytes: piece, isLast, offset };
   }
 }
 
@@ -234,19 +250,24 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
   /** The connection has ended before the message. */
   #cut = false;
   #utf8 = 0;
+  /** Where in the stream the frame at hand begins, or the message, where it is inflated: errors say so. */
+  #offset: number;
+  readonly #source: FrameSource;
 
   constructor(pieces: IncomingPieces, first: Stretch, { deflate, source }: PiecesHost) {
     this.#pieces = pieces;
     this.#stretch = first;
+    this.#offset = first.offset;
+    this.#source = source;
     this.type = (first.first & OPCODE_MASK) === OP_TEXT ? 'text' : 'binary';
     this.#checks = this.type === 'text' && source.framing.utf8;
-    this.#inflater = (first.first & RSV1) === 0 ? undefined : deflate!.beginInflate();
+    this.#inflater = (first.first & RSV1) === 0 ? undefined : deflate!.beginInflate(first.offset);
   }
 
   async next(): Promise<IteratorResult<Buffer, undefined>> {
     const piece = await this.#nextChecked();
     if (piece !== undefined) return { done: false, value: piece };
-    if (this.#cut) throw cutOff();
+    if (this.#cut) throw cutOff(this.#source.input.offset);
     return { done: true, value: undefined };
   }
 
@@ -282,9 +303,12 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
       this.#cut = true;
       return undefined;
     }
-    const { bytes, isLast } = stretch as Stretch;
+    const { bytes, isLast, offset } = stretch as Stretch;
     this.#done = isLast;
-    if (this.#inflater === undefined) return bytes;
+    if (this.#inflater === undefined) {
+      this.#offset = offset;
+      return bytes;
+    }
     this.#inflater.write(bytes, { final: isLast });
     this.#inflating = true;
     return EMPTY;
@@ -295,7 +319,7 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
     if (!this.#checks || this.#cut) return;
     if (piece !== undefined) this.#utf8 = native().validateUtf8(piece, 0, piece.length, this.#utf8);
     if (piece === undefined ? this.#utf8 === 0 : this.#utf8 >= 0) return;
-    throw notText();
+    throw notText(this.#offset);
   }
 
   /** Drops what is left. Internal. */
@@ -308,14 +332,14 @@ class PiecesOfOne implements MessagePieces, AsyncIterableIterator<Buffer> {
   }
 }
 
-function notText(): ProtocolError {
+function notText(offset: number): ProtocolError {
   const message = 'Cannot take the text: it is not valid UTF-8 (RFC 6455 §8.1)';
-  return new ProtocolError('ERR_INVALID_UTF8', { protocol: 'websocket', message });
+  return new ProtocolError('ERR_INVALID_UTF8', { protocol: 'websocket', offset, message });
 }
 
 const EMPTY = Buffer.alloc(0);
 
-function cutOff(): ProtocolError {
+function cutOff(offset: number): ProtocolError {
   const message = 'the connection ended inside a message';
-  return new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: 'websocket', message });
+  return new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: 'websocket', offset, message });
 }

@@ -116,12 +116,13 @@ export class MessageDeflate implements Compressor {
 
   /**
    * Begins a message that is inflated in pieces. Until its end nothing else can be inflated.
+   * @param offset where in the stream it begins; for errors.
    * @param maxLength bytes that the message may have.
    */
-  beginInflate(maxLength = Number.POSITIVE_INFINITY): InflatedPieces {
+  beginInflate(offset?: number, maxLength = Number.POSITIVE_INFINITY): InflatedPieces {
     if (this.#inflatesPieces) throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: PROTOCOL });
     this.#inflatesPieces = true;
-    this.#offset = undefined;
+    this.#offset = offset;
     let total = 0;
     return new InflatedPieces((bytes, from, to, part, target, targetFrom, targetTo) => {
       const answer = this.#inflateStep(bytes, from, to, part, target, targetFrom, targetTo);

@@ -294,7 +294,7 @@ describeDeflate('MessageDeflate, limits', (codec) => {
 
   it('bounds the whole of a message in pieces', () => {
     const receiver = deflateOf(codec, WIDE);
-    const pieces = receiver.beginInflate(1500);
+    const pieces = receiver.beginInflate(0, 1500);
     pieces.write(BOMB, { final: true });
     assert.equal(pieces.read(1000).length, 1000);
     assert.throws(() => pieces.read(1000), TOO_LARGE);
