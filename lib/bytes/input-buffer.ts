@@ -365,9 +365,11 @@ export class InputBuffer {
   reserve(wanted: number, { pooled }: { pooled: boolean }): { bytes: Buffer; from: number; to: number } {
     this.gather(this.#length);
     let head = this.#head!;
-    if (!head.own || head.end === head.bytes.length) {
-      const earned = this.#ahead === null ? 0 : mayReserve(Math.min(this.#offset, MOST_EARNED));
-      const capacity = Math.min(wanted, Math.max(2 * this.#length, earned, LARGEST_PAGE));
+    const full = !head.own || head.end === head.bytes.length;
+    // Behind consumed records there may be too little room: what is here of the next one moves now, while it is short.
+    const room = head.start === 0 ? wanted : head.bytes.length - head.start;
+    const capacity = full || room < wanted ? this.#mayHave(wanted) : 0;
+    if (full || capacity > room) {
       const block = pooled ? leaseBlock(capacity) : undefined;
       const bytes = block?.bytes ?? Buffer.allocUnsafeSlow(capacity);
       head.bytes.copy(bytes, 0, head.start, head.end);
@@ -382,6 +384,11 @@ export class InputBuffer {
       }
     }
     return { bytes: head.bytes, from: head.end, to: Math.min(head.bytes.length, head.start + wanted) };
+  }
+
+  #mayHave(wanted: number): number {
+    const earned = this.#ahead === null ? 0 : mayReserve(Math.min(this.#offset, MOST_EARNED));
+    return Math.min(wanted, Math.max(2 * this.#length, earned, LARGEST_PAGE));
   }
 
   /** So many bytes were put where `reserve` said. Internal. */

@@ -55,6 +55,7 @@ import {
 } from './connection.js';
 import { addressesIn, countersIn } from './description.js';
 import { ExactReads } from './exact-reads.js';
+import { LargeReads } from './large-reads.js';
 import { nativeFramer } from './native-framers.js';
 import { leasePage, PAGE_BYTES, returnPage } from './pages.js';
 import { type Reactor, systemError } from './reactor.js';
@@ -65,9 +66,8 @@ import { SocketTimeouts, type TimeoutOptions } from './timeouts.js';
 const COPY_BELOW = 4096;
 /** Bytes. From here on the rest of a record is received into its own memory. */
 const LARGE_REST = 64 * 1024;
-/** Bytes received at the beginning of a record that is probably large; and how often before that is given up. */
+/** Bytes received at the beginning of a record that is probably large. */
 const BITE = 16 * 1024;
-const BITES = 3;
 /** Bytes that one connection receives in one turn at most, where it receives by itself. */
 const TURN_BYTES = 256 * 1024;
 /** Buffers of one gather write; see binding/net_sockets.cc. */
@@ -102,8 +102,8 @@ class Extras {
   addresses: SocketAddresses | undefined = undefined;
   /** Nothing is to be received but what records need; 'wanted' until there is a connection. */
   exact: ExactReads | 'wanted' | undefined = undefined;
-  /** Small receives still to be made, because what comes is probably the beginning of another large record. */
-  bites = 0;
+  /** Once a record was large. */
+  large: LargeReads | undefined = undefined;
   timeouts: SocketTimeouts | undefined = undefined;
   /** What it was when it ended: see net/description.ts. */
   described: string | undefined = undefined;
@@ -211,9 +211,29 @@ export class SocketStream extends BaseStream implements Connection {
     if (exactly !== undefined) return void this.#came(exactly.receive(), PAGE_BYTES);
     const { input } = this;
     while (input.length < wanted && this.#mayReceive !== 0) {
-      const rest = input.needed - input.length;
-      if (!(input.length > 0 && rest >= LARGE_REST ? this.#receiveRest(input.needed) : this.#receivePage())) return;
+      const record = this.#largeRecord();
+      if (!(record > 0 ? this.#receiveRest(record) : this.#receivePage())) return;
     }
+  }
+
+  /**
+   * Bytes that the record at the front has, or probably has where nobody knows its end, if it is one whose rest is to be
+   * received behind it; else 0.
+   */
+  #largeRecord(): number {
+    const { length, needed } = this.input;
+    if (length === 0) return 0;
+    if (needed - length >= LARGE_REST) return needed;
+    // Who reads by itself looks for the end in the pages as they come, and puts them together once.
+    if (needed !== length + 1 || this.watcher === undefined) return 0;
+    if (length < LARGE_REST && this.#extras?.large?.follow !== true) return 0;
+    return this.#largeReads().guess(this.input);
+  }
+
+  #largeReads(): LargeReads {
+    const extras = this.#more();
+    extras.large ??= new LargeReads();
+    return extras.large;
   }
 
   /** Internal: from now on, or no longer, reads no byte from the system that a record does not need. */
@@ -244,7 +264,7 @@ export class SocketStream extends BaseStream implements Connection {
   /** @returns true when as much came as was asked for: there is probably more. */
   #receivePage(): boolean {
     const page = leasePage();
-    const size = this.#takeBite() ? BITE : PAGE_BYTES;
+    const size = this.#extras?.large?.takeBite() === true ? BITE : PAGE_BYTES;
     const count = this.#reactor.net.receive(this.#id, page, 0, size, 0);
     if (count >= COPY_BELOW) this.input.append(page.subarray(0, count), () => returnPage(page));
     else {
@@ -257,20 +277,16 @@ export class SocketStream extends BaseStream implements Connection {
     return this.#came(count, size);
   }
 
-  #takeBite(): boolean {
-    const extras = this.#extras;
-    if (extras === undefined || extras.bites === 0) return false;
-    extras.bites--;
-    return true;
-  }
-
   /** Receives the rest of a large record where it will be read. */
   #receiveRest(needed: number): boolean {
-    this.#more().bites = BITES;
+    const large = this.#largeReads();
+    if (Math.max(needed - this.input.length, this.input.length) >= LARGE_REST) large.found();
+    else large.takeBite();
     // What is handed on at once needs no memory of its own, and memory that was used before costs less.
     const { bytes, from, to } = this.input.reserve(needed, { pooled: this.#handsOn() });
     const count = this.#reactor.net.receive(this.#id, bytes, from, to, 0);
     if (count > 0) this.input.commit(count);
+    large.received(this.input);
     return this.#came(count, to - from);
   }
 
@@ -344,8 +360,8 @@ export class SocketStream extends BaseStream implements Connection {
     const { input } = this;
     const extras = this.#extras;
     const large =
-      (extras !== undefined && (extras.bites > 0 || this.#exactly() !== undefined)) ||
-      (input.length > 0 && input.needed - input.length >= LARGE_REST);
+      (extras !== undefined && (extras.large?.follow === true || this.#exactly() !== undefined)) ||
+      this.#largeRecord() > 0;
     this.want((this.#wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
     // What follows an unfinished record cannot be framed without it.
     const framer = input.length > 0 ? -1 : nativeFramer(this.#reactor.net, this.watcher.framer);
@@ -412,7 +428,8 @@ export class SocketStream extends BaseStream implements Connection {
       this.#mayReceive = ANY;
     }
     if (input.length > 0) {
-      if (input.needed - input.length >= LARGE_REST) input.reserve(input.needed, { pooled: this.#handsOn() });
+      const record = this.#largeRecord();
+      if (record > 0) input.reserve(record, { pooled: this.#handsOn() });
       input.keepBorrowed();
     }
     this.#watchOn();

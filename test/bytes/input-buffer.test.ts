@@ -191,6 +191,32 @@ describe('InputBuffer', () => {
       for (const input of inputs) input.noMore();
     });
 
+    it('moves the beginning of a record that would not fit behind the ones before it, once and early', () => {
+      const input = begun();
+      const first = input.reserve(MIB, { pooled: true });
+      first.bytes.fill('x', first.from, first.to);
+      input.commit(first.to - first.from);
+      input.consume(MIB - 10);
+      const next = input.reserve(MIB, { pooled: true });
+      assert.deepEqual([next.from, next.to], [10, MIB]);
+      assert.notEqual(next.bytes, first.bytes);
+      next.bytes.fill('y', next.from, next.from + 20);
+      input.commit(20);
+      assert.equal(input.peek(30).toString(), 'x'.repeat(10) + 'y'.repeat(20));
+      assert.equal(input.reserve(MIB, { pooled: true }).bytes, next.bytes);
+      input.noMore();
+    });
+
+    it('leaves the beginning of a record where there is room for all of it', () => {
+      const input = begun();
+      const { bytes, from } = input.reserve(2 * MIB, { pooled: true });
+      input.commit(MIB);
+      input.consume(MIB);
+      const next = input.reserve(MIB, { pooled: true });
+      assert.deepEqual([next.bytes, next.from, next.to], [bytes, from + MIB, 2 * MIB]);
+      input.noMore();
+    });
+
     it('gives nothing away for a stream that has ended', () => {
       const ended = Array.from({ length: 8 }, begun);
       for (const input of ended) {
