@@ -5,6 +5,7 @@
  * whose handler has returned, closes by this what is on it, with care.
  */
 import { UsageError } from '../errors.js';
+import { BaseStream } from '../streams/base-stream.js';
 import type { ByteStream, CloseOptions } from '../streams/byte-stream.js';
 
 /** What is on a byte stream. */
@@ -23,22 +24,37 @@ export interface ConversationHolder {
   conversation: Conversation | undefined;
 }
 
+/**
+ * Those of streams that are not ours. Ours hold their own: what a WeakMap of V8 holds outlives every collection of the
+ * young, however short the connection was.
+ */
 const conversations = new WeakMap<ByteStream, ConversationHolder>();
+
+function holderOn(stream: ByteStream): ConversationHolder | undefined {
+  return stream instanceof BaseStream ? (stream.holder as ConversationHolder | undefined) : conversations.get(stream);
+}
+
+function hold(stream: ByteStream, holder: ConversationHolder): void {
+  if (stream instanceof BaseStream) stream.holder = holder;
+  else conversations.set(stream, holder);
+}
 
 /** Notes who is on the stream. @throws UsageError ERR_STREAM_IN_USE when somebody is. */
 export function beginConversation(stream: ByteStream, holder: ConversationHolder, message?: string): void {
   checkNoConversation(stream, message);
-  conversations.set(stream, holder);
+  hold(stream, holder);
 }
 
 /** @throws UsageError ERR_STREAM_IN_USE when somebody is on the stream. */
 export function checkNoConversation(stream: ByteStream, message?: string): void {
-  if (conversations.has(stream)) throw new UsageError('ERR_STREAM_IN_USE', message === undefined ? {} : { message });
+  if (holderOn(stream) !== undefined)
+    throw new UsageError('ERR_STREAM_IN_USE', message === undefined ? {} : { message });
 }
 
 /** Nobody is on the stream any more. */
 export function endConversation(stream: ByteStream): void {
-  conversations.delete(stream);
+  if (stream instanceof BaseStream) stream.holder = undefined;
+  else conversations.delete(stream);
 }
 
 /** Another stream has taken the place of what was on this one: closing this one closes that. */
@@ -49,12 +65,12 @@ export function passConversation(stream: ByteStream, upper: ByteStream): void {
     close: (options?: CloseOptions) => closeConversation(upper, options),
     letGo: () => Buffer.alloc(0),
   };
-  conversations.set(stream, { conversation });
+  hold(stream, { conversation });
 }
 
 /** Bytes that were written to the stream, or to what is on it, and have not left. Internal. */
 export function unsentOn(stream: ByteStream): number {
-  return conversations.get(stream)?.conversation?.pendingOutput ?? stream.pendingOutput;
+  return holderOn(stream)?.conversation?.pendingOutput ?? stream.pendingOutput;
 }
 
 /**
@@ -62,12 +78,12 @@ export function unsentOn(stream: ByteStream): number {
  * on it and wait there leave first. Internal.
  */
 export function closeConversation(stream: ByteStream, options?: CloseOptions): Promise<void> {
-  return (conversations.get(stream)?.conversation ?? stream).close(options);
+  return (holderOn(stream)?.conversation ?? stream).close(options);
 }
 
 /** Ends our side of a byte stream, for whoever does not know what is on it: records that wait there leave first. Internal. */
 export function endOutput(stream: ByteStream): Promise<void> {
-  return (conversations.get(stream)?.conversation ?? stream).end();
+  return (holderOn(stream)?.conversation ?? stream).end();
 }
 
 /**
@@ -76,5 +92,5 @@ export function endOutput(stream: ByteStream): Promise<void> {
  * @returns a copy of what has not left.
  */
 export function letGo(stream: ByteStream): Buffer {
-  return conversations.get(stream)?.conversation?.letGo() ?? Buffer.alloc(0);
+  return holderOn(stream)?.conversation?.letGo() ?? Buffer.alloc(0);
 }

@@ -53,6 +53,8 @@ function failureOf(end: Ending): MiniprotoError | undefined {
 
 export abstract class BaseStream implements ByteStream {
   readonly input = new InputBuffer();
+  /** Who reads and writes it; framed/conversations.ts knows what that is. Internal. */
+  holder: unknown = undefined;
   protected readonly readHighWaterMark: number;
   /** Made for the first who waits, and gone with the last: idle connections are many. */
   #readers: Waiters | undefined;

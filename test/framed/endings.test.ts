@@ -24,6 +24,7 @@ import {
   NOT_READY,
   openFileStream,
 } from 'miniproto';
+import { FailingStream } from '../support/failing-stream.js';
 
 const code = (expected: string) => ({ code: expected });
 
@@ -393,5 +394,13 @@ describe('input that others look at', () => {
     const [one] = memoryPair();
     framed(one, lines());
     assert.throws(() => framed(one, lines()), code('ERR_STREAM_IN_USE'));
+  });
+
+  it('belongs to one framed stream also where the stream is none of the library', () => {
+    const own = new FailingStream(memoryPair()[0], Number.POSITIVE_INFINITY);
+    const talk = framed(own, lines());
+    assert.throws(() => framed(own, lines()), code('ERR_STREAM_IN_USE'));
+    talk.upgrade(() => undefined);
+    framed(own, lines());
   });
 });
