@@ -60,7 +60,8 @@ export class Chromium {
   static async start({ trusted = [] }: { trusted?: readonly string[] } = {}): Promise<Chromium> {
     const folder = mkdtempSync(join(tmpdir(), 'miniproto-chromium-'));
     const words = [...WORDS, ...trustWords(trusted), `--user-data-dir=${folder}`];
-    const program = new Companion(CHROMIUM!, words, 'stderr');
+    // It leaves a folder for temporary files behind when it is killed.
+    const program = new Companion(CHROMIUM!, words, 'stderr', { TMPDIR: folder });
     const url = await program.lineLike(/^DevTools listening on (ws:.*)/);
     program.drop();
     return new Chromium(program, folder, await connectWebSocket(url));

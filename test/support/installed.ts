@@ -38,9 +38,17 @@ export class Companion {
   readonly #lines: AsyncIterator<string>;
   #complaint = '';
 
-  /** @param from where its lines are; the other of the two is kept as its complaint. */
-  constructor(program: string, args: readonly string[], from: 'stdout' | 'stderr' = 'stdout') {
-    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  /**
+   * @param from where its lines are; the other of the two is kept as its complaint.
+   * @param more of the environment
+   */
+  constructor(
+    program: string,
+    args: readonly string[],
+    from: 'stdout' | 'stderr' = 'stdout',
+    more: Record<string, string> = {},
+  ) {
+    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...env, ...more } });
     this.#closed = new Promise((resolve, reject) => {
       this.child.on('error', reject).on('close', () => resolve());
     });
