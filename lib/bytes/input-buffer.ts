@@ -162,7 +162,7 @@ export class InputBuffer {
     checkInteger('to', to, 0, this.#length);
     checkInteger('from', from, 0, to);
     if (to === 0) return EMPTY;
-    const head = this.#gathered(to);
+    const head = this.gathered(to);
     this.#shownTo = Math.max(this.#shownTo, this.#offset + to);
     return head.bytes.subarray(head.start + from, head.start + to);
   }
@@ -174,7 +174,7 @@ export class InputBuffer {
   peekUint(index: number, byteLength: number, endian: 'big' | 'little' = 'big'): number {
     checkInteger('byteLength', byteLength, 1, 6);
     checkInteger('index', index, 0, this.#length - byteLength);
-    const head = this.#gathered(index + byteLength);
+    const head = this.gathered(index + byteLength);
     return endian === 'big'
       ? head.bytes.readUIntBE(head.start + index, byteLength)
       : head.bytes.readUIntLE(head.start + index, byteLength);
@@ -198,7 +198,7 @@ export class InputBuffer {
         return;
       }
       left -= unique;
-      this.#recycle(head);
+      this.recycle(head);
       this.#head = head.next;
       if (head.next === undefined) {
         this.#tail = undefined;
@@ -234,11 +234,7 @@ export class InputBuffer {
         const first = Math.max(start, start + from - at);
         const found = native().indexOfSequence(segment.bytes, first, segment.end, sequence);
         if (found >= 0) return at + found - start;
-        const straddling = this.#indexOfStraddling(
-          sequence,
-          Math.max(from, at + size - sequence.length + 1),
-          at + size,
-        );
+        const straddling = this.indexOfStraddling(sequence, Math.max(from, at + size - sequence.length + 1), at + size);
         if (straddling >= 0) return straddling;
       }
       at += size;
@@ -248,7 +244,7 @@ export class InputBuffer {
   }
 
   /** First place in [from, to) where the sequence begins, byte by byte: it crosses the segment's end at `to`. */
-  #indexOfStraddling(sequence: Uint8Array, from: number, to: number): number {
+  private indexOfStraddling(sequence: Uint8Array, from: number, to: number): number {
     for (let at = from; at < to && at + sequence.length <= this.#length; at++) {
       let same = 0;
       while (same < sequence.length && this.byteAt(at + same) === sequence[same]) same++;
@@ -270,13 +266,13 @@ export class InputBuffer {
     this.#length += size;
     const tail = this.#tail;
     if (tail !== undefined && size < COALESCE_BELOW && pilesUp(tail)) {
-      this.#coalesce(tail, chunk);
+      this.coalesce(tail, chunk);
       recycle?.();
       return;
     }
     const own = this.#copies && recycle === undefined;
     const bytes = own ? Buffer.from(asBuffer(chunk)) : asBuffer(chunk);
-    this.#push({ bytes, start: 0, end: size, mirrored: 0, own, recycle, next: undefined });
+    this.push({ bytes, start: 0, end: size, mirrored: 0, own, recycle, next: undefined });
   }
 
   /**
@@ -288,7 +284,7 @@ export class InputBuffer {
     const size = end - start;
     const rest = this.#head;
     // No byte moves more often than another one comes.
-    if (size < COALESCE_BELOW || this.#length > Math.min(start, size) || !this.#mayMove(rest)) {
+    if (size < COALESCE_BELOW || this.#length > Math.min(start, size) || !this.mayMove(rest)) {
       this.append(page.subarray(start, end), recycle);
       return;
     }
@@ -296,7 +292,7 @@ export class InputBuffer {
     if (rest !== undefined) {
       rest.bytes.copy(page, from, rest.start, rest.end);
       this.countCopy(this.#length);
-      this.#recycle(rest);
+      this.recycle(rest);
     }
     this.#length += size;
     this.#head = { bytes: page, start: from, end, mirrored: 0, own: false, recycle, next: undefined };
@@ -304,7 +300,7 @@ export class InputBuffer {
   }
 
   /** True where all that is here may be put elsewhere. */
-  #mayMove(head: Segment | undefined): boolean {
+  private mayMove(head: Segment | undefined): boolean {
     return (
       head === undefined || (head.next === undefined && this.#deferred === undefined && this.#shownTo <= this.#offset)
     );
@@ -333,8 +329,8 @@ export class InputBuffer {
     const size = end - start;
     const tail = this.#tail;
     this.#length += size;
-    if (tail !== undefined && size < COALESCE_BELOW) this.#coalesce(tail, bytes.subarray(start, end));
-    else this.#push({ bytes, start, end, mirrored: 0, own: false, recycle: borrowed, next: undefined });
+    if (tail !== undefined && size < COALESCE_BELOW) this.coalesce(tail, bytes.subarray(start, end));
+    else this.push({ bytes, start, end, mirrored: 0, own: false, recycle: borrowed, next: undefined });
   }
 
   /** Copies what is left of borrowed bytes to memory of this buffer's own. Internal. Pre: nobody holds offsets. */
@@ -368,13 +364,13 @@ export class InputBuffer {
     const full = !head.own || head.end === head.bytes.length;
     // Behind consumed records there may be too little room: what is here of the next one moves now, while it is short.
     const room = head.start === 0 ? wanted : head.bytes.length - head.start;
-    const capacity = full || room < wanted ? this.#mayHave(wanted) : 0;
+    const capacity = full || room < wanted ? this.mayHave(wanted) : 0;
     if (full || capacity > room) {
       const block = pooled ? leaseBlock(capacity) : undefined;
       const bytes = block?.bytes ?? Buffer.allocUnsafeSlow(capacity);
       head.bytes.copy(bytes, 0, head.start, head.end);
       this.countCopy(this.#length);
-      this.#recycle(head);
+      this.recycle(head);
       head = { bytes, start: 0, end: this.#length, mirrored: 0, own: true, recycle: block?.drop, next: undefined };
       this.#head = head;
       this.#tail = head;
@@ -386,7 +382,7 @@ export class InputBuffer {
     return { bytes: head.bytes, from: head.end, to: Math.min(head.bytes.length, head.start + wanted) };
   }
 
-  #mayHave(wanted: number): number {
+  private mayHave(wanted: number): number {
     const earned = this.#ahead === null ? 0 : mayReserve(Math.min(this.#offset, MOST_EARNED));
     return Math.min(wanted, Math.max(2 * this.#length, earned, LARGEST_PAGE));
   }
@@ -426,19 +422,19 @@ export class InputBuffer {
     }
   }
 
-  #coalesce(tail: Segment, chunk: Uint8Array): void {
+  private coalesce(tail: Segment, chunk: Uint8Array): void {
     let page = tail;
     if (!tail.own || tail.bytes.length - tail.end < chunk.length) {
       const wanted = Math.max(SMALLEST_PAGE, 2 * (tail.own ? tail.bytes.length : 0), chunk.length);
       const bytes = allocatePage(Math.max(Math.min(wanted, LARGEST_PAGE), chunk.length));
       page = { bytes, start: 0, end: 0, mirrored: 0, own: true, recycle: undefined, next: undefined };
-      this.#push(page);
+      this.push(page);
     }
     page.bytes.set(chunk, page.end);
     page.end += chunk.length;
   }
 
-  #push(segment: Segment): void {
+  private push(segment: Segment): void {
     if (this.#tail === undefined) this.#head = segment;
     else this.#tail.next = segment;
     this.#tail = segment;
@@ -454,20 +450,20 @@ export class InputBuffer {
    * often this is called with growing counts. Internal. Pre: byteCount <= length.
    */
   gather(byteCount: number): void {
-    this.#gathered(byteCount);
+    this.gathered(byteCount);
   }
 
-  #gathered(byteCount: number): Segment {
+  private gathered(byteCount: number): Segment {
     const head = this.#head!;
     const present = head.end - head.start;
     if (present >= byteCount) return head;
-    const target = head.own && head.bytes.length - head.end >= byteCount - present ? head : this.#grow(head, byteCount);
-    this.#fillFrom(target, target.next, byteCount - present);
+    const target = head.own && head.bytes.length - head.end >= byteCount - present ? head : this.grow(head, byteCount);
+    this.fillFrom(target, target.next, byteCount - present);
     return target;
   }
 
   /** Puts the head's bytes into new memory. A head that is being grown again gets twice its size, for amortised cost. */
-  #grow(head: Segment, byteCount: number): Segment {
+  private grow(head: Segment, byteCount: number): Segment {
     const present = head.end - head.start;
     const capacity = head.own ? Math.max(byteCount, 2 * present) : byteCount;
     const block = this.handsOn ? leaseBlock(capacity) : undefined;
@@ -475,7 +471,7 @@ export class InputBuffer {
     head.bytes.copy(bytes, 0, head.start, head.end);
     const { mirrored, next } = head;
     const grown: Segment = { bytes, start: 0, end: present, mirrored, own: true, recycle: block?.drop, next };
-    this.#recycle(head);
+    this.recycle(head);
     head.next = undefined;
     this.#head = grown;
     if (this.#tail === head) this.#tail = grown;
@@ -483,7 +479,7 @@ export class InputBuffer {
   }
 
   /** Copies `count` bytes that follow the target to its end; segments that were copied whole are dropped. */
-  #fillFrom(target: Segment, from: Segment | undefined, count: number): void {
+  private fillFrom(target: Segment, from: Segment | undefined, count: number): void {
     let source = from;
     let left = count;
     while (left > 0 && source !== undefined) {
@@ -494,7 +490,7 @@ export class InputBuffer {
       target.mirrored += taken;
       left -= taken;
       if (begin + taken < source.end) return;
-      this.#recycle(source);
+      this.recycle(source);
       const { next } = source;
       source.next = undefined;
       source = next;
@@ -519,7 +515,7 @@ export class InputBuffer {
     for (const recycle of deferred) recycle();
   }
 
-  #recycle(segment: Segment): void {
+  private recycle(segment: Segment): void {
     if (segment.recycle === undefined) return;
     if (this.#deferred === undefined) segment.recycle();
     else if (this.#deferred === NONE) this.#deferred = [segment.recycle];

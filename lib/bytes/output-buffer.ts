@@ -75,16 +75,16 @@ export class OutputBuffer {
   write(bytes: Uint8Array, from = 0, to = bytes.length): void {
     const size = to - from;
     if (size === 0) checkAttached(bytes);
-    if (size < BY_REFERENCE_FROM) this.#copy(asBuffer(bytes), from, to);
-    else if (isUnstable(bytes)) this.#queue(Buffer.from(bytes.subarray(from, to)), 0, size);
-    else this.#queue(asBuffer(bytes), from, to);
+    if (size < BY_REFERENCE_FROM) this.copy(asBuffer(bytes), from, to);
+    else if (isUnstable(bytes)) this.queue(Buffer.from(bytes.subarray(from, to)), 0, size);
+    else this.queue(asBuffer(bytes), from, to);
   }
 
   /** Queues a copy of bytes[from, to), whatever its size. */
   writeCopy(bytes: Uint8Array, from = 0, to = bytes.length): void {
     if (to === from) checkAttached(bytes);
-    if (to - from < BY_REFERENCE_FROM) this.#copy(asBuffer(bytes), from, to);
-    else this.#queue(Buffer.from(bytes.subarray(from, to)), 0, to - from);
+    if (to - from < BY_REFERENCE_FROM) this.copy(asBuffer(bytes), from, to);
+    else this.queue(Buffer.from(bytes.subarray(from, to)), 0, to - from);
   }
 
   /**
@@ -106,13 +106,13 @@ export class OutputBuffer {
     if (count >= MOST_LENT_PIECES) return this.writeCopy(bytes, from, to);
     this.#length += to - from;
     this.#lent ||= lent;
-    this.#add({ bytes, start: from, end: to, expected: bytes.length, lent });
+    this.add({ bytes, start: from, end: to, expected: bytes.length, lent });
   }
 
   /** Queues bytes of a block that was leased for them; it is given back when they have left. Internal. */
   writeBlock(block: Block, from: number, to: number): void {
     this.#length += to - from;
-    this.#add({
+    this.add({
       bytes: block.bytes,
       start: from,
       end: to,
@@ -174,13 +174,13 @@ export class OutputBuffer {
 
   /** So many bytes have been written at `roomStart`. Internal. Pre: `room` was asked for as many, and nothing written since. */
   fill(byteCount: number): void {
-    this.#claim(byteCount);
+    this.claim(byteCount);
   }
 
   /** Queues a byte. @throws ERR_OUT_OF_RANGE */
   writeByte(byte: number): void {
     if (byte !== (byte & 0xff)) throw outOfRange('byte', '>= 0 && <= 255', byte);
-    const at = this.#claim(1);
+    const at = this.claim(1);
     page[at] = byte;
   }
 
@@ -192,7 +192,7 @@ export class OutputBuffer {
     if (!(Number.isInteger(value) && value >= 0 && value < UINT_ENDS[byteLength]!)) {
       throw outOfRange('value', `an integer of ${byteLength} bytes, at most 2^53 - 1`, value);
     }
-    const at = this.#claim(byteLength);
+    const at = this.claim(byteLength);
     if (byteLength === 4) return writeUint32(value, at, endian);
     let rest = value;
     for (let i = 0; i < byteLength; i++) {
@@ -208,26 +208,26 @@ export class OutputBuffer {
     const most = encoding === 'utf8' ? 3 * size : size;
     if (most >= BY_REFERENCE_FROM) {
       const bytes = Buffer.from(text, encoding);
-      this.#queue(bytes, 0, bytes.length);
+      this.queue(bytes, 0, bytes.length);
       return bytes.length;
     }
     if (size === 0) return 0;
     makeRoom(most);
     const written = (size <= SHORT_TEXT && writeAscii(text, pageEnd)) || page.write(text, pageEnd, most, encoding);
-    this.#claim(written);
+    this.claim(written);
     return written;
   }
 
-  #copy(bytes: Buffer, from: number, to: number): void {
+  private copy(bytes: Buffer, from: number, to: number): void {
     const size = to - from;
     if (size === 0) return;
-    const at = this.#claim(size);
+    const at = this.claim(size);
     if (size > 48) bytes.copy(page, at, from, to);
     else for (let i = 0; i < size; i++) page[at + i] = bytes[from + i]!;
   }
 
   /** Takes `size` bytes of the page for this buffer. @returns where they begin. */
-  #claim(size: number): number {
+  private claim(size: number): number {
     makeRoom(size);
     const at = pageEnd;
     pageEnd += size;
@@ -240,17 +240,17 @@ export class OutputBuffer {
         return at;
       }
     }
-    this.#add({ bytes: page, start: at, end: pageEnd, expected: page.length, lent: false });
+    this.add({ bytes: page, start: at, end: pageEnd, expected: page.length, lent: false });
     return at;
   }
 
-  #queue(bytes: Buffer, from: number, to: number): void {
+  private queue(bytes: Buffer, from: number, to: number): void {
     if (to === from) return;
     this.#length += to - from;
-    this.#add({ bytes, start: from, end: to, expected: bytes.length, lent: false });
+    this.add({ bytes, start: from, end: to, expected: bytes.length, lent: false });
   }
 
-  #add(piece: Piece): void {
+  private add(piece: Piece): void {
     if (this.#pieces === NO_PIECES) this.#pieces = [piece];
     else this.#pieces.push(piece);
   }

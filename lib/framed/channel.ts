@@ -75,7 +75,7 @@ export class Channel {
     this.#state = (stream.keepOpen?.() ? ENDS_ITSELF : 0) | (stream.freesWritten === true ? LENDS : 0);
   }
 
-  #more(): Extras {
+  private more(): Extras {
     this.#extras ??= new Extras();
     return this.#extras;
   }
@@ -215,10 +215,10 @@ export class Channel {
 
   /** Keeps what is written, across turns, until `uncork`, a flush, or the high mark. */
   cork(): void {
-    this.#more().corks++;
+    this.more().corks++;
     this.#state |= CORKED;
     this.closeBypass();
-    this.#noteForExit();
+    this.noteForExit();
   }
 
   /** Takes one `cork` back; with the last, what was kept leaves at the end of the turn. */
@@ -235,12 +235,12 @@ export class Channel {
     if ((this.#state & (HELD | SCHEDULED | PUMPING | CORKED)) !== 0 || this.output.length === 0) return;
     this.#state |= SCHEDULED;
     this.closeBypass();
-    this.#noteForExit();
+    this.noteForExit();
     // nextTick runs after the promises of this turn, so that their writes leave in the same gather write.
     process.nextTick(flushLater, this);
   }
 
-  #noteForExit(): void {
+  private noteForExit(): void {
     scheduled.add(this);
     handleExit();
   }
@@ -283,13 +283,13 @@ export class Channel {
       // The failure is kept, and the next operation throws it.
       return;
     }
-    if ((this.#state & PUMPING) === 0) void this.#pump();
+    if ((this.#state & PUMPING) === 0) void this.pump();
   }
 
-  async #pump(): Promise<void> {
+  private async pump(): Promise<void> {
     this.#state |= PUMPING;
     this.closeBypass();
-    this.#noteForExit();
+    this.noteForExit();
     try {
       for (;;) {
         const answer = this.push();
@@ -321,7 +321,7 @@ export class Channel {
     if (this.output.length === 0) return this.stream.ready('write', { signal });
     this.pushOn();
     if (this.output.length === 0) return;
-    const extras = this.#more();
+    const extras = this.more();
     extras.waiters ??= new Waiters();
     await extras.waiters.wait(signal);
   }
@@ -340,12 +340,12 @@ export class Channel {
   end(): Promise<void> {
     this.interrupted = true;
     this.closeBypass();
-    const extras = this.#more();
-    extras.ended ??= this.#end();
+    const extras = this.more();
+    extras.ended ??= this.endOutput();
     return extras.ended;
   }
 
-  async #end(): Promise<void> {
+  private async endOutput(): Promise<void> {
     await this.flush();
     this.#state |= FINISHED;
     await this.stream.end();
@@ -361,7 +361,7 @@ export class Channel {
 
   /** The same where the stream has failed by itself: what it has to say last, an alert of TLS, may still leave. */
   lost(error: unknown): void {
-    const extras = this.#more();
+    const extras = this.more();
     if (extras.failure !== undefined) return;
     extras.failure = asTransportError(error);
     this.interrupted = true;
@@ -384,7 +384,7 @@ export class Channel {
     this.push();
     const unsent = Buffer.concat(this.output.peek(Number.POSITIVE_INFINITY));
     this.output.clear();
-    const extras = this.#more();
+    const extras = this.more();
     this.#state |= FINISHED | INTERRUPTED;
     this.closeBypass();
     extras.ended ??= Promise.resolve();
@@ -401,7 +401,7 @@ export class Channel {
   /** The abrupt end. */
   destroy(error: Error | undefined): void {
     this.stream.destroy(error);
-    const extras = this.#more();
+    const extras = this.more();
     extras.failure ??= error === undefined ? new TransportError('ERR_STREAM_DESTROYED') : asTransportError(error);
     this.interrupted = true;
     this.closeBypass();

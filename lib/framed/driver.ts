@@ -107,11 +107,11 @@ export class Driver {
   encoded(answer: true | NeedRead): void {
     this.#needsPeer = answer === NEED_READ;
     this.#channel.schedule();
-    if (this.#needsPeer) this.#checkPeerMaySpeak();
+    if (this.#needsPeer) this.checkPeerMaySpeak();
   }
 
-  #checkPeerMaySpeak(): void {
-    if (!this.ended || this.reading || this.#advance() || !this.#heardAll()) return;
+  private checkPeerMaySpeak(): void {
+    if (!this.ended || this.reading || this.advance() || !this.heardAll()) return;
     this.#needsPeer = false;
     const message = 'the stream ended before the peer said what a write waits for';
     const { offset } = this.#channel.stream.input;
@@ -119,7 +119,7 @@ export class Driver {
   }
 
   /** The peer has ended, and there is nothing that a reader could make room for: records that wait change nothing. */
-  #heardAll(): boolean {
+  private heardAll(): boolean {
     return this.ended && (this.#channel.stream.input.length === 0 || !this.#reader.hasRecord);
   }
 
@@ -142,14 +142,14 @@ export class Driver {
     return true;
   }
 
-  #mayReadAhead(): boolean {
+  private mayReadAhead(): boolean {
     return !this.ended && this.#channel.stream.input.length < this.#channel.highWaterMark;
   }
 
   /** Takes input in that cannot be decoded yet. */
   readAhead(): void {
     try {
-      if (this.#mayReadAhead()) this.fill();
+      if (this.mayReadAhead()) this.fill();
     } catch {
       // The failure comes again, behind the records that are here.
     }
@@ -196,7 +196,7 @@ export class Driver {
    * is taken in meanwhile, up to the mark, or both would wait forever.
    */
   async outputMoved({ signal }: ReadyOptions): Promise<void> {
-    while (this.#idleNeeds > 0 && this.#mayReadAhead()) {
+    while (this.#idleNeeds > 0 && this.mayReadAhead()) {
       const moved = await firstOf(signal, (either) => [
         this.#channel.ready(either),
         this.#channel.stream.ready('read', { signal: either }),
@@ -213,15 +213,15 @@ export class Driver {
     if (!this.#needsPeer) return this.#channel.stream.ready('read', options);
     // Somebody who reads moves the protocol on; otherwise it is done here, as far as the reader's mark allows.
     this.#blockedByOutput = false;
-    if (this.reading || !(this.#advance() || this.#heardAll())) await this.#peerHeard(options);
-    if (!this.reading) this.#advance();
+    if (this.reading || !(this.advance() || this.heardAll())) await this.peerHeard(options);
+    if (!this.reading) this.advance();
     this.#needsPeer = false;
   }
 
   /** Waits for bytes of the peer, or for a reader to have got further, whichever comes first. */
-  async #peerHeard({ signal }: ReadyOptions): Promise<void> {
+  private async peerHeard({ signal }: ReadyOptions): Promise<void> {
     const { stream, highWaterMark } = this.#channel;
-    const room = this.#mayReadAhead() && this.#reader.decodedBytes < highWaterMark;
+    const room = this.mayReadAhead() && this.#reader.decodedBytes < highWaterMark;
     this.#needy ??= new Waiters();
     const needy = this.#needy;
     await firstOf(signal, (either) => {
@@ -234,7 +234,7 @@ export class Driver {
   }
 
   /** Reads protocol bytes that a write waits for. @returns true when there were some. */
-  #advance(): boolean {
+  private advance(): boolean {
     const limit = this.#channel.highWaterMark;
     const { input } = this.#channel.stream;
     const before = input.offset;

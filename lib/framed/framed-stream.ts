@@ -92,10 +92,10 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    */
   tryRead(): R | ReadStatus {
     this.#attempts.checkIdle();
-    return this.#tryRead();
+    return this.readNow();
   }
 
-  #tryRead(): R | ReadStatus {
+  private readNow(): R | ReadStatus {
     this.#attempts.checkReadable();
     const found = this.#reader.takeFound();
     return found === NOT_READY ? this.#attempts.try(() => this.#reader.next(this.#driver.ended)) : found;
@@ -103,7 +103,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** The next record, owned; waits for it. Resolves with EOF at the end. @throws as `tryRead`; the signal's reason. */
   read(options: ReadyOptions = {}): Promise<R | Eof> {
-    return this.#attempts.wait(() => this.#tryRead(), options);
+    return this.#attempts.wait(() => this.readNow(), options);
   }
 
   /** Owned records, one by one. Leaving the loop early leaves the stream usable. */
@@ -126,10 +126,10 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    */
   tryReadBatch(): Batch<R> | ReadStatus {
     this.#attempts.checkIdle();
-    return this.#tryReadBatch();
+    return this.batchNow();
   }
 
-  #tryReadBatch(): Batch<R> | ReadStatus {
+  private batchNow(): Batch<R> | ReadStatus {
     return this.#attempts.tryBatch();
   }
 
@@ -140,7 +140,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   batches(options: ReadyOptions = {}): AsyncIterableIterator<Batch<R>> {
     return new BatchIterator(
       () => this.tryReadBatch(),
-      () => this.#attempts.wait(() => this.#tryReadBatch(), options),
+      () => this.#attempts.wait(() => this.batchNow(), options),
       () => this.#driver.pause(),
       options.signal,
       () => this.#reader.settle('visited'),
@@ -169,17 +169,17 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   /** Starts to read one record in pieces. Until it has ended, other reads throw ERR_RECORD_UNFINISHED. */
   tryReadPieces(): RecordPieces | ReadStatus {
     this.#attempts.checkIdle();
-    return this.#tryReadPieces();
+    return this.piecesNow();
   }
 
-  #tryReadPieces(): RecordPieces | ReadStatus {
+  private piecesNow(): RecordPieces | ReadStatus {
     this.#attempts.checkReadable();
     return this.#attempts.tryOpenPieces();
   }
 
   /** The same, waiting for the record's beginning. Resolves with EOF at the end. */
   readPieces(options: ReadyOptions = {}): Promise<RecordPieces | Eof> {
-    return this.#attempts.wait(() => this.#tryReadPieces(), options);
+    return this.#attempts.wait(() => this.piecesNow(), options);
   }
 
   /**
@@ -311,7 +311,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     checkCodec(codec);
     this.#attempts.checkReadable();
     checkUnbound(codec);
-    this.#checkSwitch(unread);
+    this.checkSwitch(unread);
     // In a push handler the rest may lie in memory that others get when the turn ends, and the next reader may hold it.
     this.stream.input.keepBorrowed();
     const next = new FramedStream(this.#channel, codec);
@@ -347,7 +347,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     const { stream } = this;
     // What the turn under way has still to tell has arrived as well.
     stream.hear?.();
-    this.#checkSwitch(unread);
+    this.checkSwitch(unread);
     const unsent = this.#channel.handOver();
     this.#attempts.switched = true;
     stream.watch?.(undefined);
@@ -365,7 +365,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   }
 
   /** Everything that forbids another protocol is said here, before anything changes. */
-  #checkSwitch(unread: 'carry' | 'refuse' | 'discard'): void {
+  private checkSwitch(unread: 'carry' | 'refuse' | 'discard'): void {
     this.#attempts.checkReadable();
     if (this.#driver.reading) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
     this.#writer.checkWhole();
@@ -382,7 +382,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @param options as for a Duplex; marks count records.
    */
   toDuplex(options?: RecordDuplexOptions): RecordDuplex<R, W> {
-    const duplex = this.#lend((reads) => new RecordDuplex(this, reads, options));
+    const duplex = this.lend((reads) => new RecordDuplex(this, reads, options));
     // One that only writes takes no records from anybody.
     this.#attempts.lent = options?.readable !== false;
     return duplex;
@@ -390,14 +390,14 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** This stream as a pair of Web streams of records, which are its only reader and writer from now on. */
   toWeb(options?: RecordWebOptions): RecordWebStreams<R, W> {
-    return this.#lend((reads) => webStreamsOf(this, reads, options));
+    return this.lend((reads) => webStreamsOf(this, reads, options));
   }
 
   /** To the only reader from now on. */
-  #lend<T>(make: (reads: RecordReads<R>) => T): T {
+  private lend<T>(make: (reads: RecordReads<R>) => T): T {
     this.#attempts.checkIdle();
     this.#attempts.checkReadable();
-    const tryRead = () => this.#tryRead();
+    const tryRead = () => this.readNow();
     const made = make({ tryRead, read: (options) => this.#attempts.waitOn(tryRead, options) });
     this.#attempts.lent = true;
     return made;
@@ -410,12 +410,12 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       if (this.#attempts.switched) return Promise.reject(new UsageError('ERR_STREAM_SWITCHED', about));
       if (this.#writer.unfinished) return Promise.reject(new UsageError('ERR_RECORD_UNFINISHED', about));
       this.#channel.interrupted = true;
-      this.#endPromise = this.#end();
+      this.#endPromise = this.endOutput();
     }
     return this.#endPromise;
   }
 
-  async #end(): Promise<void> {
+  private async endOutput(): Promise<void> {
     await this.#writer.emptied(undefined);
     if (!this.#attempts.switched) this.codec.end?.(this.#channel.output);
     await this.#channel.end();
@@ -433,18 +433,18 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     } catch (error) {
       return Promise.reject(error);
     }
-    this.#closePromise ??= this.#close(options);
+    this.#closePromise ??= this.closeWithCare(options);
     return this.#closePromise;
   }
 
-  async #close({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
+  private async closeWithCare({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
     const deadline = new Deadline(timeoutMs, signal);
     // Closing reads on and drops what it reads, so nothing may be looked ahead at.
     this.#attempts.closing = true;
     this.#channel.interrupted = true;
     this.#reader.drop();
     try {
-      await this.#leave(deadline);
+      await this.leave(deadline);
     } catch {
       // The output failed or the time is over; closing goes on either way.
     }
@@ -458,20 +458,20 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   }
 
   /** Everything written leaves, and the codec's farewell. */
-  async #leave(deadline: Deadline): Promise<void> {
+  private async leave(deadline: Deadline): Promise<void> {
     const over = this.#attempts.switched || this.#endPromise !== undefined || this.#channel.ended;
     if (!over && !this.#writer.unfinished) {
       // What still waits then needs the peer, and not room.
       this.#writer.encodeWaiting();
       // Not the public form: what leaves at once leaves also where no time is given.
-      if (this.#writer.tryFlush() !== true) await this.#hear(this.#writer.flush(deadline.signal));
+      if (this.#writer.tryFlush() !== true) await this.hear(this.#writer.flush(deadline.signal));
       this.codec.end?.(this.#channel.output);
     }
-    if (this.#channel.tryFlush() !== true) await this.#hear(this.#channel.flush(deadline.signal));
+    if (this.#channel.tryFlush() !== true) await this.hear(this.#channel.flush(deadline.signal));
   }
 
   /** Drops what comes until that has left: a peer that closes too waits for us to read, as we do for it. */
-  async #hear(leaving: Promise<void>): Promise<void> {
+  private async hear(leaving: Promise<void>): Promise<void> {
     const elsewhere = this.#attempts.switched || this.#channel.handedOver;
     if (elsewhere || this.#driver.needsPeer || this.stream.readsOnly === true) return leaving;
     const left = new AbortController();

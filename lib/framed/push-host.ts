@@ -100,12 +100,12 @@ export class PushHost<R, W> {
     if (this.#attempts.switched || this.#attempts.closing) return true;
     const { stream } = this.#channel;
     // Throws why. What was received before a failure is handed out all the same, but not what somebody let go of.
-    if (stream.abandoned === true) this.#checkAbandoned(stream);
+    if (stream.abandoned === true) this.checkAbandoned(stream);
     return false;
   }
 
   /** What the push has said of the stream the next write says too. */
-  #checkAbandoned(stream: ByteStream): void {
+  private checkAbandoned(stream: ByteStream): void {
     try {
       stream.tryFlush();
     } catch (error) {
@@ -121,13 +121,13 @@ export class PushHost<R, W> {
 
   /** A run begins. Output is to leave together, at `release`. */
   hold(): void {
-    this.#channel.interrupted = this.#mustAsk();
-    this.#outputEnd = this.#endOfOutput();
+    this.#channel.interrupted = this.mustAsk();
+    this.#outputEnd = this.endOfOutput();
     this.#queued = this.#writer.queued;
     this.#channel.hold();
   }
 
-  #mustAsk(): boolean {
+  private mustAsk(): boolean {
     const { switched, closing } = this.#attempts;
     const { pushFailed, unfinished } = this.#writer;
     if (switched || closing || pushFailed || unfinished || this.#channel.failed) return true;
@@ -183,11 +183,11 @@ export class PushHost<R, W> {
   drained(): Promise<void> | undefined {
     const { queued } = this.#writer;
     if (!this.#channel.full && queued === 0) return undefined;
-    const answered = this.#endOfOutput() > this.#outputEnd || queued > this.#queued;
+    const answered = this.endOfOutput() > this.#outputEnd || queued > this.#queued;
     return answered ? this.#writer.drained({ signal: this.signal }) : undefined;
   }
 
-  #endOfOutput(): number {
+  private endOfOutput(): number {
     const { output } = this.#channel;
     return output.offset + output.length;
   }

@@ -80,18 +80,18 @@ class Push<R, W> extends AsyncResource implements Watcher {
 
   start(): void {
     const { signal } = this.#host;
-    if (signal?.aborted) return this.#end(signal.reason);
+    if (signal?.aborted) return this.end(signal.reason);
     if (signal !== undefined) {
-      this.#onAbort = () => this.#aborted();
+      this.#onAbort = () => this.aborted();
       signal.addEventListener('abort', this.#onAbort, { once: true });
     }
     // Not within the call that begins the push: the caller has not got its promise yet.
-    this.#block(Promise.resolve());
+    this.block(Promise.resolve());
   }
 
   /** Aborting a running push ends it behind the batch that is being handed out. */
-  #aborted(): void {
-    if (this.#state !== 'running') this.#end(this.#host.signal!.reason);
+  private aborted(): void {
+    if (this.#state !== 'running') this.end(this.#host.signal!.reason);
     else this.#host.interrupt();
   }
 
@@ -99,27 +99,27 @@ class Push<R, W> extends AsyncResource implements Watcher {
     if (this.#state !== 'waiting') return;
     if (rows > 0) this.#host.adoptRows(table, base, rows);
     // The callback came from the reactor, or from whoever wrote; the handler belongs to whoever began the push.
-    this.runInAsyncScope(this.#run, this);
+    this.runInAsyncScope(this.run, this);
     // What was looked at and not handed out lies in memory that others get next.
     this.#host.drop();
   }
 
-  #run(): void {
+  private run(): void {
     const host = this.#host;
     this.#state = 'running';
     host.waits(false);
     host.hold();
     try {
-      this.#handOut();
+      this.handOut();
     } catch (error) {
-      this.#end(error);
+      this.end(error);
     } finally {
       host.release();
     }
   }
 
   /** Hands out what is there, until something has to be waited for. */
-  #handOut(): void {
+  private handOut(): void {
     const host = this.#host;
     for (;;) {
       host.signal?.throwIfAborted();
@@ -128,19 +128,19 @@ class Push<R, W> extends AsyncResource implements Watcher {
         // Answers that cannot leave are an error, and not an end.
         host.release();
         host.stopped();
-        return this.#end();
+        return this.end();
       }
-      if (batch === NOT_READY || batch === NEED_WRITE) return this.#wait(batch as NotReady);
-      if (this.#visit(batch as LiveBatch<R>)) return this.#end();
+      if (batch === NOT_READY || batch === NEED_WRITE) return this.wait(batch as NotReady);
+      if (this.visit(batch as LiveBatch<R>)) return this.end();
       const others = host.drained() ?? host.pause();
-      if (others !== undefined) return this.#block(others);
+      if (others !== undefined) return this.block(others);
     }
   }
 
   /** @returns true when another codec has taken over. */
-  #visit(batch: LiveBatch<R>): boolean {
+  private visit(batch: LiveBatch<R>): boolean {
     try {
-      return this.#visitRows(batch);
+      return this.visitRows(batch);
     } finally {
       this.#host.returnLent();
       this.#host.settle();
@@ -148,7 +148,7 @@ class Push<R, W> extends AsyncResource implements Watcher {
   }
 
   /** The innermost loop, alone and without an iterator, so that all that it calls is compiled into it. */
-  #visitRows(batch: LiveBatch<R>): boolean {
+  private visitRows(batch: LiveBatch<R>): boolean {
     const handler = this.#handler;
     const host = this.#host;
     const out = this.#out;
@@ -161,45 +161,45 @@ class Push<R, W> extends AsyncResource implements Watcher {
     return false;
   }
 
-  #wait(answer: NotReady | NeedWrite): void {
+  private wait(answer: NotReady | NeedWrite): void {
     this.#state = 'waiting';
     this.#host.waits(true);
     if (answer === NOT_READY && (this.#watching || this.#host.watch(this))) {
       this.#watching = true;
       return;
     }
-    this.#block(this.#host.moved(answer));
+    this.block(this.#host.moved(answer));
   }
 
   /** Goes on after the promise; what arrives meanwhile is not taken. */
-  #block(until: Promise<void>): void {
-    this.#unwatch();
+  private block(until: Promise<void>): void {
+    this.unwatch();
     this.#state = 'blocked';
     const host = this.#host;
     until.then(
       () => {
         if (this.#state !== 'blocked') return;
         try {
-          if (host.stopped()) return this.#end();
+          if (host.stopped()) return this.end();
         } catch (error) {
-          return this.#end(error);
+          return this.end(error);
         }
-        this.#run();
+        this.run();
       },
-      (error) => this.#end(error),
+      (error) => this.end(error),
     );
   }
 
-  #unwatch(): void {
+  private unwatch(): void {
     if (!this.#watching) return;
     this.#watching = false;
     this.#host.watch(undefined);
   }
 
-  #end(...failure: [] | [unknown]): void {
+  private end(...failure: [] | [unknown]): void {
     if (this.#state === 'over') return;
     this.#state = 'over';
-    this.#unwatch();
+    this.unwatch();
     this.#host.waits(false);
     this.#host.over();
     if (this.#onAbort !== undefined) this.#host.signal!.removeEventListener('abort', this.#onAbort);

@@ -61,28 +61,28 @@ export class ReadAttempts<R, W> {
   /** @throws UsageError ERR_READ_IN_PROGRESS: two readers would take turns at random; ERR_STREAM_SWITCHED. */
   checkIdle(): void {
     if (this.switched) throw new UsageError('ERR_STREAM_SWITCHED');
-    if (this.#driver.reading || this.pushing || this.lent) this.#refuse('ERR_READ_IN_PROGRESS');
+    if (this.#driver.reading || this.pushing || this.lent) this.refuse('ERR_READ_IN_PROGRESS');
   }
 
   /** @throws UsageError ERR_RECORD_UNFINISHED while a record in pieces has a reader; ERR_STREAM_SWITCHED. */
   checkReadable(): void {
     if (this.switched) throw new UsageError('ERR_STREAM_SWITCHED');
     // A record that its reader has left is skipped by the attempt.
-    if (this.#pieces !== undefined && !this.#pieces.left) this.#refuse('ERR_RECORD_UNFINISHED');
+    if (this.#pieces !== undefined && !this.#pieces.left) this.refuse('ERR_RECORD_UNFINISHED');
   }
 
-  #refuse(code: 'ERR_READ_IN_PROGRESS' | 'ERR_RECORD_UNFINISHED'): never {
+  private refuse(code: 'ERR_READ_IN_PROGRESS' | 'ERR_RECORD_UNFINISHED'): never {
     throw new UsageError(code, { protocol: this.#reader.codec.name });
   }
 
   /** Drops what is there of a record that its reader has left. @returns true when nothing of it is to come. */
-  #skipLeft(): true | NotReady | NeedWrite {
+  private skipLeft(): true | NotReady | NeedWrite {
     return this.#pieces === undefined || this.#pieces.tryDiscard();
   }
 
   /** The same, now or never. @throws UsageError ERR_RECORD_UNFINISHED */
   skipWhole(): void {
-    if (this.#skipLeft() !== true) this.#refuse('ERR_RECORD_UNFINISHED');
+    if (this.skipLeft() !== true) this.refuse('ERR_RECORD_UNFINISHED');
   }
 
   /** Everything that is there, as a batch. */
@@ -96,22 +96,22 @@ export class ReadAttempts<R, W> {
   try<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
     if (this.drops) return EOF;
     try {
-      const skipped = this.#skipLeft();
-      return skipped === true ? this.#loop(attempt) : (skipped as NotReady);
+      const skipped = this.skipLeft();
+      return skipped === true ? this.loop(attempt) : (skipped as NotReady);
     } finally {
       // Whatever was read or written may be what a write waits for.
       this.#driver.wakeNeedy();
     }
   }
 
-  #loop<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
+  private loop<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
     const driver = this.#driver;
     for (;;) {
       const answer = attempt();
       if (answer !== NEED_WRITE) driver.decoded();
       if (answer === NOT_READY) {
         this.#channel.schedule();
-        const filled = this.#fill();
+        const filled = this.fill();
         if (filled !== true) return filled;
       } else if (answer === NEED_WRITE) {
         if (driver.wrote()) continue;
@@ -126,7 +126,7 @@ export class ReadAttempts<R, W> {
   }
 
   /** A stream that has failed takes nothing more either, and the next write is to say so rather than be taken and lost. */
-  #fill(): true | NotReady | NeedWrite | Eof {
+  private fill(): true | NotReady | NeedWrite | Eof {
     try {
       return this.#driver.fill();
     } catch (error) {
@@ -151,7 +151,7 @@ export class ReadAttempts<R, W> {
       if (options.signal !== undefined) checkSignal('options.signal', options.signal);
       options.signal?.throwIfAborted();
       const answer = attempt();
-      if (answer === NOT_READY || answer === NEED_WRITE) return this.#waitLoop(answer as NotReady, attempt, options);
+      if (answer === NOT_READY || answer === NEED_WRITE) return this.waitLoop(answer as NotReady, attempt, options);
       const pause = this.#driver.pause();
       return pause === undefined ? Promise.resolve(answer as T | Eof) : pause.then(() => answer as T | Eof);
     } catch (error) {
@@ -159,7 +159,7 @@ export class ReadAttempts<R, W> {
     }
   }
 
-  async #waitLoop<T>(first: ReadStatus, attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
+  private async waitLoop<T>(first: ReadStatus, attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
     const { signal } = options;
     const driver = this.#driver;
     const turn = ++this.#waits;
@@ -187,7 +187,7 @@ export class ReadAttempts<R, W> {
     }
   }
 
-  /** As in #fill; a wait that was given up changes nothing. @returns the error. */
+  /** As in fill; a wait that was given up changes nothing. @returns the error. */
   failedBy(error: unknown, signal: AbortSignal | undefined): unknown {
     if (signal?.aborted !== true) this.#channel.lost(error);
     return error;
@@ -222,12 +222,12 @@ export class ReadAttempts<R, W> {
       const opened = pieces.open(input);
       // A header that the end cut off is the same error as a record that it cut off.
       if (opened === NOT_READY) return driver.ended ? (reader.next(true) as Eof) : NOT_READY;
-      this.#pieces = new RecordPieces(opened, this.#pieceHost());
+      this.#pieces = new RecordPieces(opened, this.pieceHost());
       return this.#pieces;
     });
   }
 
-  #pieceHost(): PieceHost {
+  private pieceHost(): PieceHost {
     const driver = this.#driver;
     const { stream } = this.#channel;
     const drops = () => this.drops;
@@ -239,7 +239,7 @@ export class ReadAttempts<R, W> {
       get ended() {
         return driver.ended;
       },
-      fill: () => this.#fill(),
+      fill: () => this.fill(),
       ready: (answer, options) =>
         driver.readMoved(answer, options).catch((error: unknown) => {
           throw this.failedBy(error, options.signal);

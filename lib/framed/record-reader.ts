@@ -100,7 +100,7 @@ export class RecordReader<R, W> {
     if (!this.#failed) {
       this.#failed = true;
       this.#failure = error;
-      this.#dropSpan();
+      this.dropSpan();
       if (error instanceof LimitError && channels.limit.hasSubscribers) {
         channels.limit.publish({ stream: this.#stream, error });
       }
@@ -122,18 +122,18 @@ export class RecordReader<R, W> {
     if (this.#batch !== undefined) this.settle('visited');
     if (this.#values.length > 0) return this.#values.shift()!;
     const framing = this.#codec.framing;
-    if (framing === undefined) return this.#decode(ended);
+    if (framing === undefined) return this.decode(ended);
     this.#input.handsOn = false;
-    if (!this.#lookAhead(framing, ended, this.#ahead)) return ended ? EOF : NOT_READY;
-    return this.#takeRow(framing);
+    if (!this.lookAhead(framing, ended, this.#ahead)) return ended ? EOF : NOT_READY;
+    return this.takeRow(framing);
   }
 
   /** `next` where a record was found by looking ahead already: the way most records of a loop come. */
   takeFound(): R | NotReady {
     const span = this.#span;
     if (span === undefined || this.#batch !== undefined || span.row >= span.rows) return NOT_READY;
-    if (!this.#isCurrent(span)) return NOT_READY;
-    return this.#takeRow(this.#codec.framing!);
+    if (!this.isCurrent(span)) return NOT_READY;
+    return this.takeRow(this.#codec.framing!);
   }
 
   /** Everything that is there, up to a table's rows; the batch before is done with. */
@@ -143,24 +143,24 @@ export class RecordReader<R, W> {
     if (framing !== undefined && this.#values.length === 0) {
       // A cursor copies where it has to. A codec without a framer may give out what it sees.
       this.#input.handsOn = !this.#keepsLarge;
-      if (!this.#lookAhead(framing, ended, BATCH_ROWS)) return ended ? EOF : NOT_READY;
+      if (!this.lookAhead(framing, ended, BATCH_ROWS)) return ended ? EOF : NOT_READY;
       const batch = new SpanBatch(framing, this.#span!);
       this.#batch = batch;
       this.#cursor = batch.rows;
       return batch;
     }
-    const status = this.#decodeMany(ended);
+    const status = this.decodeMany(ended);
     if (this.#values.length === 0) return status;
     this.#batch = new ValueBatch(this.#values);
     return this.#batch;
   }
 
   /** Makes rows be there, at most so many. Consumes nothing but what the framer drops. */
-  #lookAhead(framing: Framing<R>, ended: boolean, most: number): boolean {
-    if (this.#span !== undefined && !this.#isCurrent(this.#span)) this.#dropSpan();
+  private lookAhead(framing: Framing<R>, ended: boolean, most: number): boolean {
+    if (this.#span !== undefined && !this.isCurrent(this.#span)) this.dropSpan();
     if (this.#span !== undefined) {
       if (this.#span.row < this.#span.rows) return true;
-      this.#finishSpan(this.#span);
+      this.finishSpan(this.#span);
     }
     if (this.#failed) throw this.#failure;
     if (this.#input.length === 0) {
@@ -179,7 +179,7 @@ export class RecordReader<R, W> {
     if (rows === 0) return false;
     const { start } = this.#input.front()!;
     if (this.#exact) this.#stream!.settlePeeked!(table[HEADER_WORDS + R_END]! - start);
-    this.#span = this.#spanOf({ table, base: 0, rows, leased: true });
+    this.#span = this.spanOf({ table, base: 0, rows, leased: true });
     return true;
   }
 
@@ -189,11 +189,11 @@ export class RecordReader<R, W> {
    */
   adoptRows(table: Int32Array, base: number, rows: number): void {
     if (this.#span !== undefined || this.#batch !== undefined || this.#failed || this.#values.length > 0) return;
-    this.#span = this.#spanOf({ table, base, rows, leased: false });
+    this.#span = this.spanOf({ table, base, rows, leased: false });
   }
 
   /** Rows of the input's first segment, which stays where it is until they are done with. */
-  #spanOf({ table, base, rows, leased }: Pick<Span, 'table' | 'base' | 'rows' | 'leased'>): Span {
+  private spanOf({ table, base, rows, leased }: Pick<Span, 'table' | 'base' | 'rows' | 'leased'>): Span {
     const input = this.#input;
     const { bytes, start } = input.front()!;
     const row = base / ROW_WORDS;
@@ -216,24 +216,24 @@ export class RecordReader<R, W> {
   }
 
   /** False when somebody else has consumed input: what was looked ahead at is not what comes next. */
-  #isCurrent(span: Span): boolean {
+  private isCurrent(span: Span): boolean {
     return this.#input.offset - span.offset === span.position - span.start;
   }
 
-  #takeRow(framing: Framing<R>): R {
+  private takeRow(framing: Framing<R>): R {
     const span = this.#span!;
     let record: R;
     try {
-      record = this.#makeRecord(framing, span);
+      record = this.makeRecord(framing, span);
     } catch (error) {
       throw this.fail(error);
     }
-    this.#consumeThrough(span, span.row);
-    this.#finishIfRead(span);
+    this.consumeThrough(span, span.row);
+    this.finishIfRead(span);
     return record;
   }
 
-  #makeRecord(framing: Framing<R>, span: Span): R {
+  private makeRecord(framing: Framing<R>, span: Span): R {
     const { fromText } = framing;
     if (fromText !== undefined && framing.text !== undefined) {
       span.texts ??= new SpanText(span, framing.text, framing.detached ?? false);
@@ -245,7 +245,7 @@ export class RecordReader<R, W> {
   }
 
   /** Consumes the input through the row. */
-  #consumeThrough(span: Span, row: number): void {
+  private consumeThrough(span: Span, row: number): void {
     const end = span.table[HEADER_WORDS + row * ROW_WORDS + R_END]!;
     this.#input.consume(end - span.position);
     this.#input.countRecords(row + 1 - span.row);
@@ -257,18 +257,18 @@ export class RecordReader<R, W> {
    * A span that was read whole has nothing more to give. What its framer dropped behind the last row waits for the
    * next read all the same: if a switch comes instead, those bytes are the next codec's.
    */
-  #finishIfRead(span: Span): void {
+  private finishIfRead(span: Span): void {
     const dropped = span.start + span.table[span.base + H_CONSUMED]! - span.position;
-    if (span.row === span.rows && dropped === 0) this.#finishSpan(span);
+    if (span.row === span.rows && dropped === 0) this.finishSpan(span);
   }
 
-  #finishSpan(span: Span): void {
+  private finishSpan(span: Span): void {
     afterRows(this.#input, span.table, span.start, span.position, span.base);
     this.#ahead = Math.min(BATCH_ROWS, 8 * this.#ahead);
-    this.#dropSpan();
+    this.dropSpan();
   }
 
-  #dropSpan(): void {
+  private dropSpan(): void {
     if (this.#span === undefined) return;
     if (this.#span.leased) returnTable(this.#span.table);
     this.#span = undefined;
@@ -295,30 +295,30 @@ export class RecordReader<R, W> {
     this.#output.keepLent();
     const count = extent === 'all' && batch.fault === undefined ? batch.length : batch.visited;
     batch.expire();
-    if (this.#span !== undefined && !this.#isCurrent(this.#span)) this.#dropSpan();
+    if (this.#span !== undefined && !this.isCurrent(this.#span)) this.dropSpan();
     if (batch instanceof ValueBatch) this.#values = this.#values.slice(count);
-    else if (count > 0 && this.#span !== undefined) this.#consumeThrough(this.#span, this.#span.row + count - 1);
+    else if (count > 0 && this.#span !== undefined) this.consumeThrough(this.#span, this.#span.row + count - 1);
     if (batch.fault !== undefined) this.fail(batch.fault);
-    if (this.#span !== undefined) this.#finishIfRead(this.#span);
+    if (this.#span !== undefined) this.finishIfRead(this.#span);
   }
 
   /** Forgets what was looked at and not given: it is unread input. */
   drop(): void {
     this.settle('visited');
-    this.#dropSpan();
+    this.dropSpan();
   }
 
-  #decodeMany(ended: boolean): NotReady | NeedWrite | Eof {
+  private decodeMany(ended: boolean): NotReady | NeedWrite | Eof {
     while (this.#values.length < VALUE_BATCH) {
       let record: R | NotReady | NeedWrite | Eof;
       try {
-        record = this.#decode(ended);
+        record = this.decode(ended);
       } catch (error) {
         if (this.#values.length > 0) return NOT_READY;
         throw error;
       }
       if (record === NOT_READY || record === NEED_WRITE || record === EOF) return record as NotReady;
-      this.#keep(record as R);
+      this.keep(record as R);
       // The successor may have a framer; its records are read that way.
       if (this.#codec.framing !== undefined) return NOT_READY;
     }
@@ -332,29 +332,29 @@ export class RecordReader<R, W> {
   decodeAhead(ended: boolean): true | NotReady | NeedWrite | Eof {
     if (this.#codec.framing !== undefined || this.#failed || this.#batch !== undefined) return NOT_READY;
     if (this.#values.length === 0) this.#decodedFrom = this.#input.offset;
-    const record = this.#decode(ended);
+    const record = this.decode(ended);
     if (record === NOT_READY || record === NEED_WRITE || record === EOF) return record as NotReady;
-    this.#keep(record as R);
+    this.keep(record as R);
     return true;
   }
 
-  #keep(record: R): void {
+  private keep(record: R): void {
     if (this.#values === NONE) this.#values = [record];
     else this.#values.push(record);
   }
 
-  #decode(ended: boolean): R | NotReady | NeedWrite | Eof {
+  private decode(ended: boolean): R | NotReady | NeedWrite | Eof {
     if (this.#failed) throw this.#failure;
     try {
       for (;;) {
         const [offset, written] = [this.#input.offset, this.#output.offset + this.#output.length];
         const answer = this.#codec.decode(this.#input, this.#output);
         const progress = this.#input.offset > offset || this.#output.offset + this.#output.length > written;
-        const switched = this.#follow();
-        if (answer === NOT_READY && ended && !switched) return this.#finish();
+        const switched = this.follow();
+        if (answer === NOT_READY && ended && !switched) return this.finish();
         if (answer === NOT_READY && switched) return this.next(ended);
         if (answer === NOT_READY || answer === NEED_WRITE) return answer as NotReady;
-        if (answer !== CONTINUE || !progress) this.#countProgress(progress || switched);
+        if (answer !== CONTINUE || !progress) this.countProgress(progress || switched);
         if (answer !== CONTINUE) {
           this.#input.countRecords(1);
           if (this.#exact) this.#stream!.settlePeeked!(0);
@@ -368,7 +368,7 @@ export class RecordReader<R, W> {
   }
 
   /** Hands over to the codec's successor, where it has named one. */
-  #follow(): boolean {
+  private follow(): boolean {
     const { next } = this.#codec;
     if (next === undefined || next === this.#codec) return false;
     bindCodec(next);
@@ -378,18 +378,18 @@ export class RecordReader<R, W> {
     return true;
   }
 
-  #countProgress(progress: boolean): void {
+  private countProgress(progress: boolean): void {
     this.#emptyProgress = progress ? 0 : this.#emptyProgress + 1;
     if (this.#emptyProgress <= MAX_EMPTY_PROGRESS) return;
     throw new UsageError('ERR_CODEC_NO_PROGRESS', { protocol: this.#codec.name, offset: this.#input.offset });
   }
 
-  #finish(): R | Eof {
+  private finish(): R | Eof {
     const input = this.#input;
     const offset = input.offset;
     if (this.#codec.finish !== undefined) {
       const last = this.#codec.finish(input, this.#output);
-      if (last !== EOF) this.#countProgress(input.offset > offset);
+      if (last !== EOF) this.countProgress(input.offset > offset);
       if (last !== EOF) input.countRecords(1);
       return last;
     }

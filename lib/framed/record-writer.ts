@@ -63,21 +63,21 @@ export class RecordWriter<R, W> implements QueueServer {
   /** Takes one record, if there is room and nobody waits for it. */
   tryWrite(record: W | RecordCursor<unknown>): true | WriteStatus {
     if (this.#queue.length > 0) return NOT_READY;
-    return this.#hasRoom() ? this.#encode(record) : NOT_READY;
+    return this.hasRoom() ? this.encode(record) : NOT_READY;
   }
 
   /** Takes one record, now or when its turn comes. Resolves when its memory is the caller's again. */
   write(record: W | RecordCursor<unknown>, options: ReadyOptions): Promise<void> {
     const { signal } = options;
-    if (!isLarge(record)) return this.#take(record, options);
-    if (mustCopy(this.#channel, signal)) return this.#take(Buffer.from(record) as W, options);
+    if (!isLarge(record)) return this.take(record, options);
+    if (mustCopy(this.#channel, signal)) return this.take(Buffer.from(record) as W, options);
     // It may be sent from where it lies, so it has to have left.
-    return this.#take(record, options).then(() => memoryBack(record, this.#channel, signal));
+    return this.take(record, options).then(() => memoryBack(record, this.#channel, signal));
   }
 
   /** Takes one record. Aborting that takes nothing. */
-  #take(record: W | RecordCursor<unknown>, options: ReadyOptions): Promise<void> {
-    return this.tryWrite(record) === true ? Promise.resolve() : this.#ownQueue().add(this.#owned(record), options);
+  private take(record: W | RecordCursor<unknown>, options: ReadyOptions): Promise<void> {
+    return this.tryWrite(record) === true ? Promise.resolve() : this.ownQueue().add(this.owned(record), options);
   }
 
   /** Takes a record although the queue may be full: from inside a push, which stops reading instead. */
@@ -88,9 +88,9 @@ export class RecordWriter<R, W> implements QueueServer {
     }
     // A push takes always, so those that wait for room need not wait any longer.
     this.encodeWaiting();
-    if (this.#queue.length > 0 || this.#encode(record) !== true) {
-      this.#ownQueue()
-        .add(this.#owned(record), {})
+    if (this.#queue.length > 0 || this.encode(record) !== true) {
+      this.ownQueue()
+        .add(this.owned(record), {})
         .catch((error) => {
           this.#pushFailure ??= error;
           channel.interrupted = true;
@@ -109,12 +109,12 @@ export class RecordWriter<R, W> implements QueueServer {
     if (this.#pushFailure !== undefined) throw this.#pushFailure;
   }
 
-  #ownQueue(): WriteQueue<W> {
+  private ownQueue(): WriteQueue<W> {
     if (this.#queue === NO_QUEUE) this.#queue = new WriteQueue<W>(this);
     return this.#queue;
   }
 
-  #hasRoom(): boolean {
+  private hasRoom(): boolean {
     const channel = this.#channel;
     if (!channel.full) return true;
     channel.pushOn();
@@ -122,7 +122,7 @@ export class RecordWriter<R, W> implements QueueServer {
     return !channel.full;
   }
 
-  #encode(record: W | RecordCursor<unknown>): true | NeedRead {
+  private encode(record: W | RecordCursor<unknown>): true | NeedRead {
     const { codec } = this.#reader;
     const { output } = this.#channel;
     const { length } = output;
@@ -142,7 +142,7 @@ export class RecordWriter<R, W> implements QueueServer {
   }
 
   /** A record that outlives its turn: as `encode` takes it, and in memory that its owner may use again. */
-  #owned(record: W | RecordCursor<unknown>): W {
+  private owned(record: W | RecordCursor<unknown>): W {
     if (isCursor(record)) {
       const payload = record instanceof SpanCursor && this.#reader.codec.encodeRange !== undefined;
       return (payload ? record.bytes() : record.value()) as W;
@@ -158,7 +158,7 @@ export class RecordWriter<R, W> implements QueueServer {
     const queue = this.#queue;
     for (let entry = queue.first(); entry !== undefined; entry = queue.first()) {
       try {
-        const answer = this.#putQueued(entry);
+        const answer = this.putQueued(entry);
         if (answer === NEED_READ) await this.#driver.peerMoved({});
         else if (answer === NOT_READY) await this.#channel.ready(undefined);
       } catch (error) {
@@ -168,11 +168,11 @@ export class RecordWriter<R, W> implements QueueServer {
   }
 
   /** Takes the first of the queue out, if there is room; a record that cannot be encoded fails alone. */
-  #putQueued(entry: QueuedWrite<W>): true | WriteStatus {
+  private putQueued(entry: QueuedWrite<W>): true | WriteStatus {
     this.#channel.checkFailure();
-    if (!this.#hasRoom()) return NOT_READY;
+    if (!this.hasRoom()) return NOT_READY;
     try {
-      const answer = this.#encode(entry.record);
+      const answer = this.encode(entry.record);
       if (answer !== true) return answer;
       this.#queue.shift();
       entry.resolve();
@@ -188,7 +188,7 @@ export class RecordWriter<R, W> implements QueueServer {
   encodeWaiting(): void {
     for (let entry = this.#queue.first(); entry !== undefined; entry = this.#queue.first()) {
       try {
-        if (this.#encode(entry.record) !== true) break;
+        if (this.encode(entry.record) !== true) break;
         entry.resolve();
       } catch (error) {
         entry.reject(error);

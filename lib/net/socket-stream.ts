@@ -157,31 +157,31 @@ export class SocketStream extends BaseStream implements Connection {
   get addresses(): SocketAddresses {
     const known = this.#extras?.addresses;
     if (known !== undefined) return known;
-    const told = this.#describe();
+    const told = this.description();
     if (told === undefined) return {};
     const addresses = addressesIn(told);
-    this.#more().addresses = addresses;
+    this.more().addresses = addresses;
     return addresses;
   }
 
   /** As it is now, or was in the end; undefined before the beginning. */
-  #describe(): string | undefined {
+  private description(): string | undefined {
     return this.#id === NO_ID ? this.#extras?.described : this.#reactor.net.describe(this.#id);
   }
 
-  #more(): Extras {
+  private more(): Extras {
     this.#extras ??= new Extras();
     return this.#extras;
   }
 
   /** Bytes sent so far. */
   get bytesSent(): number {
-    return this.#counted().bytesSent;
+    return this.counted().bytesSent;
   }
 
   /** Who has taken the connection over, and is destroyed with this. Internal. */
   set heir(heir: SocketStream) {
-    this.#more().heir = heir;
+    this.more().heir = heir;
   }
 
   /**
@@ -195,9 +195,9 @@ export class SocketStream extends BaseStream implements Connection {
     this.#reactor.attach(this);
     if ((this.#state & UNREFERENCED) !== 0) this.#reactor.net.setReferenced(id, 0);
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this });
-    this.#beginExact();
+    this.beginExact();
     if (this.#wants !== 0) this.want(this.#wants, 'again');
-    this.#watchOn();
+    this.watchOn();
     this.wakeWriters();
     // Those who wait have waited for Node.
     if (this.input.length > 0) this.wakeReaders();
@@ -207,12 +207,12 @@ export class SocketStream extends BaseStream implements Connection {
 
   protected pull(wanted: number): void {
     if (this.#id === NO_ID) return;
-    const exactly = this.#exactly();
-    if (exactly !== undefined) return void this.#came(exactly.receive(), PAGE_BYTES);
+    const exactly = this.exactly();
+    if (exactly !== undefined) return void this.came(exactly.receive(), PAGE_BYTES);
     const { input } = this;
     while (input.length < wanted && this.#mayReceive !== 0) {
-      const record = this.#largeRecord();
-      if (!(record > 0 ? this.#receiveRest(record) : this.#receivePage())) return;
+      const record = this.largeRecord();
+      if (!(record > 0 ? this.receiveRest(record) : this.receivePage())) return;
     }
   }
 
@@ -220,49 +220,49 @@ export class SocketStream extends BaseStream implements Connection {
    * Bytes that the record at the front has, or probably has where nobody knows its end, if it is one whose rest is to be
    * received behind it; else 0.
    */
-  #largeRecord(): number {
+  private largeRecord(): number {
     const { length, needed } = this.input;
     if (length === 0) return 0;
     if (needed - length >= LARGE_REST) return needed;
     // Who reads by itself looks for the end in the pages as they come, and puts them together once.
     if (needed !== length + 1 || this.watcher === undefined) return 0;
     if (length < LARGE_REST && this.#extras?.large?.follow !== true) return 0;
-    return this.#largeReads().guess(this.input);
+    return this.largeReads().guess(this.input);
   }
 
-  #largeReads(): LargeReads {
-    const extras = this.#more();
+  private largeReads(): LargeReads {
+    const extras = this.more();
     extras.large ??= new LargeReads();
     return extras.large;
   }
 
   /** Internal: from now on, or no longer, reads no byte from the system that a record does not need. */
   readExactly(exact: boolean): boolean {
-    this.#exactly()?.leave();
-    this.#more().exact = exact ? 'wanted' : undefined;
-    this.#beginExact();
+    this.exactly()?.leave();
+    this.more().exact = exact ? 'wanted' : undefined;
+    this.beginExact();
     return true;
   }
 
-  #beginExact(): void {
+  private beginExact(): void {
     const extras = this.#extras;
     if (extras?.exact === 'wanted' && this.#id !== NO_ID) {
       extras.exact = new ExactReads(this.#reactor.net, this.#id, this.input);
     }
   }
 
-  #exactly(): ExactReads | undefined {
+  private exactly(): ExactReads | undefined {
     const exact = this.#extras?.exact;
     return exact === 'wanted' ? undefined : exact;
   }
 
   /** Internal: the first `keep` bytes of the input are a record's, and nothing behind them is. */
   settlePeeked(keep: number): void {
-    this.#exactly()?.settle(keep);
+    this.exactly()?.settle(keep);
   }
 
   /** @returns true when as much came as was asked for: there is probably more. */
-  #receivePage(): boolean {
+  private receivePage(): boolean {
     const page = leasePage();
     const size = this.#extras?.large?.takeBite() === true ? BITE : PAGE_BYTES;
     const count = this.#reactor.net.receive(this.#id, page, 0, size, 0);
@@ -274,28 +274,28 @@ export class SocketStream extends BaseStream implements Connection {
       }
       returnPage(page);
     }
-    return this.#came(count, size);
+    return this.came(count, size);
   }
 
   /** Receives the rest of a large record where it will be read. */
-  #receiveRest(needed: number): boolean {
-    const large = this.#largeReads();
+  private receiveRest(needed: number): boolean {
+    const large = this.largeReads();
     if (Math.max(needed - this.input.length, this.input.length) >= LARGE_REST) large.found();
     else large.takeBite();
     // What is handed on at once needs no memory of its own, and memory that was used before costs less.
-    const { bytes, from, to } = this.input.reserve(needed, { pooled: this.#handsOn() });
+    const { bytes, from, to } = this.input.reserve(needed, { pooled: this.handsOn() });
     const count = this.#reactor.net.receive(this.#id, bytes, from, to, 0);
     if (count > 0) this.input.commit(count);
     large.received(this.input);
-    return this.#came(count, to - from);
+    return this.came(count, to - from);
   }
 
   /** What is received is looked at and gone: it needs no memory of its own. */
-  #handsOn(): boolean {
+  private handsOn(): boolean {
     return this.watcher !== undefined && this.watcher.keeps !== true;
   }
 
-  #came(count: number, asked: number): boolean {
+  private came(count: number, asked: number): boolean {
     if (this.#mayReceive !== ANY) this.#mayReceive = Math.max(0, this.#mayReceive - count);
     // A stream socket that gives less than it was asked for has no more.
     if (count > 0) return count === asked;
@@ -316,7 +316,7 @@ export class SocketStream extends BaseStream implements Connection {
     const wait = super.ready(direction, options);
     if (direction === 'read' && !this.ended && !this.destroyed) this.want(this.#wants | WANT_READ);
     // What nobody waits for any more must not keep the process.
-    if (options?.signal !== undefined) wait.catch(() => this.#forgo());
+    if (options?.signal !== undefined) wait.catch(() => this.forgo());
     return wait;
   }
 
@@ -326,7 +326,7 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   /** Somebody has left: what was wanted for them is wanted no longer, unless others wait. */
-  #forgo(): void {
+  private forgo(): void {
     if (this.#id === NO_ID || this.watcher !== undefined) return;
     this.want((this.awaited ? this.#wants & WANT_READ : 0) | (this.awaitedWrite ? this.#wants & WANT_WRITE : 0));
   }
@@ -340,7 +340,7 @@ export class SocketStream extends BaseStream implements Connection {
 
   /** Asks for what those who are there need. Whoever waits without watching still does. */
   protected wantAnew(): void {
-    if (this.watcher !== undefined) return this.#watchOn();
+    if (this.watcher !== undefined) return this.watchOn();
     this.want((this.#wants & WANT_WRITE) | (this.awaited ? WANT_READ : 0));
   }
 
@@ -355,13 +355,13 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   /** Asks for what the watcher needs next: framed records, or the word that there is more of a large one. */
-  #watchOn(): void {
+  private watchOn(): void {
     if (this.watcher === undefined || this.ended || this.destroyed || this.#id === NO_ID) return;
     const { input } = this;
     const extras = this.#extras;
     const large =
-      (extras !== undefined && (extras.large?.follow === true || this.#exactly() !== undefined)) ||
-      this.#largeRecord() > 0;
+      (extras !== undefined && (extras.large?.follow === true || this.exactly() !== undefined)) ||
+      this.largeRecord() > 0;
     this.want((this.#wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
     // What follows an unfinished record cannot be framed without it.
     const framer = input.length > 0 ? -1 : nativeFramer(this.#reactor.net, this.watcher.framer);
@@ -399,13 +399,13 @@ export class SocketStream extends BaseStream implements Connection {
       this.#state &= ~FULL;
       this.wakeWriters();
     }
-    if ((flags & EVENT_ARRIVED) !== 0) this.#arrived(reactor, at);
+    if ((flags & EVENT_ARRIVED) !== 0) this.arrived(reactor, at);
     else if ((flags & EVENT_READABLE) !== 0) {
       this.#wants &= ~WANT_READ;
       this.#mayReceive = TURN_BYTES;
       this.wakeReaders();
       this.#mayReceive = ANY;
-      this.#watchOn();
+      this.watchOn();
     } else if ((flags & EVENT_ENDED) !== 0) {
       this.#wants &= WANT_WRITE;
       this.inputEnded();
@@ -415,7 +415,7 @@ export class SocketStream extends BaseStream implements Connection {
     }
   }
 
-  #arrived({ arena, table, events }: Reactor, at: number): void {
+  private arrived({ arena, table, events }: Reactor, at: number): void {
     const { input } = this;
     const framed = input.length === 0 && input.searched === 0 && input.overflow === 0 && this.#framer >= 0;
     // One receive a turn: a connection that floods must not keep the others waiting, and epoll tells of the rest.
@@ -428,11 +428,11 @@ export class SocketStream extends BaseStream implements Connection {
       this.#mayReceive = ANY;
     }
     if (input.length > 0) {
-      const record = this.#largeRecord();
-      if (record > 0) input.reserve(record, { pooled: this.#handsOn() });
+      const record = this.largeRecord();
+      if (record > 0) input.reserve(record, { pooled: this.handsOn() });
       input.keepBorrowed();
     }
-    this.#watchOn();
+    this.watchOn();
   }
 
   // ---------------------------------------------------------------- writing
@@ -472,13 +472,13 @@ export class SocketStream extends BaseStream implements Connection {
     const sent = single
       ? net.send(this.#id, first, 0, first.length)
       : net.sendParts(this.#id, parts.length > MOST_PARTS ? parts.slice(0, MOST_PARTS) : parts);
-    return this.#sent(sent, single ? first.length : sumOf(parts));
+    return this.sent(sent, single ? first.length : sumOf(parts));
   }
 
   tryWriteRange(bytes: Buffer, from: number, to: number): number | NotReady | NeedRead {
     this.checkWritable();
     if (this.blocked()) return NOT_READY;
-    return this.#sent(this.#reactor.net.send(this.#id, bytes, from, to), to - from) || NOT_READY;
+    return this.sent(this.#reactor.net.send(this.#id, bytes, from, to), to - from) || NOT_READY;
   }
 
   /** See ByteStream. */
@@ -498,14 +498,14 @@ export class SocketStream extends BaseStream implements Connection {
    * @param sent as `send` of the addon answers. @returns the bytes that were taken. @throws the stream's failure.
    */
   sentDirectly(sent: number, wanted: number): number {
-    return this.#sent(sent, wanted);
+    return this.sent(sent, wanted);
   }
 
   /** @param sent bytes, or a negative errno. @returns the bytes that were taken, 0 when the system would block. */
-  #sent(sent: number, wanted: number): number {
+  private sent(sent: number, wanted: number): number {
     if (sent <= 0) return this.notSent(sent);
     this.#state &= ~FULL;
-    if (sent < wanted) this.#stalled();
+    if (sent < wanted) this.noteStall();
     return sent;
   }
 
@@ -516,12 +516,12 @@ export class SocketStream extends BaseStream implements Connection {
       this.failOutput(error);
       throw error;
     }
-    this.#stalled();
+    this.noteStall();
     return 0;
   }
 
   /** The system took less than it was given. */
-  #stalled(): void {
+  private noteStall(): void {
     this.#state |= FULL;
     // Before anybody is told, who may send to others.
     closeBypass(this.#id);
@@ -529,24 +529,24 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   protected endOutput(): Promise<void> | undefined {
-    if ((this.#state & PENDING) !== 0) return this.#endOnceAttached();
+    if ((this.#state & PENDING) !== 0) return this.endOnceAttached();
     if (this.#id === NO_ID) return undefined;
     const result = this.#reactor.net.shutdown(this.#id);
     if (result < 0 && result !== ENOTCONN) throw systemError('shutdown', result);
     const left = this.lastLeft();
-    if (left !== undefined) return left.then(() => this.#outputGone());
-    this.#outputGone();
+    if (left !== undefined) return left.then(() => this.outputGone());
+    this.outputGone();
     return undefined;
   }
 
-  async #endOnceAttached(): Promise<void> {
+  private async endOnceAttached(): Promise<void> {
     while ((this.#state & PENDING) !== 0) await super.ready('write');
     await this.endOutput();
   }
 
-  #outputGone(): void {
+  private outputGone(): void {
     this.#state |= FINISHED;
-    if (this.ended) this.#close(undefined);
+    if (this.ended) this.closeConnection(undefined);
   }
 
   /** Resolves when our end has left; undefined where it is gone at once. */
@@ -558,17 +558,17 @@ export class SocketStream extends BaseStream implements Connection {
 
   protected override inputEnded(): void {
     // Nothing can come any more, and nothing can go: the descriptor has served its time.
-    if ((this.#state & FINISHED) !== 0) this.#close(undefined);
+    if ((this.#state & FINISHED) !== 0) this.closeConnection(undefined);
     super.inputEnded();
   }
 
   protected override fail(error: unknown): void {
-    this.#close(error);
+    this.closeConnection(error);
     super.fail(error);
   }
 
   protected abandon(error: MiniprotoError | undefined): void {
-    this.#close(error);
+    this.closeConnection(error);
   }
 
   override destroy(error?: Error): void {
@@ -577,13 +577,13 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   /** Closes the descriptor; what was received can still be read. */
-  #close(error: unknown): void {
-    if (this.#id !== NO_ID) this.#reactor.net.remove(this.#forget());
+  private closeConnection(error: unknown): void {
+    if (this.#id !== NO_ID) this.#reactor.net.remove(this.forget());
     else if ((this.#state & PENDING) === 0) return;
-    this.#closed(error);
+    this.afterClose(error);
   }
 
-  #closed(error: unknown): void {
+  private afterClose(error: unknown): void {
     const opened = (this.#state & PENDING) === 0;
     this.#state &= ~PENDING;
     const extras = this.#extras;
@@ -610,11 +610,11 @@ export class SocketStream extends BaseStream implements Connection {
   takeOver(other: SocketStream): Buffer {
     other.hear();
     if (other.#id === NO_ID) throw systemError('take over', EBADF);
-    other.#exactly()?.leave();
+    other.exactly()?.leave();
     const unread = other.input.take(other.input.length);
     this.#state = (this.#state & ~UNREFERENCED) | (other.#state & UNREFERENCED);
-    const extras = this.#more();
-    const others = other.#more();
+    const extras = this.more();
+    const others = other.more();
     extras.closeListeners = others.closeListeners;
     others.closeListeners = undefined;
     if (other.#among !== undefined) this.joins(other.#among);
@@ -622,9 +622,9 @@ export class SocketStream extends BaseStream implements Connection {
     const finished = (other.#state & FINISHED) !== 0;
     // What frames the other one's records may change them where they lie, and knows nothing of ours.
     if (other.#framer >= 0) this.#reactor.net.setFramer(other.#id, -1);
-    const id = other.#forget();
+    const id = other.forget();
     extras.addresses = others.addresses;
-    other.#closed(undefined);
+    other.afterClose(undefined);
     other.destroy();
     this.attach(id, { finished });
     return unread;
@@ -632,26 +632,26 @@ export class SocketStream extends BaseStream implements Connection {
 
   /** Is in the set until it is closed, and not at all if it is. Internal; one set. */
   joins(connections: Set<Connection>): void {
-    if (this.#gone()) return;
+    if (this.gone()) return;
     connections.add(this);
     this.#among = connections;
   }
 
   whenClosed(listener: () => void): void {
-    if (this.#gone()) return listener();
-    const extras = this.#more();
+    if (this.gone()) return listener();
+    const extras = this.more();
     if (extras.closeListeners === undefined) extras.closeListeners = [listener];
     else extras.closeListeners.push(listener);
   }
 
-  #gone(): boolean {
+  private gone(): boolean {
     return this.#id === NO_ID && (this.#state & PENDING) === 0;
   }
 
   /** The connection is no longer the reactor's to tell of. @returns its id. */
-  #forget(): number {
+  private forget(): number {
     const id = this.#id;
-    this.#more().described = this.#reactor.net.describe(id);
+    this.more().described = this.#reactor.net.describe(id);
     this.#reactor.detach(id);
     this.#id = NO_ID;
     this.#wants = 0;
@@ -659,14 +659,14 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   ref(): this {
-    return this.#setReferenced(true);
+    return this.setReferenced(true);
   }
 
   unref(): this {
-    return this.#setReferenced(false);
+    return this.setReferenced(false);
   }
 
-  #setReferenced(referenced: boolean): this {
+  private setReferenced(referenced: boolean): this {
     this.#state = referenced ? this.#state & ~UNREFERENCED : this.#state | UNREFERENCED;
     if (this.#id !== NO_ID) this.#reactor.net.setReferenced(this.#id, referenced ? 1 : 0);
     return this;
@@ -675,15 +675,15 @@ export class SocketStream extends BaseStream implements Connection {
   setTimeouts(options: TimeoutOptions): void {
     this.#extras?.timeouts?.stop();
     const timeouts = SocketTimeouts.of(this, options);
-    if (timeouts !== undefined || this.#extras !== undefined) this.#more().timeouts = timeouts;
+    if (timeouts !== undefined || this.#extras !== undefined) this.more().timeouts = timeouts;
   }
 
   counters(): ConnectionCounters {
-    return countersOf(this, this.#counted());
+    return countersOf(this, this.counted());
   }
 
-  #counted(): SocketCounters {
-    const told = this.#describe();
+  private counted(): SocketCounters {
+    const told = this.description();
     return told === undefined ? NO_COUNTS : countersIn(told);
   }
 
@@ -702,10 +702,10 @@ export class SocketStream extends BaseStream implements Connection {
     this.hear();
     this.watcher = watcher;
     if (this.#id === NO_ID) throw systemError('release', EBADF);
-    this.#exactly()?.leave();
+    this.exactly()?.leave();
     const unread = this.input.take(this.input.length);
-    const descriptor = this.#reactor.net.detach(this.#forget());
-    this.#closed(undefined);
+    const descriptor = this.#reactor.net.detach(this.forget());
+    this.afterClose(undefined);
     this.destroy();
     return { descriptor, unread, unsent };
   }

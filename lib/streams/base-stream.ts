@@ -119,7 +119,7 @@ export abstract class BaseStream implements ByteStream {
 
   tryWrite(bytes: Uint8Array | readonly Uint8Array[]): number | NotReady | NeedRead {
     const parts = this.partsOf(bytes);
-    if (this.blocked() && this.#mayWrite()) return NOT_READY;
+    if (this.blocked() && this.mayWrite()) return NOT_READY;
     return this.tryWriteStable(parts.map(stable));
   }
 
@@ -135,7 +135,7 @@ export abstract class BaseStream implements ByteStream {
   }
 
   tryWriteStable(parts: readonly Uint8Array[]): number | NotReady | NeedRead {
-    this.#mayWrite();
+    this.mayWrite();
     const some = parts.some(isEmpty) ? parts.filter((part) => !isEmpty(part)) : parts;
     if (some.length === 0) return 0;
     if (this.blocked()) return NOT_READY;
@@ -145,37 +145,37 @@ export abstract class BaseStream implements ByteStream {
 
   /** @throws what keeps the stream from taking output. */
   protected checkWritable(): void {
-    this.#mayWrite();
+    this.mayWrite();
   }
 
-  #mayWrite(): true {
+  private mayWrite(): true {
     if (this.#end === undefined) return true;
-    this.#checkOutput();
+    this.checkOutput();
     if (this.#end.outputEnded) throw new UsageError('ERR_STREAM_ENDED');
     return true;
   }
 
-  #checkOutput(): void {
-    const failure = this.#outputFailure();
+  private checkOutput(): void {
+    const failure = this.outputFailure();
     if (failure !== undefined) throw failure;
   }
 
-  #outputFailure(): MiniprotoError | undefined {
+  private outputFailure(): MiniprotoError | undefined {
     return this.#end === undefined ? undefined : (failureOf(this.#end) ?? this.#end.outputFailure);
   }
 
-  #ending(): Ending {
+  private ending(): Ending {
     this.#end ??= new Ending();
     return this.#end;
   }
 
-  #inputOver(): Ending {
+  private inputOver(): Ending {
     this.input.noMore();
-    return this.#ending();
+    return this.ending();
   }
 
   tryFlush(): true | NotReady | NeedRead {
-    this.#checkOutput();
+    this.checkOutput();
     return this.flushed() ? true : NOT_READY;
   }
 
@@ -184,33 +184,33 @@ export abstract class BaseStream implements ByteStream {
     checkObject('options', options);
     if (options.signal !== undefined) checkSignal('options.signal', options.signal);
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
-    const failure = direction === 'write' ? this.#outputFailure() : this.#end && failureOf(this.#end);
+    const failure = direction === 'write' ? this.outputFailure() : this.#end && failureOf(this.#end);
     if (failure !== undefined) return Promise.reject(failure);
     if (direction === 'write') {
-      return this.flushed() && !this.blocked() ? Promise.resolve() : this.#waitToWrite(options.signal);
+      return this.flushed() && !this.blocked() ? Promise.resolve() : this.waitToWrite(options.signal);
     }
     if (this.ended || this.mayPull()) return Promise.resolve();
     this.#readers ??= new Waiters();
     return this.#readers.wait(options.signal);
   }
 
-  #waitToWrite(signal: AbortSignal | undefined): Promise<void> {
+  private waitToWrite(signal: AbortSignal | undefined): Promise<void> {
     this.#writers ??= new Waiters();
     return this.#writers.wait(signal);
   }
 
   end(): Promise<void> {
     try {
-      return this.#endOutput() ?? ENDED;
+      return this.beginEnd() ?? ENDED;
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /** @returns undefined where nobody has to be waited for. @throws what keeps the output from being ended. */
-  #endOutput(): Promise<void> | undefined {
-    this.#checkOutput();
-    const end = this.#ending();
+  private beginEnd(): Promise<void> | undefined {
+    this.checkOutput();
+    const end = this.ending();
     if (end.outputEnded) return end.leaving;
     end.outputEnded = true;
     try {
@@ -229,19 +229,19 @@ export abstract class BaseStream implements ByteStream {
     } catch (error) {
       return Promise.reject(error);
     }
-    const end = this.#ending();
-    end.closing ??= this.#close(options);
+    const end = this.ending();
+    end.closing ??= this.closeWithCare(options);
     return end.closing;
   }
 
-  async #close({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
+  private async closeWithCare({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
     const deadline = new Deadline(timeoutMs, signal);
     try {
       // `end` has no deadline of its own: a peer that never reads must not hold us.
-      const leaving = this.#endOutput();
+      const leaving = this.beginEnd();
       const left = leaving && Promise.race([leaving, new Waiters().wait(deadline.signal)]);
       // A peer that closes too waits for us to read, as we do for it. What keeps us from reading loses no last bytes.
-      const heard = this.readsOnly ? undefined : this.#discardInput(left, deadline).catch(ignore);
+      const heard = this.readsOnly ? undefined : this.discardInput(left, deadline).catch(ignore);
       await Promise.all([left, heard]);
     } catch {
       // The peer, or the deadline: either way nothing more can be done for the last bytes.
@@ -255,8 +255,8 @@ export abstract class BaseStream implements ByteStream {
    * Reads to the peer's end, so that the kernel has no unread input to answer with a reset.
    * @param leaving our last bytes: how much comes before they have left is not counted, the deadline bounds it.
    */
-  async #discardInput(leaving: Promise<void> | undefined, deadline: Deadline): Promise<void> {
-    this.#ending().drops = true;
+  private async discardInput(leaving: Promise<void> | undefined, deadline: Deadline): Promise<void> {
+    this.ending().drops = true;
     let left = leaving === undefined ? CLOSE_DISCARD_BYTES : Number.POSITIVE_INFINITY;
     leaving?.then(() => {
       left = CLOSE_DISCARD_BYTES;
@@ -273,7 +273,7 @@ export abstract class BaseStream implements ByteStream {
   }
 
   destroy(error?: Error): void {
-    const end = this.#inputOver();
+    const end = this.inputOver();
     if (end.abandoned) return;
     end.abandoned = true;
     const reason = error === undefined ? undefined : asTransportError(error);
@@ -344,14 +344,14 @@ export abstract class BaseStream implements ByteStream {
   }
 
   protected inputEnded(): void {
-    this.#inputOver().inputEnded = true;
+    this.inputOver().inputEnded = true;
     this.wakeReaders();
   }
 
   /** The layer below failed: what is in `input` can still be read, then `error` is thrown. */
   protected fail(error: unknown): void {
     if (this.destroyed) return;
-    const end = this.#inputOver();
+    const end = this.inputOver();
     end.error = asTransportError(error);
     this.#writers?.fail(end.error);
     this.wakeReaders();
@@ -359,7 +359,7 @@ export abstract class BaseStream implements ByteStream {
 
   /** The output failed and the input may go on: a child that closed its stdin still has things to say. */
   protected failOutput(error: unknown): void {
-    const end = this.#ending();
+    const end = this.ending();
     end.outputFailure ??= asTransportError(error);
     this.#writers?.fail(end.outputFailure);
   }

@@ -124,7 +124,7 @@ export abstract class ConnectionLife implements InboundHost {
 
   /** Internal, see InboundHost. */
   control(opcode: number, bytes: Buffer, from: number, to: number): void {
-    if (opcode === OP_CLOSE) return this.#closeReceived(bytes, from, to);
+    if (opcode === OP_CLOSE) return this.closeReceived(bytes, from, to);
     const payload = Buffer.from(bytes.subarray(from, to));
     if (opcode === OP_PING) {
       if (this.options.autoPong) this.outbound.pong(payload);
@@ -139,16 +139,16 @@ export abstract class ConnectionLife implements InboundHost {
     this.#observer?.pong?.(payload);
   }
 
-  #closeReceived(bytes: Buffer, from: number, to: number): void {
+  private closeReceived(bytes: Buffer, from: number, to: number): void {
     const code = to > from ? bytes.readUInt16BE(from) : CLOSE_NO_CODE;
     const reason = bytes.toString('utf8', Math.min(to, from + 2), to);
-    this.#end().received = { code, reason };
+    this.madeEnding().received = { code, reason };
     this.#state = 'closing';
     this.inbound.stop();
     // The answer repeats what was said. RFC 6455 §5.5.1
     this.outbound.close(Buffer.from(bytes.subarray(from, to)));
     this.#observer?.closeReceived?.(code, reason);
-    void this.#finish();
+    void this.finish();
   }
 
   /**
@@ -167,19 +167,19 @@ export abstract class ConnectionLife implements InboundHost {
 
   /** Pings, and resolves with the milliseconds until the pong. @throws what has ended the connection. */
   roundTrip(): Promise<number> {
-    if (this.#state !== 'open') return Promise.reject(this.#endedError());
-    const end = this.#end();
+    if (this.#state !== 'open') return Promise.reject(this.endedError());
+    const end = this.madeEnding();
     end.trip ??= new RoundTrip();
     return end.trip.wait(() => this.ping(ROUND_TRIP));
   }
 
-  #endedError(): Error {
+  private endedError(): Error {
     return this.failure ?? new UsageError('ERR_STREAM_ENDED', { protocol: 'websocket' });
   }
 
   // ---------------------------------------------------------------- the end
 
-  #end(): Ending {
+  private madeEnding(): Ending {
     this.#ending ??= new Ending();
     return this.#ending;
   }
@@ -196,7 +196,7 @@ export abstract class ConnectionLife implements InboundHost {
 
   /** How the connection ended, once it has. Never rejects. */
   get closed(): Promise<CloseInfo> {
-    const end = this.#end();
+    const end = this.madeEnding();
     if (end.info !== undefined) return Promise.resolve(end.info);
     end.wait ??= new CloseWait();
     return end.wait.promise;
@@ -209,22 +209,22 @@ export abstract class ConnectionLife implements InboundHost {
    */
   close(code?: number, reason = '', options: WebSocketCloseOptions = {}): Promise<CloseInfo> {
     checkClose(code, reason);
-    if (this.#state === 'open') this.#beginClose(code, reason, options.timeoutMs ?? this.options.closeTimeoutMs);
+    if (this.#state === 'open') this.beginClose(code, reason, options.timeoutMs ?? this.options.closeTimeoutMs);
     return this.closed;
   }
 
-  #beginClose(code: number | undefined, reason: string, timeoutMs: number): void {
+  private beginClose(code: number | undefined, reason: string, timeoutMs: number): void {
     this.#state = 'closing';
     this.outbound.close(closePayload(code, reason));
     // Corked or not: nothing follows that it could leave with.
     this.channel.pushOn();
-    this.#end().timer = setTimeout(expireLater, timeoutMs, this);
+    this.madeEnding().timer = setTimeout(expireLater, timeoutMs, this);
     this.inbound.discard();
   }
 
   /** Both close frames have been sent, or nothing more is expected: the stream ends. */
-  async #finish(): Promise<void> {
-    const end = this.#end();
+  private async finish(): Promise<void> {
+    const end = this.madeEnding();
     if (end.finishing || this.#state === 'closed') return;
     end.finishing = true;
     clearTimeout(end.timer);
@@ -234,15 +234,15 @@ export abstract class ConnectionLife implements InboundHost {
     try {
       await this.channel.flush();
       // The server ends first, so that it is not left with the connection's last state. RFC 6455 §7.1.1
-      if (this.role === 'client' && end.failure === undefined) await this.#peerEnded();
+      if (this.role === 'client' && end.failure === undefined) await this.peerEnded();
       await this.stream.close({ timeoutMs: Math.max(0, Math.round(endsAt - performance.now())) });
     } catch {
       // The peer is gone, or the deadline is over: what could be said has been said.
     }
-    this.#isClosed();
+    this.isClosed();
   }
 
-  async #peerEnded(): Promise<void> {
+  private async peerEnded(): Promise<void> {
     const { stream } = this;
     const most = stream.input.offset + CLOSE_DISCARD_BYTES;
     while (stream.input.offset < most) {
@@ -253,10 +253,10 @@ export abstract class ConnectionLife implements InboundHost {
     }
   }
 
-  #isClosed(): void {
+  private isClosed(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    const end = this.#end();
+    const end = this.madeEnding();
     clearTimeout(end.timer);
     this.#heartbeat?.stop();
     this.inbound.stop();
@@ -270,7 +270,7 @@ export abstract class ConnectionLife implements InboundHost {
     end.wait?.resolve(info);
     // Later: what the handler that has ended it throws comes first.
     if (this.settleHandling !== undefined) process.nextTick(this.settleHandling, info);
-    end.trip?.failed(this.#endedError());
+    end.trip?.failed(this.endedError());
     end.trip = undefined;
     this.#observer?.closed?.(info);
     this.#keeper?.closed(this);
@@ -282,22 +282,22 @@ export abstract class ConnectionLife implements InboundHost {
   /** Internal, see InboundHost. */
   inputEnded(): void {
     this.inbound.stop();
-    const end = this.#end();
+    const end = this.madeEnding();
     if (end.received === undefined) end.failure ??= closedAbnormally(this.stream.input.offset);
     this.#state = 'closing';
     this.outbound.stop();
-    void this.#finish();
+    void this.finish();
   }
 
   /** Internal, see InboundHost. A violation is told to the peer; a failed stream has nobody to tell. */
   inputFailed(error: unknown): void {
     if (this.inbound.over) {
       // Of a message that was kept until now: the peer has been answered, the user has not.
-      this.#end().failure ??= asError(error);
+      this.madeEnding().failure ??= asError(error);
     } else if (error instanceof TransportError) {
       this.#observer?.failed?.(error);
       this.lose(error);
-    } else this.#fail(asError(error), closeCodeOf(error));
+    } else this.failWith(asError(error), closeCodeOf(error));
   }
 
   /** Internal, see InboundHost. */
@@ -312,18 +312,18 @@ export abstract class ConnectionLife implements InboundHost {
       this.#keeper!.handlerFailed(error);
     }
     this.inbound.drop();
-    this.#fail(asError(error), CLOSE_INTERNAL_ERROR);
+    this.failWith(asError(error), CLOSE_INTERNAL_ERROR);
   }
 
-  #fail(error: Error, code: number): void {
+  private failWith(error: Error, code: number): void {
     this.inbound.stop();
     if (this.#state === 'closed') return;
-    this.#end().failure ??= error;
+    this.madeEnding().failure ??= error;
     const first = this.#state === 'open';
     this.#state = 'closing';
     if (first) this.outbound.close(closePayload(code, ''));
     this.#observer?.failed?.(error);
-    void this.#finish();
+    void this.finish();
   }
 
   /** The abrupt end: no close frame, what has not left is lost, and what has come is given to nobody. */
@@ -335,15 +335,15 @@ export abstract class ConnectionLife implements InboundHost {
   /** The connection is gone; messages that have come can still be read. Internal. */
   lose(error: Error | undefined): void {
     if (this.#state === 'closed') return;
-    this.#end().failure ??= error;
+    this.madeEnding().failure ??= error;
     this.inbound.stop();
     this.channel.destroy(error);
-    this.#isClosed();
+    this.isClosed();
   }
 
   /** Calls `listener` once, when the connection is closed; at once if it is. */
   whenClosed(listener: (connection: this) => void): void {
-    const end = this.#end();
+    const end = this.madeEnding();
     const told = listener as (connection: ConnectionLife) => void;
     if (end.info !== undefined) listener(this);
     else if (end.listeners === undefined) end.listeners = [told];
@@ -373,7 +373,7 @@ export abstract class ConnectionLife implements InboundHost {
 
   /** The peer has not closed in time. Internal. */
   closeExpired(): void {
-    const { received, failure } = this.#end();
+    const { received, failure } = this.madeEnding();
     const given = received !== undefined || failure !== undefined;
     this.lose(given ? undefined : new LimitError('ERR_CLOSE_TIMEOUT', { protocol: 'websocket' }));
   }
@@ -388,7 +388,7 @@ export abstract class ConnectionLife implements InboundHost {
 
   /** Closes because the time is over. Internal: for the heartbeat. */
   expire(): void {
-    if (this.#state === 'open') this.#beginClose(CLOSE_GOING_AWAY, '', this.options.closeTimeoutMs);
+    if (this.#state === 'open') this.beginClose(CLOSE_GOING_AWAY, '', this.options.closeTimeoutMs);
   }
 
   /** Has `observer` told of what concerns the protocol. Internal. */

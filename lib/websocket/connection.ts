@@ -55,11 +55,11 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
    */
   send(data: MessageData, options?: SendOptions): true | NotReady | Eof {
     const answer = this.outbound.trySend(data, options);
-    if (answer === NOT_READY && this.options.whenFull !== 'wait') this.#onFull();
+    if (answer === NOT_READY && this.options.whenFull !== 'wait') this.onFull();
     return answer;
   }
 
-  #onFull(): void {
+  private onFull(): void {
     // Behind a message in pieces it is not the peer that does not keep up.
     if (!this.channel.full) return;
     if (this.options.whenFull === 'drop') this.dropped++;
@@ -117,8 +117,8 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
    */
   onMessage(handler: MessageHandler): Promise<CloseInfo> {
     if (typeof handler !== 'function') throw invalidArgType('handler', 'of type function', handler);
-    this.#checkFree();
-    this.#deliverTo(handler, undefined);
+    this.checkFree();
+    this.deliverTo(handler, undefined);
     this.handling = new Promise((resolve) => {
       this.settleHandling = resolve;
       // Behind what was kept, which is handed out first.
@@ -130,10 +130,10 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
   /** The same for a server, which is told of what the handler throws, so that there is no promise of it. Internal. */
   messagesTo(handler: MessageHandler, scope: AsyncResource): void {
     this.handlingKept = true;
-    this.#deliverTo(handler, scope);
+    this.deliverTo(handler, scope);
   }
 
-  #deliverTo(handler: MessageHandler, scope: AsyncResource | undefined): void {
+  private deliverTo(handler: MessageHandler, scope: AsyncResource | undefined): void {
     this.#handler = handler;
     this.inbound.deliverTo(this, { inOrder: false, scope });
     process.nextTick(beginLater, this.inbound);
@@ -144,7 +144,7 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
     this.#handler!(message, this);
   }
 
-  #checkFree(): void {
+  private checkFree(): void {
     if (this.#reader === undefined && !this.inbound.delivering) return;
     throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: 'websocket' });
   }
@@ -168,11 +168,11 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
    * @throws what has ended the connection, unless it was closed; UsageError ERR_READ_IN_PROGRESS
    */
   tryRead(): string | Buffer | NotReady | Eof {
-    this.#checkFree();
-    return this.#tryRead();
+    this.checkFree();
+    return this.readNow();
   }
 
-  #tryRead(): string | Buffer | NotReady | Eof {
+  private readNow(): string | Buffer | NotReady | Eof {
     const message = new PlacedMessage(undefined);
     let answer: true | NotReady | Eof;
     try {
@@ -187,22 +187,22 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
       this.inbound.made();
       return value;
     }
-    if (answer === EOF) this.#checkEnd();
+    if (answer === EOF) this.checkEnd();
     return answer;
   }
 
   /** As `tryRead`, but waits. Aborting loses nothing. */
   async read(options: ReadyOptions = {}): Promise<string | Buffer | Eof> {
     checkSignal('options.signal', options.signal);
-    this.#checkFree();
+    this.checkFree();
     for (;;) {
-      const value = this.#tryRead();
+      const value = this.readNow();
       if (value !== NOT_READY) return value as string | Buffer | Eof;
-      await this.#moved(options.signal);
+      await this.moved(options.signal);
     }
   }
 
-  async #moved(signal: AbortSignal | undefined): Promise<void> {
+  private async moved(signal: AbortSignal | undefined): Promise<void> {
     this.#reader = 'message';
     try {
       await this.inbound.ready(signal);
@@ -225,11 +225,11 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
    * @throws UsageError ERR_READ_IN_PROGRESS when somebody reads already; the loop's steps reject with it.
    */
   batches(): AsyncIterable<Iterable<MessageCursor>> {
-    this.#checkFree();
+    this.checkFree();
     return new MessageBatches(this.inbound, {
-      checkFree: () => this.#checkFree(),
-      moved: () => this.#moved(undefined),
-      checkEnd: () => this.#checkEnd(),
+      checkFree: () => this.checkFree(),
+      moved: () => this.moved(undefined),
+      checkEnd: () => this.checkEnd(),
     });
   }
 
@@ -241,7 +241,7 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
    * for await (const message of socket.pieces()) for await (const piece of message) file.write(piece);
    */
   pieces(): AsyncIterableIterator<MessagePieces> {
-    this.#checkFree();
+    this.checkFree();
     this.#reader = 'pieces';
     return new IncomingPieces({
       source: this.source,
@@ -251,14 +251,14 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
       ready: () => this.stream.ready('read'),
       inputEnded: () => this.inputEnded(),
       inputFailed: (error) => this.inputFailed(error),
-      checkEnd: () => this.#checkEnd(),
+      checkEnd: () => this.checkEnd(),
       over: () => {
         this.#reader = undefined;
       },
     });
   }
 
-  #checkEnd(): void {
+  private checkEnd(): void {
     if (this.failure !== undefined) throw this.failure;
   }
 

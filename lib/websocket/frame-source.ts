@@ -108,7 +108,7 @@ export class FrameSource {
     const { offset } = input;
     const { bytes, start } = input.front()!;
     const run = { bytes, table, base, row: 0, rows, lent: true, offset, start, pooled: false, kept: false };
-    this.#settle(table, base);
+    this.settle(table, base);
     // A full table says nothing of what is behind its rows.
     if (table[base + H_STATUS] === FRAME_MORE) this.#examined = input.offset + input.length;
     return run;
@@ -126,7 +126,7 @@ export class FrameSource {
       if (this.#fault !== undefined) throw this.#fault;
       // Not only when a frame is complete: text fails as soon as a byte of it is wrong.
       if (input.offset + input.length > this.#examined) {
-        const run = this.#frameFront(mostRows);
+        const run = this.frameFront(mostRows);
         if (run !== undefined) return run;
         if (this.#fault !== undefined) continue;
       }
@@ -135,7 +135,7 @@ export class FrameSource {
     }
   }
 
-  #frameFront(mostRows: number): FrameRun | undefined {
+  private frameFront(mostRows: number): FrameRun | undefined {
     const { input } = this.#stream;
     const table = tables.pop() ?? createFrameTable(RUN_ROWS);
     for (;;) {
@@ -144,10 +144,10 @@ export class FrameSource {
       table[H_SEARCHED] = input.searched;
       table[H_OVERFLOW] = input.overflow;
       const rows = this.#framer.frame(front.bytes, front.start, front.end, table, mostRows);
-      if (rows > 0) return this.#runOf(front, table, rows);
-      this.#settle(table, 0);
+      if (rows > 0) return this.runOf(front, table, rows);
+      this.settle(table, 0);
       const need = table[H_NEED]!;
-      const together = this.#wanted(present, need);
+      const together = this.wanted(present, need);
       if (this.#fault !== undefined || together === 0) {
         this.#examined = input.offset + input.length;
         tables.push(table);
@@ -159,27 +159,27 @@ export class FrameSource {
     }
   }
 
-  #runOf({ bytes, start, recycle }: Segment, table: Int32Array, rows: number): FrameRun {
+  private runOf({ bytes, start, recycle }: Segment, table: Int32Array, rows: number): FrameRun {
     const { input } = this.#stream;
     const { offset } = input;
     const lent = recycle !== undefined;
     // Consumed before it is looked at: whoever handles a message may come back for the next one.
     input.pin();
-    this.#settle(table, 0);
+    this.settle(table, 0);
     return { bytes, table, base: 0, row: 0, rows, lent, offset, start, pooled: true, kept: false };
   }
 
   /** How many bytes have to lie together for another try to get further; 0 when more have to arrive first. */
-  #wanted(present: number, need: number): number {
+  private wanted(present: number, need: number): number {
     const { input } = this.#stream;
     if (input.length === present) return 0;
     if (need === 0) return Math.min(input.length, present + SEAM);
     if (need <= input.length) return need;
     // Text, and what is short, is looked at as it comes; other frames are put together once, when they are complete.
-    return need <= SHORT || this.#isText() ? input.length : 0;
+    return need <= SHORT || this.isText() ? input.length : 0;
   }
 
-  #isText(): boolean {
+  private isText(): boolean {
     const { input } = this.#stream;
     const first = input.byteAt(0);
     const opcode = first & OPCODE_MASK;
@@ -188,7 +188,7 @@ export class FrameSource {
   }
 
   /** Consumes the frames of the table, and notes what is behind them. */
-  #settle(table: Int32Array, base: number): void {
+  private settle(table: Int32Array, base: number): void {
     const { input } = this.#stream;
     const { offset } = input;
     input.consume(table[base + H_CONSUMED]!);

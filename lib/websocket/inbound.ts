@@ -139,24 +139,24 @@ export class Inbound implements Watcher {
   start(): void {
     // In a handler of another connection: what this turn has still to tell comes before what is received now.
     this.#host.channel.stream.hear?.();
-    this.#run(undefined, false);
+    this.runOn(undefined, false);
   }
 
   /** Has what messages are inflated with destroyed as soon as none is kept any more, or can be asked for. */
   outlives(inflater: { destroy(): void }): void {
     if (this.firstKept === undefined && (this.#state & SUSPENDED) === 0) return inflater.destroy();
-    this.#leftovers().inflater = inflater;
+    this.leftovers().inflater = inflater;
     unread.register(this, inflater, this);
   }
 
-  #emptied(left: Leftovers): void {
+  private emptied(left: Leftovers): void {
     if (left.inflater === undefined || left.backlog?.first !== undefined) return;
     unread.unregister(this);
     left.inflater.destroy();
     left.inflater = undefined;
   }
 
-  #leftovers(): Leftovers {
+  private leftovers(): Leftovers {
     this.#left ??= new Leftovers();
     return this.#left;
   }
@@ -198,7 +198,7 @@ export class Inbound implements Watcher {
   stop(): void {
     if ((this.#state & OVER) !== 0) return;
     this.#state |= OVER;
-    this.#unwatch();
+    this.unwatch();
     this.wake();
   }
 
@@ -207,7 +207,7 @@ export class Inbound implements Watcher {
     this.#state |= DROPPED;
     if (this.#left !== undefined) {
       this.#left.backlog = undefined;
-      this.#emptied(this.#left);
+      this.emptied(this.#left);
     }
     this.stop();
   }
@@ -231,21 +231,21 @@ export class Inbound implements Watcher {
 
   arrived(table: Int32Array, base: number, rows: number): void {
     if ((this.#state & OVER) !== 0) return;
-    this.#run(rows < 0 || table.length === 0 ? undefined : this.source.adopt(table, base, rows), true);
+    this.runOn(rows < 0 || table.length === 0 ? undefined : this.source.adopt(table, base, rows), true);
   }
 
-  #run(first: FrameRun | undefined, inTurn: boolean): void {
+  private runOn(first: FrameRun | undefined, inTurn: boolean): void {
     if ((this.#state & RUNNING) !== 0) {
       this.#state |= AGAIN;
-      if (first !== undefined) this.#keep(first);
+      if (first !== undefined) this.keep(first);
       return;
     }
-    if (this.#scope === undefined) this.#handOut(first, inTurn);
+    if (this.#scope === undefined) this.handOut(first, inTurn);
     // The call came from the reactor, or from whoever wrote; the handler belongs to whoever set it.
-    else this.#scope.runInAsyncScope(this.#handOut, this, first, inTurn);
+    else this.#scope.runInAsyncScope(this.handOut, this, first, inTurn);
   }
 
-  #handOut(first: FrameRun | undefined, inTurn: boolean): void {
+  private handOut(first: FrameRun | undefined, inTurn: boolean): void {
     const channel = this.#host.channel;
     this.#state = (this.#state | RUNNING) & ~HALTED;
     channel.hold();
@@ -254,7 +254,7 @@ export class Inbound implements Watcher {
     try {
       do {
         this.#state &= ~AGAIN;
-        others = this.#takeAll(first);
+        others = this.takeAll(first);
       } while ((this.#state & AGAIN) !== 0 && !others);
     } catch (error) {
       this.#host.inputFailed(error);
@@ -263,22 +263,22 @@ export class Inbound implements Watcher {
       leaveScratch();
       channel.release();
     }
-    if (others && (this.#state & YIELDING) === 0) void this.#yield();
+    if (others && (this.#state & YIELDING) === 0) void this.yield();
     // A stream that has more would call before others had their turn.
-    if ((this.#state & YIELDING) === 0) this.#rearm(inTurn);
+    if ((this.#state & YIELDING) === 0) this.rearm(inTurn);
   }
 
   /** Takes what is there. @returns true when others should have their turn first. */
-  #takeAll(first: FrameRun | undefined): boolean {
-    this.#takeBacklog();
+  private takeAll(first: FrameRun | undefined): boolean {
+    this.takeBacklog();
     let run = first;
     for (let runs = 0; ; runs++) {
       if (run === undefined) {
-        if (!this.#mayRead()) {
+        if (!this.mayRead()) {
           this.#state |= HALTED;
           return false;
         }
-        if (runs >= RUNS_PER_TURN || this.#givesTime()) return true;
+        if (runs >= RUNS_PER_TURN || this.givesTime()) return true;
         const answer = this.source.tryNext();
         if (!isRun(answer)) {
           if (answer === EOF && (this.#state & OVER) === 0) this.#host.inputEnded();
@@ -286,48 +286,48 @@ export class Inbound implements Watcher {
         }
         run = answer;
       }
-      this.#take(run);
+      this.take(run);
       run = undefined;
     }
   }
 
-  #take(run: FrameRun): void {
+  private take(run: FrameRun): void {
     try {
-      if (this.#delivers() && (this.#state & LOSSY) === 0) this.#deliverRun(run);
+      if (this.delivers() && (this.#state & LOSSY) === 0) this.deliverRun(run);
       // Once it is over, what is left was behind the end.
-      if (run.row < run.rows && (this.#state & OVER) === 0) this.#keep(run);
+      if (run.row < run.rows && (this.#state & OVER) === 0) this.keep(run);
     } finally {
       this.#host.channel.returnLent();
       this.source.done(run);
     }
   }
 
-  #takeBacklog(): void {
+  private takeBacklog(): void {
     const left = this.#left;
     const backlog = left?.backlog;
     if (backlog === undefined) return;
-    while (backlog.first !== undefined && this.#delivers()) {
-      this.#deliverRun(backlog.first);
+    while (backlog.first !== undefined && this.delivers()) {
+      this.deliverRun(backlog.first);
       backlog.settle();
     }
-    this.#emptied(left!);
+    this.emptied(left!);
   }
 
-  #delivers(): boolean {
+  private delivers(): boolean {
     return this.#receiver !== undefined && (this.#state & (PAUSED | BLOCKED | DROPPED)) === 0;
   }
 
-  #mayRead(): boolean {
+  private mayRead(): boolean {
     const state = this.#state;
     if ((state & (OVER | BLOCKED | SUSPENDED)) !== 0) return false;
     if (this.#receiver !== undefined && (state & PAUSED) === 0) return true;
     if ((state & IN_ORDER) !== 0) return false;
-    return (state & DISCARDS) !== 0 || !this.#keepsEnough();
+    return (state & DISCARDS) !== 0 || !this.keepsEnough();
   }
 
   /** While it closes: a reader has time to take what is kept, as often as he does, before anything is dropped. */
-  #givesTime(): boolean {
-    if ((this.#state & (DISCARDS | LOSSY)) !== DISCARDS || !this.#keepsEnough()) return false;
+  private givesTime(): boolean {
+    if ((this.#state & (DISCARDS | LOSSY)) !== DISCARDS || !this.keepsEnough()) return false;
     if ((this.#state & YIELDING) !== 0) return true;
     const taken = (this.#state & TAKEN) !== 0;
     this.#state &= ~TAKEN;
@@ -336,12 +336,12 @@ export class Inbound implements Watcher {
   }
 
   /** As much is kept for a reader as may be. */
-  #keepsEnough(): boolean {
+  private keepsEnough(): boolean {
     return (this.#left?.backlog?.length ?? 0) >= this.#host.readHighWaterMark;
   }
 
   /** Hands out the messages of a run, until something stops it. */
-  #deliverRun(run: FrameRun): void {
+  private deliverRun(run: FrameRun): void {
     const channel = this.#host.channel;
     const message = new PlacedMessage(channel);
     const receiver = this.#receiver!;
@@ -351,7 +351,7 @@ export class Inbound implements Watcher {
     }
     try {
       while (run.row < run.rows && (this.#state & (run.kept ? DROPPED : DROPPED | OVER)) === 0) {
-        if (!this.#moveToNext(run, message)) continue;
+        if (!this.moveToNext(run, message)) continue;
         const before = (this.#state & ANSWERS) !== 0 ? 0 : writtenTo(channel);
         try {
           receiver.deliver(message);
@@ -360,7 +360,7 @@ export class Inbound implements Watcher {
         }
         if ((this.#state & ANSWERS) === 0 && (channel.refused || writtenTo(channel) !== before)) this.#state |= ANSWERS;
         // A handler that never answers goes on: the peer may have to be read for it to read.
-        if (channel.full && (this.#state & ANSWERS) !== 0) this.#block();
+        if (channel.full && (this.#state & ANSWERS) !== 0) this.block();
         if ((this.#state & (PAUSED | BLOCKED)) !== 0) return;
       }
     } finally {
@@ -369,7 +369,7 @@ export class Inbound implements Watcher {
   }
 
   /** Takes the next frame of a run. @returns true when it completes a message, which `message` then is at. */
-  #moveToNext(run: FrameRun, message: PlacedMessage): boolean {
+  private moveToNext(run: FrameRun, message: PlacedMessage): boolean {
     const { table, bytes } = run;
     const at = run.base + HEADER_WORDS + run.row * ROW_WORDS;
     const flags = table[at + R_FLAGS]!;
@@ -391,22 +391,28 @@ export class Inbound implements Watcher {
     }
     if ((first & OP_CLOSE) !== 0) {
       this.#host.control(first & OPCODE_MASK, bytes, from, from + length);
-      if (this.#host.channel.full && (this.#state & ANSWERS) !== 0) this.#block();
+      if (this.#host.channel.full && (this.#state & ANSWERS) !== 0) this.block();
       return false;
     }
-    return this.#assemble(run, message, first, from, length);
+    return this.assemble(run, message, first, from, length);
   }
 
-  #assemble(run: FrameRun, message: PlacedMessage, first: number, from: number, length: number): boolean {
-    const left = this.#leftovers();
+  private assemble(run: FrameRun, message: PlacedMessage, first: number, from: number, length: number): boolean {
+    const left = this.leftovers();
     left.assembly ??= this.#host.makeAssembly();
-    const whole = this.#add(left.assembly, first, run, from, length);
+    const whole = this.add(left.assembly, first, run, from, length);
     if (whole === undefined) return false;
     message.moveTo(whole.bytes, whole.from, whole.to, whole.isText, false, whole.lent, -1);
     return true;
   }
 
-  #add(assembly: MessageAssembly, first: number, run: FrameRun, from: number, length: number): Assembled | undefined {
+  private add(
+    assembly: MessageAssembly,
+    first: number,
+    run: FrameRun,
+    from: number,
+    length: number,
+  ): Assembled | undefined {
     try {
       return assembly.add(first, run.bytes, from, from + length, offsetOf(run, run.row - 1));
     } catch (error) {
@@ -418,7 +424,7 @@ export class Inbound implements Watcher {
   }
 
   /** Keeps the rest of a run for later; its control frames are handled now, unless everything has its order. */
-  #keep(run: FrameRun): void {
+  private keep(run: FrameRun): void {
     const { table, bytes } = run;
     const first = run.row;
     const inOrder = (this.#state & IN_ORDER) !== 0;
@@ -431,11 +437,11 @@ export class Inbound implements Watcher {
     }
     run.row = run.rows;
     if ((this.#state & LOSSY) !== 0) return;
-    if (this.#backlog().keep(run, first, { control: inOrder })) this.wake();
+    if (this.ownBacklog().keep(run, first, { control: inOrder })) this.wake();
   }
 
-  #backlog(): Backlog {
-    const left = this.#leftovers();
+  private ownBacklog(): Backlog {
+    const left = this.leftovers();
     left.backlog ??= new Backlog();
     return left.backlog;
   }
@@ -443,16 +449,16 @@ export class Inbound implements Watcher {
   // ---------------------------------------------------------------- waiting
 
   /** Hands nothing out until output has left. */
-  #block(): void {
+  private block(): void {
     const channel = this.#host.channel;
     channel.returnLent();
     channel.pushOn();
     if (!channel.full || (this.#state & (BLOCKED | IN_ORDER)) !== 0) return;
     this.#state |= BLOCKED;
-    void this.#unblock();
+    void this.unblock();
   }
 
-  async #unblock(): Promise<void> {
+  private async unblock(): Promise<void> {
     try {
       while (this.#host.channel.full) await this.#host.channel.ready(undefined);
     } catch {
@@ -462,7 +468,7 @@ export class Inbound implements Watcher {
     this.start();
   }
 
-  async #yield(): Promise<void> {
+  private async yield(): Promise<void> {
     this.#state |= YIELDING;
     await nextTurn();
     this.#state &= ~YIELDING;
@@ -470,9 +476,9 @@ export class Inbound implements Watcher {
   }
 
   /** Has the stream tell of the next arrival, as long as it may be taken. */
-  #rearm(inTurn: boolean): void {
+  private rearm(inTurn: boolean): void {
     const { stream } = this.#host.channel;
-    if (!this.#mayRead()) return this.#unwatch();
+    if (!this.mayRead()) return this.unwatch();
     if (stream.watch !== undefined) {
       const watched = (this.#state & WATCHING) !== 0;
       // In a turn the stream looks by itself at what is wanted next.
@@ -483,17 +489,17 @@ export class Inbound implements Watcher {
       if (!watched && stream.abandoned === true) process.nextTick(startLater, this);
     } else if ((this.#state & WATCHING) === 0) {
       this.#state |= WATCHING;
-      const moved = () => this.#moved();
+      const moved = () => this.moved();
       stream.ready('read').then(moved, moved);
     }
   }
 
-  #moved(): void {
+  private moved(): void {
     this.#state &= ~WATCHING;
     this.start();
   }
 
-  #unwatch(): void {
+  private unwatch(): void {
     const { stream } = this.#host.channel;
     if ((this.#state & WATCHING) === 0 || stream.watch === undefined) return;
     // Rows of this turn are lost on those who do not watch.
@@ -507,7 +513,7 @@ export class Inbound implements Watcher {
   /** Reads nothing by itself until `proceed`: somebody takes the frames. */
   suspend(): void {
     this.#state |= SUSPENDED;
-    this.#unwatch();
+    this.unwatch();
   }
 
   proceed(): void {
@@ -528,8 +534,8 @@ export class Inbound implements Watcher {
   /** Keeps what somebody has not taken. */
   keepRest(run: FrameRun): void {
     if (run.row < run.rows && (this.#state & DROPPED) === 0) {
-      if (run.kept) return this.#backlog().unshift(run);
-      if ((this.#state & OVER) === 0) this.#keep(run);
+      if (run.kept) return this.ownBacklog().unshift(run);
+      if ((this.#state & OVER) === 0) this.keep(run);
     }
     this.source.done(run);
   }
@@ -548,13 +554,13 @@ export class Inbound implements Watcher {
   tryNext(message: PlacedMessage): true | NotReady | Eof {
     enterScratch();
     try {
-      return this.#tryNext(message);
+      return this.nextHere(message);
     } finally {
       leaveScratch();
     }
   }
 
-  #tryNext(message: PlacedMessage): true | NotReady | Eof {
+  private nextHere(message: PlacedMessage): true | NotReady | Eof {
     for (;;) {
       const run = this.firstKept;
       if (run === undefined) {
@@ -563,14 +569,14 @@ export class Inbound implements Watcher {
         // What this turn has still to tell comes before what is received now.
         this.#host.channel.stream.hear?.();
         if (this.firstKept !== undefined) continue;
-        this.#run(undefined, false);
+        this.runOn(undefined, false);
         if (this.firstKept === undefined) return this.over ? EOF : NOT_READY;
         continue;
       }
-      const left = this.#leftovers();
-      const found = this.#moveToNext(run, message);
+      const left = this.leftovers();
+      const found = this.moveToNext(run, message);
       left.backlog?.settle();
-      this.#emptied(left);
+      this.emptied(left);
       if (found) {
         this.#state |= TAKEN;
         return true;
@@ -580,13 +586,13 @@ export class Inbound implements Watcher {
 
   /** Reading may get further after this: a reader has made room. */
   made(): void {
-    if ((this.#state & (HALTED | RUNNING)) === HALTED && this.#mayRead()) this.start();
+    if ((this.#state & (HALTED | RUNNING)) === HALTED && this.mayRead()) this.start();
   }
 
   /** Resolves when there may be a message. */
   ready(signal: AbortSignal | undefined): Promise<void> {
     if (this.over || this.firstKept !== undefined) return Promise.resolve();
-    const left = this.#leftovers();
+    const left = this.leftovers();
     left.readers ??= new Waiters();
     return left.readers.wait(signal);
   }

@@ -101,7 +101,7 @@ export class Outbound implements FrameTarget {
         return NOT_READY;
       }
     }
-    this.#encode(data, options);
+    this.encode(data, options);
     channel.schedule();
     return true;
   }
@@ -112,14 +112,14 @@ export class Outbound implements FrameTarget {
     for (;;) {
       if (channel.full) await channel.ready(signal);
       else if (this.#inPieces && !this.#closed && !channel.failed) {
-        const late = this.#whatIsLate();
+        const late = this.whatIsLate();
         late.waiters ??= new Waiters();
         await late.waiters.wait(signal);
       } else return;
     }
   }
 
-  #whatIsLate(): Late {
+  private whatIsLate(): Late {
     this.#late ??= new Late();
     return this.#late;
   }
@@ -131,36 +131,36 @@ export class Outbound implements FrameTarget {
     this.#late?.waiters?.wake();
   }
 
-  #encode(data: MessageData, options: SendOptions | undefined): void {
+  private encode(data: MessageData, options: SendOptions | undefined): void {
     if (typeof data === 'string') {
       const first = FIN | (options?.type === 'binary' ? OP_BINARY : OP_TEXT);
-      if (this.deflater === undefined || !this.#compresses(3 * data.length, options)) {
+      if (this.deflater === undefined || !this.compresses(3 * data.length, options)) {
         writeTextFrame(this, first, data);
         return;
       }
       const bytes = Buffer.from(data);
-      return this.#writeBytes(first, bytes, 0, bytes.length, true, options);
+      return this.writeBytes(first, bytes, 0, bytes.length, true, options);
     }
-    if (data instanceof PlacedMessage) return this.#encodePlaced(data, options);
-    if (data instanceof PreparedMessage) return this.#encodePrepared(data);
+    if (data instanceof PlacedMessage) return this.encodePlaced(data, options);
+    if (data instanceof PreparedMessage) return this.encodePrepared(data);
     const bytes = bytesOf(data);
     const { length } = bytes;
     // Shorter ones are copied, whoever else may write to them.
     const stable = length >= BY_REFERENCE_FROM && !isUnstable(bytes);
-    this.#writeBytes(firstByte(options?.type !== 'text'), bytes, 0, length, stable, options);
+    this.writeBytes(firstByte(options?.type !== 'text'), bytes, 0, length, stable, options);
   }
 
-  #encodePlaced(message: PlacedMessage, options: SendOptions | undefined): void {
+  private encodePlaced(message: PlacedMessage, options: SendOptions | undefined): void {
     const asItIs = options?.type === undefined || options.type === message.type;
-    if (asItIs && this.keys === undefined && !this.#compresses(message.length, options)) {
+    if (asItIs && this.keys === undefined && !this.compresses(message.length, options)) {
       if (message.writeFrame(this.#channel.output, this.#channel)) return;
     }
     const { bytes, from, to, isText, lent } = message.place;
     const binary = options?.type === undefined ? !isText : options.type === 'binary';
-    this.#writeBytes(firstByte(binary), bytes, from, to, !lent, options);
+    this.writeBytes(firstByte(binary), bytes, from, to, !lent, options);
   }
 
-  #encodePrepared(message: PreparedMessage): void {
+  private encodePrepared(message: PreparedMessage): void {
     const { first, bytes } = message;
     if (this.keys !== undefined) return writeFrame(this, first, bytes, 0, bytes.length, STABLE);
     const frame = this.frameOf(message);
@@ -196,12 +196,12 @@ export class Outbound implements FrameTarget {
     this.#channel.pushOn();
   }
 
-  #compresses(length: number, options: SendOptions | undefined): boolean {
+  private compresses(length: number, options: SendOptions | undefined): boolean {
     if (this.deflater === undefined) return false;
     return length >= this.deflater.threshold && (options?.compress ?? true);
   }
 
-  #writeBytes(
+  private writeBytes(
     first: number,
     bytes: Buffer,
     from: number,
@@ -209,7 +209,7 @@ export class Outbound implements FrameTarget {
     stable: boolean,
     options: SendOptions | undefined,
   ): void {
-    if (this.#compresses(to - from, options)) {
+    if (this.compresses(to - from, options)) {
       const deflated = this.deflater!.deflate(bytes, from, to);
       writeFrame(this, first | RSV1, deflated, 0, deflated.length, UNSTABLE);
     } else writeFrame(this, first, bytes, from, to, stable ? STABLE : UNSTABLE);
@@ -227,17 +227,17 @@ export class Outbound implements FrameTarget {
     if (this.#closed || channel.failed || channel.ended) return false;
     // What follows fragments is the last of them.
     if (this.#inPieces) return this.pushFragment(Buffer.from(data as Buffer), { ...options, final: true });
-    if (typeof data === 'string') this.#encode(data, options);
-    else this.#pushBytes(data, options);
-    this.#pushed(data.length);
+    if (typeof data === 'string') this.encode(data, options);
+    else this.pushBytes(data, options);
+    this.pushed(data.length);
     return true;
   }
 
-  #pushBytes(bytes: Buffer, options: SendOptions): void {
+  private pushBytes(bytes: Buffer, options: SendOptions): void {
     const { length } = bytes;
     if (length === 0) checkAttached(bytes);
     const stable = length >= inPlaceFrom(this.#channel) && !isUnstable(bytes);
-    this.#writeBytes(firstByte(options.type === 'binary'), bytes, 0, length, stable, options);
+    this.writeBytes(firstByte(options.type === 'binary'), bytes, 0, length, stable, options);
   }
 
   /** The same for a fragment; the first one's options count. */
@@ -247,7 +247,7 @@ export class Outbound implements FrameTarget {
     const isFirst = !this.#inPieces;
     const isLast = options.final;
     if (isFirst && this.deflater !== undefined && (options.compress ?? true)) {
-      this.#whatIsLate().deflating = this.deflater.beginDeflate();
+      this.whatIsLate().deflating = this.deflater.beginDeflate();
     }
     const deflating = this.#late?.deflating;
     const compressed = deflating !== undefined;
@@ -260,7 +260,7 @@ export class Outbound implements FrameTarget {
       const stable = !compressed && piece.length >= inPlaceFrom(channel) && !isUnstable(bytes);
       this.writeFragment(first, piece, 0, piece.length, stable);
     }
-    this.#pushed(piece.length);
+    this.pushed(piece.length);
     return true;
   }
 
@@ -278,7 +278,7 @@ export class Outbound implements FrameTarget {
     }
   }
 
-  #pushed(length: number): void {
+  private pushed(length: number): void {
     const channel = this.#channel;
     if (length >= inPlaceFrom(channel) || (channel.full && !channel.held)) channel.pushOn();
     else channel.schedule();
@@ -309,21 +309,21 @@ export class Outbound implements FrameTarget {
 
   /** @returns false once nothing can be sent any more. */
   ping(payload: Buffer): boolean {
-    return this.#control(OP_PING, payload);
+    return this.control(OP_PING, payload);
   }
 
   pong(payload: Buffer): boolean {
     if (this.#channel.full) {
       // Only the last one has to be answered. RFC 6455 §5.5.3
-      const late = this.#whatIsLate();
-      if (late.pong === undefined) void this.#pongLater(late);
+      const late = this.whatIsLate();
+      if (late.pong === undefined) void this.pongLater(late);
       late.pong = Buffer.from(payload);
       return !this.#closed;
     }
-    return this.#control(OP_PONG, payload);
+    return this.control(OP_PONG, payload);
   }
 
-  async #pongLater(late: Late): Promise<void> {
+  private async pongLater(late: Late): Promise<void> {
     try {
       while (this.#channel.full) await this.#channel.ready(undefined);
     } catch {
@@ -331,17 +331,17 @@ export class Outbound implements FrameTarget {
     }
     const payload = late.pong!;
     late.pong = undefined;
-    this.#control(OP_PONG, payload);
+    this.control(OP_PONG, payload);
   }
 
   /** Queues the close frame, the last one. @returns false when one has been queued. */
   close(payload: Buffer): boolean {
-    if (!this.#control(OP_CLOSE, payload)) return false;
+    if (!this.control(OP_CLOSE, payload)) return false;
     this.stop();
     return true;
   }
 
-  #control(opcode: number, payload: Buffer): boolean {
+  private control(opcode: number, payload: Buffer): boolean {
     const channel = this.#channel;
     if (this.#closed || channel.failed || channel.ended) return false;
     writeFrame(this, FIN | opcode, payload, 0, payload.length, UNSTABLE);
