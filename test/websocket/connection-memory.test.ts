@@ -103,8 +103,14 @@ describe('WebSocketConnection and memory', () => {
     const peers = streams.map(([, theirs]) => new RawPeer(theirs, { role: 'server' }));
     const letGo = careless!.onMessage((message) => {
       const buffer = message.borrow().buffer as ArrayBuffer & { transfer?(): ArrayBuffer };
-      if (buffer.transfer !== undefined) buffer.transfer();
-      else structuredClone(buffer, { transfer: [buffer] });
+      try {
+        if (buffer.transfer !== undefined) buffer.transfer();
+        else structuredClone(buffer, { transfer: [buffer] });
+      } catch (error) {
+        // Since Node 26 memory that is marked as untransferable stays where it is whoever asks.
+        assert.match(String(error), /TypeError: ArrayBuffer is not detachable/);
+        assert.notEqual(buffer.byteLength, 0);
+      }
     });
     for (const peer of peers) await peer.send({ first: FIN | RSV1 | TEXT, payload: deflated('hello') });
     assert.equal(await other!.read(), 'hello');
