@@ -12,6 +12,7 @@
  *
  * Over 400 lines, because every way of moving the ends of the queue has to keep the same few invariants, `mirrored` first.
  */
+import { Buffer } from 'node:buffer';
 import { inspect } from 'node:util';
 import { checkInteger, checkUint8Array } from '../arguments.js';
 import { UsageError } from '../errors.js';
@@ -21,6 +22,7 @@ import { leaseBlock } from './blocks.js';
 import { bufferCounters, countCopy } from './buffer-counters.js';
 import { allocatePage } from './pages.js';
 import { mayReserve, Share } from './reserved-ahead.js';
+import { byteLengthOf } from './view.js';
 
 /** Bytes. A chunk below this that finds others waiting is copied to the page of the last one. */
 const COALESCE_BELOW = 4096;
@@ -556,9 +558,9 @@ function borrowed(): void {
 
 /** @throws ERR_INVALID_ARG_TYPE; UsageError ERR_PAYLOAD_DETACHED. Node 20 has no `detached`, but refuses a view of memory that is gone. */
 export function checkAttached(bytes: Uint8Array): void {
-  // Not `length`: V8 of Node 20 optimises that to what it was before the transfer, once it has seen resizable memory.
-  if (bytes.byteLength > 0) return;
   checkUint8Array('bytes', bytes);
+  // Not `length`: V8 of Node 20 optimises that to what it was before the transfer, once it has seen resizable memory.
+  if (byteLengthOf(bytes) > 0) return;
   if (bytes.buffer.byteLength > 0) return;
   try {
     new Uint8Array(bytes.buffer);

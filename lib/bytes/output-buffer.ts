@@ -6,6 +6,7 @@
  * BY_REFERENCE_FROM up are sent from where they lie. Page bytes are never written twice: whoever holds a piece of one
  * may keep it as long as it likes.
  */
+import { Buffer } from 'node:buffer';
 import { inspect } from 'node:util';
 import { outOfRange } from '../arguments.js';
 import { UsageError } from '../errors.js';
@@ -19,13 +20,21 @@ import { byteLengthOf, viewOf } from './view.js';
 const PAGE_SIZE = 64 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
 const SHORT_TEXT = 32;
+/** Bytes. Up to here a loop beats a call. */
+const SHORT_BYTES = 16;
 
 /** By how many bytes they have: what unsigned integers are below. */
 const UINT_ENDS = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((byteLength) =>
   byteLength === 0 ? 0 : 2 ** Math.min(8 * byteLength, 53),
 );
 
-let page: Buffer = Buffer.alloc(0);
+/** Node's own encoders, without what `write` does to find one. They are documented since Node 22 and present in all before. */
+interface WriteBuffer extends Buffer {
+  utf8Write(text: string, at: number, most: number): number;
+  latin1Write(text: string, at: number, most: number): number;
+}
+
+let page = Buffer.alloc(0) as WriteBuffer;
 /** First free byte of the page. */
 let pageEnd = 0;
 
@@ -78,6 +87,11 @@ export class OutputBuffer {
     if (size < BY_REFERENCE_FROM) this.copy(asBuffer(bytes), from, to);
     else if (isUnstable(bytes)) this.queue(Buffer.from(bytes.subarray(from, to)), 0, size);
     else this.queue(asBuffer(bytes), from, to);
+  }
+
+  /** Queues a copy of a few bytes that are known to be there: a separator, a prefix. Internal. */
+  writeFew(bytes: Buffer): void {
+    this.copy(bytes, 0, bytes.length);
   }
 
   /** Queues a copy of bytes[from, to), whatever its size. */
@@ -213,7 +227,7 @@ export class OutputBuffer {
     }
     if (size === 0) return 0;
     makeRoom(most);
-    const written = (size <= SHORT_TEXT && writeAscii(text, pageEnd)) || page.write(text, pageEnd, most, encoding);
+    const written = (size <= SHORT_TEXT && writeAscii(text, pageEnd)) || writeLong(text, most, encoding);
     this.claim(written);
     return written;
   }
@@ -222,8 +236,10 @@ export class OutputBuffer {
     const size = to - from;
     if (size === 0) return;
     const at = this.claim(size);
-    if (size > 48) bytes.copy(page, at, from, to);
-    else for (let i = 0; i < size; i++) page[at + i] = bytes[from + i]!;
+    if (size <= SHORT_BYTES) for (let i = 0; i < size; i++) page[at + i] = bytes[from + i]!;
+    // Without the view that `copy` makes of a part.
+    else if (size === bytes.length) page.set(bytes, at);
+    else bytes.copy(page, at, from, to);
   }
 
   /** Takes `size` bytes of the page for this buffer. @returns where they begin. */
@@ -356,7 +372,7 @@ function keep(piece: Piece): void {
 
 function makeRoom(size: number): void {
   if (page.length - pageEnd >= size) return;
-  page = allocatePage(Math.max(PAGE_SIZE, size));
+  page = allocatePage(Math.max(PAGE_SIZE, size)) as WriteBuffer;
   pageEnd = 0;
 }
 
@@ -377,4 +393,8 @@ function writeAscii(text: string, at: number): number {
     page[at + i] = code;
   }
   return text.length;
+}
+
+function writeLong(text: string, most: number, encoding: 'utf8' | 'latin1'): number {
+  return encoding === 'utf8' ? page.utf8Write(text, pageEnd, most) : page.latin1Write(text, pageEnd, most);
 }

@@ -6,6 +6,9 @@ import { createFrameTable, H_DETAIL_HIGH, H_DETAIL_LOW, H_FAULT, H_FINAL, H_NEED
 import type { Framer, LengthFraming } from '../native-interface.js';
 import { lengthFramer } from './framers.js';
 
+/** By how many bytes a field has: what its values are below. */
+const FIELD_ENDS = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((lengthBytes) => 256 ** lengthBytes);
+
 /** Bytes of the shortest header. */
 export function leastHeader(config: LengthFraming): number {
   const fixed = config.encoding === 'big' || config.encoding === 'little';
@@ -24,7 +27,10 @@ function longestHeader(config: LengthFraming): number {
 export function writeLength(protocol: string, config: LengthFraming, size: number, output: OutputBuffer): void {
   const value = size - config.adjustment;
   const fixed = config.encoding === 'big' || config.encoding === 'little';
-  if (value < 0 || (fixed ? value >= 256 ** config.lengthBytes : fieldBytes(config, value) > config.lengthBytes)) {
+  if (
+    value < 0 ||
+    (fixed ? value >= FIELD_ENDS[config.lengthBytes]! : fieldBytes(config, value) > config.lengthBytes)
+  ) {
     const message = `a record of ${size} bytes does not fit the length field`;
     throw new UsageError('ERR_RECORD_NOT_ENCODABLE', { protocol, message });
   }

@@ -121,7 +121,7 @@ export class LengthPrefixedCodec<R> extends FramedCodec<R, string | Uint8Array> 
 
   encodeRange(bytes: Buffer, from: number, to: number, output: OutputBuffer, options: { stable: boolean }): void {
     if (this.#config.header === 'strip') {
-      if (this.#prefix.length > 0) output.write(this.#prefix);
+      if (this.#prefix.length > 0) output.writeFew(this.#prefix);
       writeLength(this.name, this.#config, to - from, output);
     } else this.#checkWhole(bytes, from, to);
     writePayload(bytes, from, to, output, options);

@@ -143,7 +143,7 @@ export class SeparatedCodec<R> extends FramedCodec<R, string | Uint8Array> {
       const text = this.#guard.checkText(record);
       if (text === undefined) return this.#encodeBytes(Buffer.from(record, this.#writtenAs), output);
       output.writeText(text, this.#writtenAs);
-      output.write(this.#guard.separator);
+      output.writeFew(this.#guard.separator);
       return true;
     }
     return this.#encodeBytes(asBuffer(record), output);
@@ -157,7 +157,7 @@ export class SeparatedCodec<R> extends FramedCodec<R, string | Uint8Array> {
   encodeRange(bytes: Buffer, from: number, to: number, output: OutputBuffer, options: { stable: boolean }): void {
     const end = this.#guard.checkBytes(bytes, from, to);
     writePayload(bytes, from, end, output, options);
-    output.write(this.#guard.separator);
+    output.writeFew(this.#guard.separator);
   }
 }
 
