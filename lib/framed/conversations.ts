@@ -1,11 +1,11 @@
 /**
- * Who reads and writes a byte stream: the framed stream on it, or another stream, as TLS is.
+ * Who reads and writes a byte stream: the framed stream on it, a WebSocket, or another stream, as TLS is.
  *
  * Two readers would take each other's bytes, so there is one at a time; and whoever has only the byte stream, as a server
  * whose handler has returned, closes by this what is on it, with care.
  */
 import { UsageError } from '../errors.js';
-import { BaseStream } from '../streams/base-stream.js';
+import { BaseStream, type StreamHolder } from '../streams/base-stream.js';
 import type { ByteStream, CloseOptions } from '../streams/byte-stream.js';
 
 /** What is on a byte stream. */
@@ -20,8 +20,8 @@ export interface Conversation {
 }
 
 /** Where a conversation is found: it changes with the protocol. */
-export interface ConversationHolder {
-  conversation: Conversation | undefined;
+export interface ConversationHolder extends StreamHolder {
+  readonly conversation: Conversation | undefined;
 }
 
 /**

@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { channels } from '../diagnostics.js';
 import { type MiniprotoError, UsageError } from '../errors.js';
-import { letGo } from '../framed/framed.js';
 import type { SocketAddresses } from '../net-interface.js';
 import { DuplexStream } from '../streams/duplex-stream.js';
 import {
@@ -97,10 +96,8 @@ export class NodeConnection extends DuplexStream implements Connection {
   }
 
   override release(): ReleasedSocket {
-    const unsent = letGo(this);
     super.release();
     const socket = this.#socket;
-    if (unsent.length > 0) socket.write(unsent);
     socket.off('close', this.#onClose);
     this.#onClose();
     return { socket, readable: socket, writable: socket };

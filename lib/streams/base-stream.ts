@@ -28,6 +28,12 @@ export interface StreamOptions {
   readHighWaterMark?: number;
 }
 
+/** Who reads and writes a stream, as far as that has to know. */
+export interface StreamHolder {
+  /** `letGo`: see framed/conversations.ts. */
+  readonly conversation: { letGo(): Buffer } | undefined;
+}
+
 /** What is known of a stream's end: made with the first of it, since idle connections are many. */
 class Ending {
   /** The first error; it sticks. */
@@ -54,7 +60,7 @@ function failureOf(end: Ending): MiniprotoError | undefined {
 export abstract class BaseStream implements ByteStream {
   readonly input = new InputBuffer();
   /** Who reads and writes it; framed/conversations.ts knows what that is. Internal. */
-  holder: unknown = undefined;
+  holder: StreamHolder | undefined;
   protected readonly readHighWaterMark: number;
   /** Made for the first who waits, and gone with the last: idle connections are many. */
   #readers: Waiters | undefined;

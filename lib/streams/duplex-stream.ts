@@ -310,13 +310,14 @@ export class DuplexStream extends BaseStream {
   }
 
   /**
-   * Gives the Node stream back: listeners are removed and bytes that were read and not consumed are unshifted.
-   * This stream is destroyed by it, the Node stream is not.
+   * Gives the Node stream back: listeners are removed, bytes that were read and not consumed are unshifted, and what was
+   * written to a framed stream or a WebSocket and has not left is written first. This stream is destroyed by it, the Node stream is not.
    * @returns what the stream was made of.
    * @throws UsageError ERR_UNREAD_INPUT when bytes are left and the Node stream has ended: it cannot take them back.
    */
   release(): NodeSides {
     const [readable, writable] = [this.#readable, this.#writable];
+    const unsent = this.holder?.conversation?.letGo();
     if (this.input.length > 0 && readable?.readableEnded) throw new UsageError('ERR_UNREAD_INPUT');
     this.#released = true;
     this.#file?.giveBack();
@@ -333,6 +334,7 @@ export class DuplexStream extends BaseStream {
     if (rest.length > 0) readable?.unshift(isPage(rest.buffer) ? Buffer.from(rest) : rest);
     this.input.consume(rest.length);
     this.destroy();
+    if (unsent !== undefined && unsent.length > 0) writable?.write(unsent);
     return { readable, writable };
   }
 

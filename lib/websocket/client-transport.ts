@@ -1,5 +1,6 @@
 /** What a client's bytes go over: a socket, TLS on one, or what the user gives. */
 import type { Socket } from 'node:net';
+import { checkNoConversation } from '../framed/conversations.js';
 import { asByteStream } from '../framed/framed.js';
 import { adopt } from '../net/adopt.js';
 import { type ConnectOptions, connect } from '../net/connect.js';
@@ -62,7 +63,10 @@ function aborted(signal: AbortSignal, over: AbortSignal): Promise<never> {
 
 /** A socket of Node's is adopted, which makes it native where it can be. */
 function asStream(carrier: Carrier): ByteStream {
-  if ('tryFill' in carrier) return carrier;
+  if ('tryFill' in carrier) {
+    checkNoConversation(carrier);
+    return carrier;
+  }
   return 'setNoDelay' in carrier ? adopt(carrier as Socket) : asByteStream(carrier);
 }
 

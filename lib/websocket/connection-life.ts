@@ -13,6 +13,7 @@
  */
 import { LimitError, TransportError, UsageError } from '../errors.js';
 import { Channel } from '../framed/channel.js';
+import { beginConversation, type Conversation, type ConversationHolder } from '../framed/conversations.js';
 import { CLOSE_DISCARD_BYTES, LARGEST_MAX_LENGTH } from '../limits.js';
 import { EOF, NEED_WRITE } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
@@ -39,8 +40,9 @@ import { MessageAssembly, mostCompressed } from './message-assembly.js';
 import { OP_CLOSE, OP_PING } from './opcodes.js';
 import { Outbound } from './outbound.js';
 import { ROUND_TRIP, RoundTrip } from './round-trips.js';
+import { StreamUser } from './stream-user.js';
 
-export abstract class ConnectionLife implements InboundHost {
+export abstract class ConnectionLife implements InboundHost, ConversationHolder {
   readonly #terms: Terms;
   protected readonly options: CheckedOptions;
   /** Internal. */
@@ -63,6 +65,7 @@ export abstract class ConnectionLife implements InboundHost {
   /** Begins on an established stream. Internal: `acceptWebSocket`, `listenWebSocket` and `connectWebSocket` make it. */
   constructor(established: Established, options?: WebSocketOptions) {
     const { stream, role, protocol, extensions, deflate } = established;
+    beginConversation(stream, this);
     this.options = checkWebSocketOptions(options);
     const { maxMessageLength, checkUtf8, writeHighWaterMark, writeLowWaterMark } = this.options;
     this.#terms = termsOf(role, protocol, extensions);
@@ -341,6 +344,27 @@ export abstract class ConnectionLife implements InboundHost {
     this.isClosed();
   }
 
+  /** What others can do who have only the byte stream. Internal: made when it is asked for, since connections are many. */
+  get conversation(): Conversation {
+    return new StreamUser(this);
+  }
+
+  /**
+   * The byte stream is about to be somebody else's: what was received and handed to nobody is in its input again, and the
+   * connection is over. Internal.
+   * @returns a copy of what has not left.
+   * @throws UsageError ERR_READ_IN_PROGRESS, ERR_STREAM_IN_USE, and then nothing has changed; the failure of the output.
+   */
+  letGo(): Buffer {
+    this.channel.checkUnsentKnown();
+    this.inbound.giveBack();
+    const gone = new TransportError('ERR_STREAM_DESTROYED', { protocol: 'websocket' });
+    if (this.#state !== 'closed') this.madeEnding().failure ??= gone;
+    // Once the stream is gone: who is told may look at it.
+    process.nextTick(loseLater, this, gone);
+    return this.outbound.letGo();
+  }
+
   /** Calls `listener` once, when the connection is closed; at once if it is. */
   whenClosed(listener: (connection: this) => void): void {
     const end = this.madeEnding();
@@ -419,6 +443,10 @@ function beginLater(inbound: Inbound): void {
 
 function expireLater(connection: ConnectionLife): void {
   connection.closeExpired();
+}
+
+function loseLater(connection: ConnectionLife, error: Error): void {
+  connection.lose(error);
 }
 
 function ignore(): void {

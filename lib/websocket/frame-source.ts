@@ -33,6 +33,7 @@ import type { Framer, WebSocketFraming } from '../native-interface.js';
 import type { Eof, NeedWrite, NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { webSocketFault } from './faults.js';
+import { maskAgain } from './given-back.js';
 import { FIN, OP_CLOSE, OP_CONTINUATION, OP_TEXT, OPCODE_MASK, RSV1 } from './opcodes.js';
 
 /** Rows of one run that is framed here. */
@@ -250,6 +251,18 @@ export class FrameSource {
       const open = (first & OPCODE_MASK) === OP_TEXT ? WS_OPEN_TEXT : WS_OPEN_BINARY;
       input.overflow = open | ((first & RSV1) === 0 ? 0 : WS_OPEN_COMPRESSED);
     }
+  }
+
+  /**
+   * Puts frames in front of the input again, and makes that what the peer has sent: somebody else goes on with it.
+   * @param frames what was taken off the front and handed to nobody.
+   */
+  giveBack(frames: readonly Buffer[]): void {
+    const { input } = this.#stream;
+    const done = input.searched;
+    const rest = input.take(input.length);
+    if (done > 0 && this.framing.role === 'server') maskAgain(rest, done);
+    input.append(Buffer.concat([...frames, rest]));
   }
 
   /** The run has been looked at. */

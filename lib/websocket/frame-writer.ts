@@ -16,7 +16,7 @@ import { LONG_FROM, maskShort } from './short-masks.js';
 
 /** Bytes of a header at most. */
 const LONGEST_HEADER = 14;
-const MASK_BIT = 0x80;
+export const MASK_BIT = 0x80;
 /** Bytes. The smallest block that there is. */
 const LEAST_BLOCK = 64 * 1024;
 /** Bytes of output from which a frame takes no block, which may be four times its size: they pile up. */

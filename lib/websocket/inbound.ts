@@ -15,6 +15,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { UsageError } from '../errors.js';
 import { HEADER_WORDS, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, WS_FIRST_SHIFT, WS_FLAG_ASCII } from '../frame-table.js';
 import type { Channel } from '../framed/channel.js';
 import type { Framer } from '../native-interface.js';
@@ -24,6 +25,7 @@ import { Waiters } from '../streams/waiters.js';
 import { Backlog } from './backlog.js';
 import { enterScratch, leaveScratch } from './deflate/scratch.js';
 import { type FrameRun, type FrameSource, isRun, offsetOf } from './frame-source.js';
+import { frameAgain, framesAgain } from './given-back.js';
 import { type Assembled, type MessageAssembly, surelyWithin } from './message-assembly.js';
 import { PlacedMessage } from './message-cursor.js';
 import { FIN, headerSize, OP_BINARY, OP_CLOSE, OP_TEXT, OPCODE_MASK } from './opcodes.js';
@@ -210,6 +212,29 @@ export class Inbound implements Watcher {
       this.emptied(this.#left);
     }
     this.stop();
+  }
+
+  /**
+   * Puts everything that was received and handed to nobody into the stream's input again, as frames: the stream is about
+   * to be somebody else's. Nothing is handed out any more.
+   * @throws UsageError ERR_READ_IN_PROGRESS while messages are handed out, or read in pieces; nothing has changed then.
+   */
+  giveBack(): void {
+    if ((this.#state & (RUNNING | SUSPENDED)) !== 0) {
+      throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: 'websocket' });
+    }
+    // What this turn has still to tell is kept, and handed to nobody.
+    this.#state |= RUNNING;
+    this.#host.channel.stream.hear?.();
+    this.#state &= ~(RUNNING | AGAIN);
+    const { role } = this.source.framing;
+    const frames: Buffer[] = [];
+    const open = this.takeOpen();
+    if (open !== undefined) frames.push(frameAgain(role, open.first, open.bytes));
+    const backlog = this.#left?.backlog;
+    for (let run = backlog?.shift(); run !== undefined; run = backlog?.shift()) frames.push(...framesAgain(role, run));
+    this.source.giveBack(frames);
+    this.drop();
   }
 
   /** Nothing is read because of us: nobody has taken what came. */

@@ -9,7 +9,8 @@ import type { Channel } from '../framed/channel.js';
 import { NOT_READY, type NotReady } from '../status.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
 import type { Compressor, PieceDeflater } from './compressor.js';
-import { bytesOf, fragmentByte, type Outbound, type SendOptions } from './outbound.js';
+import { fragmentByte } from './opcodes.js';
+import { bytesOf, type Outbound, type SendOptions } from './outbound.js';
 
 export class MessageWriter {
   readonly #outbound: Outbound;

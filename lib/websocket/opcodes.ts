@@ -19,3 +19,12 @@ export const LONGEST_CONTROL = 125;
 export function headerSize(length: number): number {
   return length < 126 ? 2 : length < 65536 ? 4 : 10;
 }
+
+/** The first byte of a fragment. */
+export function fragmentByte(
+  { isFirst, isLast }: { isFirst: boolean; isLast: boolean },
+  { binary, compressed }: { binary: boolean; compressed: boolean },
+): number {
+  const opcode = isFirst ? (binary ? OP_BINARY : OP_TEXT) | (compressed ? RSV1 : 0) : OP_CONTINUATION;
+  return opcode | (isLast ? FIN : 0);
+}

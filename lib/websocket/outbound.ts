@@ -19,7 +19,7 @@ import type { Compressor, PieceDeflater } from './compressor.js';
 import { type FrameTarget, writeFrame, writeTextFrame } from './frame-writer.js';
 import { type MaskKeySource, randomMaskKey } from './mask-keys.js';
 import { type MessageCursor, PlacedMessage } from './message-cursor.js';
-import { FIN, OP_BINARY, OP_CLOSE, OP_CONTINUATION, OP_PING, OP_PONG, OP_TEXT, RSV1 } from './opcodes.js';
+import { FIN, fragmentByte, OP_BINARY, OP_CLOSE, OP_PING, OP_PONG, OP_TEXT, RSV1 } from './opcodes.js';
 import { PreparedMessage } from './prepared-message.js';
 
 /** What can be sent as a message. */
@@ -129,6 +129,17 @@ export class Outbound implements FrameTarget {
     this.#closed = true;
     this.#channel.closeBypass();
     this.#late?.waiters?.wake();
+  }
+
+  /**
+   * The byte stream goes to somebody else: takes nothing any more.
+   * @returns a copy of what has not left. @throws the failure of the output.
+   */
+  letGo(): Buffer {
+    const pong = this.#late?.pong;
+    if (pong !== undefined) this.control(OP_PONG, pong);
+    this.stop();
+    return this.#channel.failed ? Buffer.alloc(0) : this.#channel.handOver();
   }
 
   private encode(data: MessageData, options: SendOptions | undefined): void {
@@ -356,15 +367,6 @@ export class Outbound implements FrameTarget {
  */
 function inPlaceFrom({ lends }: Channel): number {
   return lends ? 4 * BY_REFERENCE_FROM : BY_REFERENCE_FROM;
-}
-
-/** The first byte of a fragment. */
-export function fragmentByte(
-  { isFirst, isLast }: { isFirst: boolean; isLast: boolean },
-  { binary, compressed }: { binary: boolean; compressed: boolean },
-): number {
-  const opcode = isFirst ? (binary ? OP_BINARY : OP_TEXT) | (compressed ? RSV1 : 0) : OP_CONTINUATION;
-  return opcode | (isLast ? FIN : 0);
 }
 
 const KEPT = { lent: false };

@@ -1,6 +1,7 @@
 /** `acceptWebSocketStream`: a WebSocket on a byte stream whose request has still to be read, whoever has accepted it. */
 import type { Duplex } from 'node:stream';
 import { checkInteger, checkObject, checkString } from '../arguments.js';
+import { checkNoConversation } from '../framed/conversations.js';
 import { asByteStream } from '../framed/framed.js';
 import { checkHeadLimits, type HeadLimits, requestHeads } from '../http/head-codec.js';
 import { HANDSHAKE_TIMEOUT_MS } from '../limits.js';
@@ -39,6 +40,7 @@ export async function acceptWebSocketStream(
   const codec = requestHeads(checkHeadLimits(options));
   checkObject('source', source);
   const stream = asByteStream(source);
+  checkNoConversation(stream);
   const origin = { addresses: (stream as Partial<Connection>).addresses ?? {} };
   const outcome = await serveRaw(stream, codec, { ...acceptRules(options), path }, { timeoutMs, origin });
   if ('established' in outcome) return new WebSocketConnection(outcome.established, own);
