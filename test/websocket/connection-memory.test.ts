@@ -107,7 +107,7 @@ describe('WebSocketConnection and memory', () => {
         if (buffer.transfer !== undefined) buffer.transfer();
         else structuredClone(buffer, { transfer: [buffer] });
       } catch (error) {
-        // Since Node 26 memory that is marked as untransferable stays where it is whoever asks.
+        // Newer Nodes (24.21, 26) keep memory that is marked as untransferable where it is, whoever asks.
         assert.match(String(error), /TypeError: ArrayBuffer is not detachable/);
         assert.notEqual(buffer.byteLength, 0);
       }
