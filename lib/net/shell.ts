@@ -6,7 +6,7 @@
  * connection, and the other way round. It costs what Node's object costs, and a descriptor more.
  */
 import type { Socket } from 'node:net';
-import { UsageError } from '../errors.js';
+import { type MiniprotoError, UsageError } from '../errors.js';
 import { endOutput } from '../framed/conversations.js';
 import type { SocketStream } from './socket-stream.js';
 
@@ -29,11 +29,21 @@ export function keepAsShell(socket: Socket, stream: SocketStream): void {
   shell._read = nothing;
   shell._write = (_chunk, _encoding, callback) => callback(new UsageError('ERR_STREAM_IN_USE'));
   shell._writev = null;
-  shell._final = (callback) => void endOutput(stream).then(() => callback(), callback);
+  shell._final = (callback) => void end(stream).then(() => callback(), callback);
   // Nothing passes through it, so its own time would always be over.
   socket.setTimeout(0);
   socket.once('close', () => stream.destroy());
   stream.whenClosed(() => socket.destroy());
+}
+
+/** Half a record cannot be taken back, and whoever ends the shell knows of none: it is given up, as by its `abort`. */
+async function end(stream: SocketStream): Promise<void> {
+  try {
+    await endOutput(stream);
+  } catch (error) {
+    if ((error as MiniprotoError).code !== 'ERR_RECORD_UNFINISHED') throw error;
+    stream.destroy(error as MiniprotoError);
+  }
 }
 
 function nothing(): void {

@@ -8,7 +8,17 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import tls from 'node:tls';
-import { adopt, type Connection, EOF, framed, lines, type MiniprotoError, NOT_READY, socketCounters } from 'miniproto';
+import {
+  adopt,
+  type Connection,
+  EOF,
+  framed,
+  lengthPrefixed,
+  lines,
+  type MiniprotoError,
+  NOT_READY,
+  socketCounters,
+} from 'miniproto';
 import { nativeInfo, nativeNet } from '#lib/native';
 import { CALL_DUPLICATE } from '#lib/net-interface';
 import { pattern, readExactly, readToEnd, writeAll } from '../support/byte-stream-contract.js';
@@ -513,6 +523,24 @@ describe('adopt with keepShell', () => {
     await Promise.all([once(accepted, 'finish'), received, ...writes]);
     assert.throws(() => talk.tryWrite('more'), { code: 'ERR_STREAM_ENDED' });
     stream.destroy();
+    connected.destroy();
+  });
+
+  it("gives up a record that is being written in pieces at the end of Node's object, whose holder knows of none", async function () {
+    if (!NATIVE) this.skip();
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted, { keepShell: true });
+    const talk = framed(stream, lengthPrefixed());
+    const parts = talk.tryBegin(100);
+    assert.ok(typeof parts === 'object');
+    parts.tryWrite(Buffer.alloc(50));
+    const over = closed(accepted);
+    accepted.end();
+    await over;
+    assert.equal(accepted.errored, null);
+    await assert.rejects(parts.write(Buffer.alloc(50)), { code: 'ERR_RECORD_UNFINISHED' });
+    await assert.rejects(talk.read(), { code: 'ERR_RECORD_UNFINISHED' });
+    assert.equal(stream.destroyed, true);
     connected.destroy();
   });
 
