@@ -418,6 +418,8 @@ export class Channel {
 
   /** Hands everything to the stream, whatever its marks say. Internal. */
   flushAtExit(): void {
+    // Within a write of ours nobody knows yet how much of the queue has left: what is sent twice is worse than an end.
+    if ((this.#state & PUSHING) !== 0) return;
     const { output, stream } = this;
     try {
       this.waiting?.encodeWaiting();
