@@ -78,6 +78,10 @@ class Push<R, W> extends AsyncResource implements Watcher {
     return this.#host.framer;
   }
 
+  get saysNeed(): boolean {
+    return true;
+  }
+
   start(): void {
     const { signal } = this.#host;
     if (signal?.aborted) return this.end(signal.reason);

@@ -127,6 +127,8 @@ export interface Watcher {
   readonly framer: Framer | undefined;
   /** What it is handed is kept for longer than a turn, so that large records are better received into memory of their own. */
   readonly keeps?: boolean;
+  /** Its codec has said in `input.needed` how many bytes make reading worthwhile: before they are there it need not be told. */
+  readonly saysNeed?: boolean;
   /**
    * Bytes came, or the end, or a failure: reading now gets further.
    * @param table where the new bytes have been framed: words of frame tables.

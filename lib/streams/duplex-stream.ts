@@ -6,6 +6,8 @@
  * has waited, chunks are taken as they come (flow.ts), until the input is full: then the stream stops at its own
  * high-water mark. `release()` takes the listeners away and gives unread bytes back. The file of an `fs.ReadStream` is
  * read in its place where that is the same to everybody, see taken-file.ts.
+ *
+ * Over 400 lines, because what a Node stream tells and what is done to it are one state.
  */
 import { Socket } from 'node:net';
 import type { Duplex, Readable, Writable } from 'node:stream';
@@ -19,6 +21,10 @@ import type { Watcher } from './byte-stream.js';
 import { Flow } from './flow.js';
 import { checkBytes, claim, type NodeSides, type NodeStreamLike, sidesOf, unclaim } from './node-sides.js';
 import { type TakenFile, takeFile } from './taken-file.js';
+
+/** Reads in a row that gave a crumb, from which on a stream that gives them by itself costs less; and bytes of one, at most. */
+const MANY_CRUMBS = 64;
+const CRUMB = 16;
 
 /** Writes of ours that are under way, in whichever stream: what arrives meanwhile is told of in the next tick. */
 let writes = 0;
@@ -40,6 +46,8 @@ export class DuplexStream extends BaseStream {
   #keptOpen = false;
   /** Bytes have come since the last pull. */
   #fresh = false;
+  /** The last reads gave many small chunks: each was a tick and an event of the Node stream that nobody needed. */
+  #crumbs = false;
   /** Bytes of input from which a chunk that comes is the last for now. */
   #mark: number;
   /** Writes of ours whose callback has yet to come. */
@@ -134,6 +142,11 @@ export class DuplexStream extends BaseStream {
     this.#mark = wanted;
     // What comes will be told. And a read within the event of a chunk reaches some sources in the middle of a write.
     if (this.#flow!.flowing && readable.readableFlowing !== false && readable.errored == null) return;
+    if (this.#crumbs && readable.readable && readable.readableLength === 0) {
+      this.#crumbs = false;
+      this.#flow!.start();
+      return;
+    }
     if (this.#file?.pull(wanted) !== true && !this.#readChunks(readable, wanted)) return;
     // A stream that has ended emits 'end' a tick after its last read; there is no reason to wait for that.
     if (readable.readableEnded) this.inputEnded();
@@ -143,13 +156,20 @@ export class DuplexStream extends BaseStream {
   /** @returns false when the Node stream gave something that is no bytes: then this stream has failed. */
   #readChunks(readable: Readable, wanted: number): boolean {
     const flow = this.#flow!;
-    while (this.input.length < wanted) {
+    const { input } = this;
+    let crumbs = 0;
+    while (input.length < wanted && crumbs < MANY_CRUMBS) {
       const { flowing } = flow;
+      const before = input.length;
+      // What lies there already costs no tick.
+      const made = readable.readableLength === 0;
       const chunk: unknown = readable.read();
       if (chunk === null) break;
       if (!flowing) this.#take(chunk);
       if (this.destroyed) return false;
+      crumbs = made && input.length - before < CRUMB ? crumbs + 1 : 0;
     }
+    this.#crumbs = crumbs === MANY_CRUMBS;
     this.#fresh = false;
     return true;
   }
@@ -338,6 +358,12 @@ export class DuplexStream extends BaseStream {
     return { readable, writable };
   }
 
+  #tell(): void {
+    const { input, watcher } = this;
+    if (watcher?.saysNeed === true && input.length < input.needed && !this.destroyed) this.wakeWaiting();
+    else this.wakeReaders();
+  }
+
   #onReadable = (): void => this.wakeReaders();
   #onGivenBack = (): void => {
     this.#file = undefined;
@@ -350,7 +376,7 @@ export class DuplexStream extends BaseStream {
     if (this.destroyed) this.#flow!.stop();
     // Whoever writes into a stream that ends here has yet to note what was taken: nobody may write behind that.
     if (writes > 0) process.nextTick(this.#onReadable);
-    else this.wakeReaders();
+    else this.#tell();
     if (this.#released || this.input.length < this.#mark) return;
     // More is taken once, since a reader who awaits has had no turn yet.
     this.#mark = this.readHighWaterMark;

@@ -8,14 +8,18 @@ import { once } from 'node:events';
 import { execPath } from 'node:process';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
-import { EOF, framed, lines, NOT_READY } from 'miniproto';
+import { EOF, framed, lengthPrefixed, lines, NOT_READY, netstring } from 'miniproto';
 import { DuplexStream } from '#lib/streams/duplex-stream';
+import { OneChunkReadable } from '../support/one-chunk-readable.js';
 
 const MARK = 100;
 const CHUNK = Buffer.alloc(40, 'x');
 
 /** Everything that has been put off until now has happened. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** It gives its chunks by itself. */
+const flows = ({ readableFlowing }: Readable): boolean => readableFlowing === true;
 
 /** A stream that flows: somebody has waited for it. */
 async function flowing(): Promise<{ source: PassThrough; stream: DuplexStream }> {
@@ -67,6 +71,72 @@ describe('Flow', () => {
     assert.equal(stream.pendingRead, undefined);
     await stream.ready('read');
     assert.equal(stream.tryFill(1), 1);
+  });
+
+  for (const form of ['for await', 'batches', 'push'] as const) {
+    it(`takes the crumbs of a source that makes them at once as they come, by ${form}`, async () => {
+      const records = Array.from({ length: 500 }, (_, i) => 'r'.repeat(i % 70));
+      const wire = Buffer.concat(records.map((text) => Buffer.from(`${text.length}:${text},`)));
+      let at = 0;
+      let reads = 0;
+      const source = new Readable({
+        read() {
+          this.push(at === wire.length ? null : wire.subarray(at, ++at));
+        },
+      });
+      const read = source.read.bind(source);
+      source.read = (size) => {
+        if (size !== 0 && !flows(source)) reads++;
+        return read(size);
+      };
+      const stream = framed(source, netstring({ encoding: 'latin1' }));
+      const got: string[] = [];
+      if (form === 'push') await stream.onRecord((record) => got.push(record.value()));
+      else if (form === 'batches') for await (const batch of stream.batches()) got.push(...batch.values());
+      else for await (const record of stream) got.push(record);
+      assert.deepEqual(got, records);
+      // A read of each, and with it a tick and an event, is what it was.
+      assert.ok(reads < wire.length / 10, `${reads} reads for ${wire.length} bytes`);
+    });
+  }
+
+  it('tells a push of what it needs and not of each chunk, and of the end in any case', async () => {
+    const source = new PassThrough();
+    let tries = 0;
+    const codec = lengthPrefixed({ bytes: 1 });
+    const { framer } = codec.framing;
+    const counted = {
+      ...codec.framing,
+      framer: {
+        frame: (...args: Parameters<typeof framer.frame>) => {
+          tries++;
+          return framer.frame(...args);
+        },
+      },
+    };
+    Object.defineProperty(codec, 'framing', { value: counted });
+    const got: string[] = [];
+    const done = framed(source, codec).onRecord((record) => got.push(record.text()));
+    done.catch(() => {});
+    await turn();
+    for (const byte of Buffer.from(`\x64${'x'.repeat(100)}`)) source.write(Buffer.of(byte));
+    await turn();
+    assert.deepEqual(got, ['x'.repeat(100)]);
+    assert.ok(tries < 10, `${tries} tries`);
+    source.end(Buffer.of(5, 1));
+    await assert.rejects(done, { code: 'ERR_UNEXPECTED_EOF' });
+  });
+
+  it('gives all crumbs that lie in the Node stream without a wait, before its end and after', async () => {
+    for (const ended of [false, true]) {
+      const source = new OneChunkReadable({ highWaterMark: 1 << 20, read() {} });
+      const stream = new DuplexStream(source);
+      for (let i = 0; i < 1000; i++) source.push(Buffer.of(i & 0x7f));
+      if (ended) source.push(null);
+      assert.equal(stream.tryFill(1000), 1000);
+      stream.destroy();
+      await turn();
+    }
   });
 
   it('reads by "readable" where somebody else listens for that', async () => {
