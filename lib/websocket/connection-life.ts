@@ -295,8 +295,11 @@ export abstract class ConnectionLife implements InboundHost, ConversationHolder 
   /** Internal, see InboundHost. A violation is told to the peer; a failed stream has nobody to tell. */
   inputFailed(error: unknown): void {
     if (this.inbound.over) {
-      // Of a message that was kept until now: the peer has been answered, the user has not.
-      this.madeEnding().failure ??= asError(error);
+      // Of a message that was kept until now, and came before whatever has ended the connection: the peer has been
+      // answered, the user is told of what comes first.
+      const end = this.madeEnding();
+      end.failure = asError(error);
+      if (end.info !== undefined) end.info = { ...end.info, error: end.failure };
     } else if (error instanceof TransportError) {
       this.#observer?.failed?.(error);
       this.lose(error);

@@ -122,7 +122,7 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
     this.handling = new Promise((resolve) => {
       this.settleHandling = resolve;
       // Behind what was kept, which is handed out first.
-      if (this.info !== undefined) process.nextTick(resolve, this.info);
+      if (this.info !== undefined) process.nextTick(() => resolve(this.info!));
     });
     return this.handling;
   }

@@ -85,13 +85,23 @@ export class IncomingPieces implements AsyncIterableIterator<MessagePieces> {
   async next(): Promise<IteratorResult<MessagePieces, undefined>> {
     await this.#current?.finish();
     this.#current = undefined;
-    const stretch = this.#ended ? EOF : await this.nextStretch();
+    const stretch = this.#ended ? EOF : await this.#firstStretch();
     if (stretch === EOF) {
       this.#end();
       return { done: true, value: undefined };
     }
     this.#current = new PiecesOfOne(this, stretch as Stretch, this.#host);
     return { done: false, value: this.#current };
+  }
+
+  /** The beginning of a message. What fails ends this: nobody calls `return` then. */
+  async #firstStretch(): Promise<Stretch | Eof> {
+    try {
+      return await this.nextStretch();
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
   }
 
   /** Leaving the loop drops the rest of the message at hand; the connection reads by itself again. */
