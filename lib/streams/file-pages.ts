@@ -16,7 +16,7 @@ import { FILE_CANNOT_TRY } from '../native-interface.js';
 export const FILE_PAGE_SIZE = 64 * 1024;
 const PAGE_COUNT = 2;
 /** Bytes of room in front of a page, for the record that the page before it has begun; less where pages are small. */
-const ROOM = 4096;
+const ROOM = 32 * 1024;
 /** Pages read without waiting before others get their turn: a megabyte, a fraction of a millisecond. */
 const PAGES_AT_ONCE = 16;
 
@@ -70,7 +70,7 @@ export class FilePages {
   constructor(part: FilePart, reader: FileReader) {
     this.#part = part;
     this.#reader = reader;
-    this.#room = Math.min(ROOM, part.pageSize >> 4);
+    this.#room = Math.min(ROOM, part.pageSize >> 1);
     this.#position = part.position;
     this.#left = Math.max(0, part.length);
   }

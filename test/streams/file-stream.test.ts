@@ -66,18 +66,22 @@ describe('FileStream', () => {
     assert.deepEqual(kept.map(String), rows);
   });
 
-  it('gives a record over a page border in one batch with the page behind it', async () => {
-    const rows = Array.from({ length: 3000 }, (_, i) => `line ${i} ${'x'.repeat(i % 200)}`);
-    const text = join(folder, 'text');
-    writeFileSync(text, `${rows.join('\n')}\n`);
-    const read: string[][] = [];
-    for await (const batch of framed(await openFileStream(text, { pageSize: 8192 }), lines()).batches()) {
-      read.push(batch.values());
-    }
-    assert.deepEqual(read.flat(), rows);
-    // But for the last page, which may be too short for that.
-    assert.ok(read.length <= Math.ceil(statSync(text).size / 8192) + 1);
-  });
+  for (const longest of [200, 4000]) {
+    it(`gives a record over a page border in one batch with the page behind it, of up to ${longest} bytes`, async () => {
+      const rows = Array.from({ length: 300 }, (_, i) =>
+        `line ${i} ${'x'.repeat((i * 997) % longest)}`.slice(0, longest),
+      );
+      const text = join(folder, 'text');
+      writeFileSync(text, `${rows.join('\n')}\n`);
+      const read: string[][] = [];
+      for await (const batch of framed(await openFileStream(text, { pageSize: 8192 }), lines()).batches()) {
+        read.push(batch.values());
+      }
+      assert.deepEqual(read.flat(), rows);
+      // But for the last page, which may be too short for that.
+      assert.ok(read.length <= Math.ceil(statSync(text).size / 8192) + 1);
+    });
+  }
 
   it('only reads: a write is refused', async () => {
     const stream = await openFileStream(path);
