@@ -14,7 +14,7 @@
 namespace miniproto::binding {
 
 constexpr int kNativeInterface = 1;
-constexpr int kNetInterface = 2;
+constexpr int kNetInterface = 3;
 constexpr int kDeflateInterface = 1;
 constexpr int kTlsInterface = 2;
 

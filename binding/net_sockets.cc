@@ -20,13 +20,15 @@ napi_value add(napi_env env, napi_callback_info call) {
   return numberOf(env, netOf(env)->reactor.add(static_cast<int>(descriptor)));
 }
 
-/** addListener(descriptor) */
+/** addListener(descriptor, noDelay) */
 napi_value addListener(napi_env env, napi_callback_info call) {
-  napi_value values[1];
+  napi_value values[2];
   int64_t descriptor = 0;
+  int64_t noDelay = 0;
   if (!takeArguments(env, call, values)) return nullptr;
   if (!takeInteger(env, values[0], "descriptor", {0, INT_MAX}, descriptor)) return nullptr;
-  return numberOf(env, netOf(env)->reactor.addListener(static_cast<int>(descriptor)));
+  if (!takeInteger(env, values[1], "noDelay", {0, 1}, noDelay)) return nullptr;
+  return numberOf(env, netOf(env)->reactor.addListener(static_cast<int>(descriptor), noDelay != 0));
 }
 
 /** Functions of an id alone. */
@@ -50,8 +52,8 @@ double detachConnection(Net& net, int32_t id) {
   return net.reactor.detach(id);
 }
 
-double shutdownConnection(Net& net, int32_t id) {
-  return net.reactor.shutdown(id);
+double acceptOne(Net& net, int32_t id) {
+  return net.reactor.accept(id);
 }
 
 /** Functions of an id and a number. */
@@ -77,8 +79,8 @@ double setReferencedOf(Net& net, int32_t id, int64_t referenced) {
   return 0;
 }
 
-double acceptOf(Net& net, int32_t id, int64_t noDelay) {
-  return net.reactor.accept(id, noDelay != 0);
+double shutdownOf(Net& net, int32_t id, int64_t closes) {
+  return net.reactor.shutdown(id, closes != 0);
 }
 
 /** -1 takes the framer away. */
@@ -172,10 +174,10 @@ napi_value sendToMany(napi_env env, napi_callback_info call) {
 void addSockets(Napi::Env env, Napi::Object exports) {
   addRaw(env, exports, "add", add);
   addRaw(env, exports, "addListener", addListener);
-  addRaw(env, exports, "accept", withIdAndNumber<acceptOf, 0, 1>);
+  addRaw(env, exports, "accept", withId<acceptOne>);
   addRaw(env, exports, "remove", withId<removeConnection>);
   addRaw(env, exports, "detach", withId<detachConnection>);
-  addRaw(env, exports, "shutdown", withId<shutdownConnection>);
+  addRaw(env, exports, "shutdown", withIdAndNumber<shutdownOf, 0, 1>);
   addRaw(env, exports, "want", withIdAndNumber<wantOf, 0, 7>);
   addRaw(env, exports, "setReferenced", withIdAndNumber<setReferencedOf, 0, 1>);
   addRaw(env, exports, "setFramer", withIdAndNumber<setFramerOf, -1, kMaxWord>);

@@ -13,7 +13,7 @@
 import type { LengthFraming, SeparatorFraming, WebSocketFraming } from './native-interface.js';
 
 /** Raised, with that of binding/layout.h, when what a call takes, answers or means changes. */
-export const NET_INTERFACE = 2;
+export const NET_INTERFACE = 3;
 
 /** The slot in an id; what stands above it tells a connection from those that had the slot before. */
 export const SLOT_MASK = (1 << 20) - 1;
@@ -111,20 +111,22 @@ export interface NetInterface {
   add(descriptor: number): number;
   /**
    * Duplicates the descriptor of a listening socket. It has an id as connections have, EVENT_READABLE for WANT_READ says
-   * that somebody may be there, and it keeps no process alive. @returns the id, or a negative errno.
+   * that somebody may be there, and it keeps no process alive.
+   * @param noDelay 1: what is accepted sends small writes at once. @returns the id, or a negative errno.
    */
-  addListener(descriptor: number): number;
+  addListener(descriptor: number, noDelay: 0 | 1): number;
   /** Takes the next connection of a listening socket. @returns the new connection's id, or a negative errno. */
-  accept(id: number, noDelay: 0 | 1): number;
+  accept(id: number): number;
   /** Closes the connection. With a filter, what it has still to say is tried once. */
   remove(id: number): void;
   /** Lets go of the connection. @returns its descriptor, the caller's from now on. */
   detach(id: number): number;
   /**
    * Ends our side. With a filter: has it say so, and ends the connection's side once that has left.
+   * @param closes 1: the connection is removed as soon as that is done, and removing it may be what ends our side.
    * @returns 0 or a negative errno.
    */
-  shutdown(id: number): number;
+  shutdown(id: number, closes: 0 | 1): number;
   /**
    * Sets what is wanted, WANT_*. With a filter this also begins its handshake, where reading is wanted, and takes notice of
    * what was done to it elsewhere: a pause that is over, something more to say.

@@ -107,7 +107,7 @@ class Acceptor extends AsyncResource implements TurnTarget {
 
   /** @returns whether it accepts. */
   begin(descriptor: number): boolean {
-    const id = this.#reactor.net.addListener(descriptor);
+    const id = this.#reactor.net.addListener(descriptor, this.#noDelay);
     if (id < 0) return false;
     this.id = id;
     this.#reactor.attach(this);
@@ -143,7 +143,7 @@ class Acceptor extends AsyncResource implements TurnTarget {
 
   #accept(): void {
     for (let left = MOST_ACCEPTED; left > 0 && this.id >= 0; left--) {
-      const id = this.#reactor.net.accept(this.id, this.#noDelay);
+      const id = this.#reactor.net.accept(this.id);
       // Nobody is there, or nobody can be let in: Node, which is asked next, knows what to do about that.
       if (id < 0) return;
       this.#take(this.#reactor, id);

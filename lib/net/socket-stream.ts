@@ -531,7 +531,7 @@ export class SocketStream extends BaseStream implements Connection {
   protected endOutput(): Promise<void> | undefined {
     if ((this.#state & PENDING) !== 0) return this.endOnceAttached();
     if (this.#id === NO_ID) return undefined;
-    const result = this.#reactor.net.shutdown(this.#id);
+    const result = this.#reactor.net.shutdown(this.#id, this.ended ? 1 : 0);
     if (result < 0 && result !== ENOTCONN) throw systemError('shutdown', result);
     const left = this.lastLeft();
     if (left !== undefined) return left.then(() => this.outputGone());

@@ -144,7 +144,7 @@ void act(Scene& scene, int32_t id, FuzzedDataProvider& data) {
     case 4:
       return receiveSome(scene, id, data);
     case 5:
-      reactor.shutdown(id);
+      reactor.shutdown(id, data.ConsumeBool());
       return;
     case 6:
       return hearAtPeer(link);

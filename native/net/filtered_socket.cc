@@ -263,7 +263,7 @@ void Reactor::settle(int32_t id, Connection& connection) {
     // In the middle of a handshake it has still to say that it closes.
     const bool closed = !socket.begun || (socket.filter->state() & (kFilterClosed | kFilterFailed)) != 0;
     const bool ends = socket.ending && !socket.ended && closed;
-    if (ends) ::shutdown(connection.descriptor, SHUT_WR);
+    if (ends && !socket.byClosing) ::shutdown(connection.descriptor, SHUT_WR);
     socket.ended = socket.ended || ends;
     if (connection.inner == 0) return;
     setWants(connection, connection.wants, 0);
@@ -345,11 +345,12 @@ int64_t Reactor::sendFiltered(int32_t id, Connection& connection, const iovec* p
   return static_cast<int64_t>(taken);
 }
 
-int Reactor::shutdownFiltered(int32_t id, Connection& connection) {
+int Reactor::shutdownFiltered(int32_t id, Connection& connection, bool byClosing) {
   FilteredSocket& socket = *connection.filtered;
   // A handshake that was not begun is not begun for the sake of its end.
   if (socket.begun) socket.filter->close();
   socket.ending = true;
+  socket.byClosing = byClosing;
   flush(id, connection);
   return 0;
 }

@@ -44,6 +44,8 @@ struct FilteredSocket {
   /** Our side ends when outgoing has left; and it has. */
   bool ending = false;
   bool ended = false;
+  /** The connection is closed then: closing ends our side. */
+  bool byClosing = false;
 
   /** False while receiving would only pile up, or is over. */
   bool mayReceive() const {

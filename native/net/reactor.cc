@@ -25,6 +25,11 @@ constexpr size_t kBulkRecord = 4096;
 /** Payloads start at cache lines, so that connections do not share one. */
 constexpr size_t kArenaAlignment = 64;
 
+void setNoDelay(int descriptor) {
+  const int on = 1;
+  static_cast<void>(::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
+}
+
 }  // namespace
 
 Reactor::~Reactor() {
@@ -59,7 +64,7 @@ int32_t Reactor::add(int descriptor) {
   return place(copy, rawAddressOf(copy, SocketEnd::kRemote));
 }
 
-int32_t Reactor::addListener(int descriptor) {
+int32_t Reactor::addListener(int descriptor, bool noDelay) {
   if (isFull()) return -EMFILE;
   const int copy = system_.duplicate(descriptor);
   if (copy < 0) return copy;
@@ -68,20 +73,21 @@ int32_t Reactor::addListener(int descriptor) {
   listener.listens = true;
   // Whoever made the socket says whether the loop lives for it.
   listener.referenced = false;
+  // What Linux accepts is as the listening socket is, so each connection is spared a call. A Unix socket has no such
+  // thing.
+  if (noDelay) setNoDelay(copy);
   return id;
 }
 
-int32_t Reactor::accept(int32_t id, bool noDelay) {
+int32_t Reactor::accept(int32_t id) {
   if (isFull()) return -EMFILE;
   sockaddr_storage peer{};
   const int made = system_.accept(find(id)->descriptor, peer);
   if (made < 0) return made;
-  const RawAddress from = rawAddressOf(peer);
-  const int on = 1;
-  // A Unix socket has no such thing, and who is gone already needs it no more.
-  if (noDelay && from.version != 0) static_cast<void>(::setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
   counters_.connections++;
-  return place(made, from);
+  const int32_t placed = place(made, rawAddressOf(peer));
+  find(placed)->sole = true;
+  return placed;
 }
 
 bool Reactor::isFull() const {
@@ -112,7 +118,7 @@ void Reactor::forget(int32_t id) {
   Connection& connection = *find(id);
   setWants(connection, 0, 0);
   // Out of epoll before anything else happens to the descriptor: a duplicate elsewhere would keep it in there.
-  arm(id, connection, 0);
+  if (connection.inEpoll) arm(id, connection, 0);
   connection.descriptor = -1;
   connection.filtered.reset();
   (inTurn_ ? freed_ : free_).push_back(static_cast<uint32_t>(id) & kSlotMask);
@@ -122,6 +128,8 @@ void Reactor::forget(int32_t id) {
 void Reactor::remove(int32_t id) {
   Connection& connection = *find(id);
   if (connection.filtered != nullptr) sayLast(id, connection);
+  // Closing the only descriptor takes it out of epoll.
+  if (connection.sole) connection.inEpoll = false;
   const int descriptor = detach(id);
   ::close(descriptor);
 }
@@ -222,9 +230,11 @@ int64_t Reactor::sendRaw(Connection& connection, const iovec* parts, size_t coun
   return sent;
 }
 
-int Reactor::shutdown(int32_t id) {
+int Reactor::shutdown(int32_t id, bool closes) {
   Connection& connection = *find(id);
-  if (connection.filtered != nullptr) return shutdownFiltered(id, connection);
+  const bool byClosing = closes && connection.sole;
+  if (connection.filtered != nullptr) return shutdownFiltered(id, connection, byClosing);
+  if (byClosing) return 0;
   return ::shutdown(connection.descriptor, SHUT_WR) == 0 ? 0 : -errno;
 }
 

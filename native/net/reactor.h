@@ -122,11 +122,12 @@ class Reactor {
   int32_t add(int descriptor);
   /**
    * Duplicates the descriptor of a listening socket and keeps the copy, which is no connection but has an id as one:
-   * kReadable tells that `accept` may find somebody. Nobody lives for it. @returns the id, or a negative errno.
+   * kReadable tells that `accept` may find somebody. Nobody lives for it.
+   * @param noDelay for what is accepted; the listening socket itself has it set. @returns the id, or a negative errno.
    */
-  int32_t addListener(int descriptor);
+  int32_t addListener(int descriptor, bool noDelay);
   /** Takes the next connection of a listening socket. Pre: has(id). @returns the new one's id, or a negative errno. */
-  int32_t accept(int32_t id, bool noDelay);
+  int32_t accept(int32_t id);
   /** True for an id of a connection that is here. */
   bool has(int32_t id) const { return find(id) != nullptr; }
   /** Closes the connection. Its id means nothing any more. Pre: has(id). */
@@ -168,8 +169,12 @@ class Reactor {
    * failed, -EPIPE after `shutdown`. Pre: has(id). @returns bytes or a negative errno.
    */
   int64_t send(int32_t id, const iovec* parts, size_t count);
-  /** Ends our side: with a filter, when what it had to say has left. Pre: has(id). @returns 0 or a negative errno. */
-  int shutdown(int32_t id);
+  /**
+   * Ends our side: with a filter, when what it had to say has left.
+   * @param closes it is removed when that is done: where nobody else has the descriptor, closing ends our side as well.
+   * Pre: has(id). @returns 0 or a negative errno.
+   */
+  int shutdown(int32_t id, bool closes);
 
   /**
    * One round: fills the event table until it, the arena or the frame table is full, or nobody is ready.
@@ -206,6 +211,8 @@ class Reactor {
     /** Bytes asked for at once: grows where large records fill it, so that bulk takes few calls. */
     uint32_t receiveSize = 0;
     RawAddress peer;
+    /** Accepted here: no other descriptor is of the same socket. */
+    bool sole = false;
     const Framer* framer = nullptr;
     std::unique_ptr<FilteredSocket> filtered;
     SocketCounters counters;
@@ -245,7 +252,7 @@ class Reactor {
   void flowFiltered(Connection& connection, Room& room, int32_t* event, bool receives);
   int64_t receiveFiltered(int32_t id, Connection& connection, uint8_t* bytes, size_t size);
   int64_t sendFiltered(int32_t id, Connection& connection, const iovec* parts, size_t count);
-  int shutdownFiltered(int32_t id, Connection& connection);
+  int shutdownFiltered(int32_t id, Connection& connection, bool byClosing);
   size_t openInto(FilteredSocket& socket, size_t received, uint8_t* out, size_t room);
   static bool mayDefer(const Connection& connection, size_t opened);
   void begin(int32_t id, Connection& connection);

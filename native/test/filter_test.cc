@@ -502,7 +502,7 @@ void whatIsSaidToNobodyLeavesAtOnce() {
 
 void ourEndComesWithTheWordOfIt() {
   SecureToy toy(role(true), overTcp);
-  CHECK(toy.world.reactor.shutdown(toy.id) == 0);
+  CHECK(toy.world.reactor.shutdown(toy.id, false) == 0);
   // The end lets nothing wait that the system kept for it.
   while (!toy.peer.ended) {
     pollfd one{toy.peer.descriptor, POLLIN, 0};
@@ -591,14 +591,14 @@ void anAlertReachesAPeerThatGoesOnSending() {
 void ourEndFollowsWhatWaits() {
   SecureToy toy(role(false), narrow);
   const std::string bulk = lettersOf(100'000);
-  CHECK(toy.send(bulk) == 100'000 && toy.world.reactor.shutdown(toy.id) == 0);
+  CHECK(toy.send(bulk) == 100'000 && toy.world.reactor.shutdown(toy.id, false) == 0);
   CHECK(toy.send("after") < 0 && (toy.state() & (kOutgoing | kFilterClosed)) == (kOutgoing | kFilterClosed));
   toy.peer.pump();
   CHECK(!toy.peer.ended);
   toy.settle();
   toy.peer.pump();
   CHECK(toy.peer.text == bulk && toy.peer.ended && (toy.peer.filter.state() & kFilterEnded) != 0);
-  CHECK(toy.send("after") == -EPIPE && toy.world.reactor.shutdown(toy.id) == 0);
+  CHECK(toy.send("after") == -EPIPE && toy.world.reactor.shutdown(toy.id, false) == 0);
   toy.peer.write("still heard");
   toy.settle();
   CHECK(toy.text == "still heard");

@@ -185,22 +185,22 @@ void aListenerTellsAndAccepts() {
   World world;
   const Listener listener;
   const size_t open = openDescriptors();
-  const int32_t id = world.reactor.addListener(listener.descriptor);
+  const int32_t id = world.reactor.addListener(listener.descriptor, true);
   CHECK(id >= 0 && world.reactor.has(id) && world.reactor.counters().connections == 0);
-  CHECK(world.reactor.accept(id, true) == -EAGAIN);
+  CHECK(world.reactor.accept(id) == -EAGAIN);
   CHECK(world.reactor.want(id, kWantRead) == 0 && world.reactor.waiting() == 0);
   const int ends[2] = {listener.connect(), listener.connect()};
   CHECK(world.turnOf(id) == kReadable);
-  const int32_t one = world.reactor.accept(id, true);
-  const int32_t two = world.reactor.accept(id, false);
-  CHECK(one >= 0 && two >= 0 && one != two && world.reactor.accept(id, true) == -EAGAIN);
+  const int32_t one = world.reactor.accept(id);
+  const int32_t two = world.reactor.accept(id);
+  CHECK(one >= 0 && two >= 0 && one != two && world.reactor.accept(id) == -EAGAIN);
   CHECK(world.reactor.counters().connections == 2);
-  CHECK(hasNoDelay(world.reactor.descriptorOf(one)) && !hasNoDelay(world.reactor.descriptorOf(two)));
   for (const int32_t made : {one, two}) {
     const int descriptor = world.reactor.descriptorOf(made);
     CHECK((::fcntl(descriptor, F_GETFD) & FD_CLOEXEC) != 0 && (::fcntl(descriptor, F_GETFL) & O_NONBLOCK) != 0);
     CHECK(world.reactor.peerOf(made).version == 4);
     CHECK(world.reactor.peerOf(made).port == rawAddressOf(descriptor, SocketEnd::kRemote).port);
+    CHECK(hasNoDelay(descriptor));
   }
   CHECK(::send(ends[1], "two", 3, 0) == 3);
   ExactBuffer bytes(8);
@@ -213,18 +213,38 @@ void aListenerTellsAndAccepts() {
 void anAcceptThatFailsLeavesNothingBehindAndTheConnectionThere() {
   World world;
   const Listener listener;
-  const int32_t id = world.reactor.addListener(listener.descriptor);
+  const int32_t id = world.reactor.addListener(listener.descriptor, false);
   const int end = listener.connect();
   const size_t open = openDescriptors();
   world.reactor.system().setFaults(SystemCall::kAccept, {{-EMFILE, -EINTR, 0}, false});
-  CHECK(world.reactor.accept(id, true) == -EMFILE);
+  CHECK(world.reactor.accept(id) == -EMFILE);
   CHECK(openDescriptors() == open && world.reactor.counters().connections == 0);
-  const int32_t one = world.reactor.accept(id, true);
-  CHECK(one >= 0);
+  const int32_t one = world.reactor.accept(id);
+  CHECK(one >= 0 && !hasNoDelay(world.reactor.descriptorOf(one)));
   for (const int32_t made : {id, one}) world.reactor.remove(made);
   ::close(end);
   world.reactor.system().setFaults(SystemCall::kDuplicate, {{-EMFILE}, false});
-  CHECK(world.reactor.addListener(listener.descriptor) == -EMFILE);
+  CHECK(world.reactor.addListener(listener.descriptor, false) == -EMFILE);
+}
+
+void closingEndsTheSideOfWhoIsAlone() {
+  World world;
+  const Listener listener;
+  const int32_t id = world.reactor.addListener(listener.descriptor, true);
+  const int end = listener.connect();
+  const int32_t made = world.reactor.accept(id);
+  CHECK(world.reactor.want(made, kWantFlow) == 0);
+  char byte = 0;
+  CHECK(world.reactor.shutdown(made, true) == 0);
+  CHECK(::recv(end, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN);
+  world.reactor.remove(made);
+  CHECK(::recv(end, &byte, 1, 0) == 0);
+  ::close(end);
+  const size_t watched = world.reactor.counters().arms;
+  CHECK(world.turn() == 0 && world.reactor.counters().arms == watched);
+  // Another descriptor of the same socket would keep it open.
+  Peer peer = world.connect();
+  CHECK(world.reactor.shutdown(peer.id, true) == 0 && ::recv(peer.descriptor, &byte, 1, 0) == 0);
 }
 
 void closesWhatItHasAndNothingElse() {
@@ -665,6 +685,7 @@ int main() {
   aDescriptorThatCannotBeDuplicatedLeavesNothingBehind();
   aListenerTellsAndAccepts();
   anAcceptThatFailsLeavesNothingBehindAndTheConnectionThere();
+  closingEndsTheSideOfWhoIsAlone();
   closesWhatItHasAndNothingElse();
   whatIsReleasedIsNotInEpollAnyMore();
   aReadIsToldOnceAndThenForgottenWithoutAPoll();
