@@ -444,7 +444,9 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     this.#channel.interrupted = true;
     this.#reader.drop();
     try {
-      await this.leave(deadline);
+      const leaving = this.leave(deadline);
+      // Within a turn the stream is let alone until that is over.
+      if (leaving !== undefined || this.#channel.held) await leaving;
     } catch {
       // The output failed or the time is over; closing goes on either way.
     }
@@ -457,17 +459,26 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     if (this.#writer.queued > 0) this.#writer.fail(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));
   }
 
-  /** Everything written leaves, and the codec's farewell. */
-  private async leave(deadline: Deadline): Promise<void> {
+  /** Everything written leaves, and the codec's farewell. @returns undefined where that has happened at once. */
+  private leave(deadline: Deadline): Promise<void> | undefined {
     const over = this.#attempts.switched || this.#endPromise !== undefined || this.#channel.ended;
-    if (!over && !this.#writer.unfinished) {
-      // What still waits then needs the peer, and not room.
-      this.#writer.encodeWaiting();
-      // Not the public form: what leaves at once leaves also where no time is given.
-      if (this.#writer.tryFlush() !== true) await this.hear(this.#writer.flush(deadline.signal));
-      this.codec.end?.(this.#channel.output);
+    if (over || this.#writer.unfinished) return this.leaveQueue(deadline);
+    // What still waits then needs the peer, and not room.
+    this.#writer.encodeWaiting();
+    // Not the public form: what leaves at once leaves also where no time is given.
+    if (this.#writer.tryFlush() !== true) {
+      return this.hear(this.#writer.flush(deadline.signal)).then(() => this.farewell(deadline));
     }
-    if (this.#channel.tryFlush() !== true) await this.hear(this.#channel.flush(deadline.signal));
+    return this.farewell(deadline);
+  }
+
+  private farewell(deadline: Deadline): Promise<void> | undefined {
+    this.codec.end?.(this.#channel.output);
+    return this.leaveQueue(deadline);
+  }
+
+  private leaveQueue(deadline: Deadline): Promise<void> | undefined {
+    return this.#channel.tryFlush() === true ? undefined : this.hear(this.#channel.flush(deadline.signal));
   }
 
   /** Drops what comes until that has left: a peer that closes too waits for us to read, as we do for it. */

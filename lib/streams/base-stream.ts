@@ -236,8 +236,23 @@ export abstract class BaseStream implements ByteStream {
       return Promise.reject(error);
     }
     const end = this.ending();
-    end.closing ??= this.closeWithCare(options);
+    end.closing ??= this.closeAtOnce() ? ENDED : this.closeWithCare(options);
     return end.closing;
+  }
+
+  /** Where the peer has ended as well there is mostly nothing to wait for. @returns whether it is closed. */
+  private closeAtOnce(): boolean {
+    if (!this.ended || this.destroyed) return false;
+    try {
+      // The same promise, where there is one, is what closing with care gets.
+      if (this.beginEnd() !== undefined) return false;
+    } catch {
+      return false;
+    }
+    this.ending().drops = true;
+    this.input.consume(this.input.length);
+    this.destroy();
+    return true;
   }
 
   private async closeWithCare({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
@@ -388,6 +403,8 @@ export class Deadline {
   readonly #outer: AbortSignal | undefined;
   #controller: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Ends the time; made with the controller. */
+  #end: (() => void) | undefined;
 
   /** @param outer a signal that ends the time early */
   constructor(timeoutMs: number, outer: AbortSignal | undefined) {
@@ -403,6 +420,7 @@ export class Deadline {
 
   get signal(): AbortSignal {
     if (this.#controller !== undefined) return this.#controller.signal;
+    this.#end = () => this.#controller!.abort(this.#outer?.aborted ? this.#outer.reason : undefined);
     this.#controller = new AbortController();
     // A server's is that of all its connections: Node would warn of a leak from the eleventh on.
     setMaxListeners(0, this.#controller.signal);
@@ -413,11 +431,10 @@ export class Deadline {
     return this.#controller.signal;
   }
 
-  readonly #end = (): void => this.#controller!.abort(this.#outer?.aborted ? this.#outer.reason : undefined);
-
   clear(): void {
+    if (this.#controller === undefined) return;
     clearTimeout(this.#timer);
-    if (this.#controller !== undefined) this.#outer?.removeEventListener('abort', this.#end);
+    this.#outer?.removeEventListener('abort', this.#end!);
   }
 }
 

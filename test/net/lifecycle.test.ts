@@ -69,6 +69,23 @@ describe('a connection', () => {
     }
   });
 
+  (NATIVE ? it : it.skip)(
+    'is closed within the call where both sides have ended: the peer hears of the end',
+    async () => {
+      const { stream, peer } = await withNode();
+      const heard = readAll(peer);
+      peer.end('unread\nand more');
+      const talk = framed(stream, lines());
+      assert.equal(await talk.read(), 'unread');
+      while (stream.tryFill(stream.input.length + 1) !== EOF) await stream.ready('read');
+      await talk.write('the last word');
+      const closing = talk.close();
+      assert.deepEqual([stream.destroyed, stream.input.length, server.connections.size], [true, 0, 0]);
+      await closing;
+      assert.equal(String(await heard), 'the last word\n');
+    },
+  );
+
   it('says that a record was cut, after those before it, in every form of reading', async () => {
     const forms = {
       read: async (stream: Connection, got: string[]) => {
