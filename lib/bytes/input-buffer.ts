@@ -20,6 +20,7 @@ import { native } from '../native.js';
 import { NOT_READY, type NotReady } from '../status.js';
 import { leaseBlock } from './blocks.js';
 import { bufferCounters, countCopy } from './buffer-counters.js';
+import { allocateKept } from './large-memory.js';
 import { allocatePage } from './pages.js';
 import { mayReserve, Share } from './reserved-ahead.js';
 import { byteLengthOf } from './view.js';
@@ -343,7 +344,7 @@ export class InputBuffer {
       this.countCopy(size);
       // Room for what follows, so that a record which comes in crumbs is not moved with each of them.
       const capacity = size < COALESCE_BELOW ? Math.max(SMALLEST_PAGE, 2 * size) : size;
-      const bytes = allocate(capacity);
+      const bytes = allocateKept(capacity);
       segment.bytes.copy(bytes, 0, segment.start, segment.end);
       segment.bytes = bytes;
       segment.start = 0;
@@ -369,7 +370,7 @@ export class InputBuffer {
     const capacity = full || room < wanted ? this.mayHave(wanted) : 0;
     if (full || capacity > room) {
       const block = pooled ? leaseBlock(capacity) : undefined;
-      const bytes = block?.bytes ?? Buffer.allocUnsafeSlow(capacity);
+      const bytes = block?.bytes ?? allocateKept(capacity);
       head.bytes.copy(bytes, 0, head.start, head.end);
       this.countCopy(this.#length);
       this.recycle(head);
@@ -469,7 +470,7 @@ export class InputBuffer {
     const present = head.end - head.start;
     const capacity = head.own ? Math.max(byteCount, 2 * present) : byteCount;
     const block = this.handsOn ? leaseBlock(capacity) : undefined;
-    const bytes = block?.bytes ?? allocate(capacity);
+    const bytes = block?.bytes ?? allocateKept(capacity);
     head.bytes.copy(bytes, 0, head.start, head.end);
     const { mirrored, next } = head;
     const grown: Segment = { bytes, start: 0, end: present, mirrored, own: true, recycle: block?.drop, next };
@@ -544,11 +545,6 @@ const NONE: (() => void)[] = [];
 /** True where a small chunk would be one of many: one behind a large chunk stays where it is, as pages cost more. */
 function pilesUp({ own, bytes }: Segment): boolean {
   return own || bytes.length < COALESCE_BELOW;
-}
-
-/** Small pieces come from Node's pool; large ones must not pin it. */
-function allocate(size: number): Buffer {
-  return size < COALESCE_BELOW ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
 }
 
 /** Marks a segment whose memory is lent; it is given back by copying what is left. */

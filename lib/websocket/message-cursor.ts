@@ -4,7 +4,8 @@
  * One cursor is moved from message to message. After its turn or batch every access throws ERR_RECORD_EXPIRED. A message
  * that came in one uncompressed frame can be sent on as it lies: see `wholeFrame`.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
+import { allocateKept } from '../bytes/large-memory.js';
 import { viewOf, viewOfMemory } from '../bytes/view.js';
 import type { SliceBuffer } from '../codecs/record-forms.js';
 import { UsageError } from '../errors.js';
@@ -168,8 +169,7 @@ export class PlacedMessage implements MessageCursor {
   bytes(): Buffer {
     const bytes = this.#live();
     const size = this.#to - this.#from;
-    // Small copies from Node's pool; large ones must not pin it.
-    const copy = size < SMALL ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+    const copy = allocateKept(size);
     bytes.copy(copy, 0, this.#from, this.#to);
     return copy;
   }
@@ -194,7 +194,7 @@ export class PlacedMessage implements MessageCursor {
     const from = this.#from;
     const to = Math.max(this.#to, Math.min(this.#reach, from + MOST_SHARED));
     const size = to - from;
-    const copy = size < SMALL ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+    const copy = allocateKept(size);
     bytes.copy(copy, 0, from, to);
     this.#copy = copy.buffer;
     this.#copyAt = copy.byteOffset - from;
@@ -211,8 +211,6 @@ export class PlacedMessage implements MessageCursor {
 }
 
 const NOTHING = new ArrayBuffer(0);
-/** Bytes. Copies below this come from Node's pool. */
-const SMALL = 4096;
 /** Bytes that are copied together at most. */
 const MOST_SHARED = 64 * 1024;
 
