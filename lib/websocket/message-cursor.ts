@@ -186,7 +186,11 @@ export class PlacedMessage implements MessageCursor {
     const bytes = this.#live();
     if (!this.#lent) return viewOf(bytes, this.#from, this.#to);
     if (bytes !== this.#run) return this.bytes();
-    if (this.#to > this.#copyTo) this.#copyAhead(bytes);
+    if (this.#to > this.#copyTo) {
+      // The last one has nobody to share with, and needs no view of its copy.
+      if (this.#to >= this.#reach) return this.bytes();
+      this.#copyAhead(bytes);
+    }
     return viewOfMemory(this.#copy, this.#copyAt + this.#from, this.#to - this.#from);
   }
 
