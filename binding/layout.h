@@ -13,7 +13,7 @@
 
 namespace miniproto::binding {
 
-constexpr int kNativeInterface = 1;
+constexpr int kNativeInterface = 2;
 constexpr int kNetInterface = 3;
 constexpr int kDeflateInterface = 1;
 constexpr int kTlsInterface = 2;

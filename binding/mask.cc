@@ -1,10 +1,12 @@
 /**
- * MaskKernels: masking in place and on the way to another array. Both answer the phase for the byte that follows.
+ * MaskKernels: masking in place and on the way to another array, which answer the phase for the byte that follows, and of
+ * frames, which answers where they end.
  */
 #include "simd/mask.h"
 
 #include "arguments.h"
 #include "binding.h"
+#include "framing/masked_frames.h"
 
 namespace miniproto::binding {
 namespace {
@@ -53,11 +55,21 @@ napi_value maskCopyOf(napi_env env, napi_callback_info call) {
   return numberOf(env, maskCopy(source.data + range[0], target.data + at, size, key, phase));
 }
 
+napi_value maskFramesOf(napi_env env, napi_callback_info call) {
+  napi_value values[3];
+  ByteArray bytes;
+  size_t range[2];
+  if (!takeArguments(env, call, values) || !takeBytes(env, values[0], "bytes", bytes)) return nullptr;
+  if (!takeRange(env, {values[1], values[2]}, bytes.length, kMaxSafeInteger, range)) return nullptr;
+  return numberOf(env, static_cast<int64_t>(range[0] + maskFrames(bytes.data + range[0], range[1] - range[0])));
+}
+
 }  // namespace
 
 void addMask(Napi::Env env, Napi::Object exports) {
   addRaw(env, exports, "mask", maskOf);
   addRaw(env, exports, "maskCopy", maskCopyOf);
+  addRaw(env, exports, "maskFrames", maskFramesOf);
 }
 
 }  // namespace miniproto::binding

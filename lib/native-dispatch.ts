@@ -6,7 +6,7 @@
  * take turns on one stream. The constants are where the two cost the same, rounded up; measured on x64 with Node 20.
  */
 import { H_CONSUMED, H_SEARCHED, HEADER_WORDS, ROW_WORDS } from './frame-table.js';
-import type { Framer, NativeInterface } from './native-interface.js';
+import type { Framer, MaskKernels, NativeInterface } from './native-interface.js';
 import { MEMCHR_SLACK, matchesAt, NEAR } from './reference/scan.js';
 
 /** Bytes from which the addon searches, what is near having been looked at here. */
@@ -19,6 +19,8 @@ const SEQUENCE_TRIES = 3;
 export const INDEX_ADDON_FROM = 128;
 /** Bytes from which the addon masks. */
 export const MASK_ADDON_FROM = 128;
+/** Bytes of frames, headers included, from which the addon masks them. */
+export const FRAMES_ADDON_FROM = 192;
 /** Bytes from which the addon looks for separators. */
 export const FRAME_ADDON_FROM = 96;
 /** Records from which the addon frames by lengths: payloads are not looked at, so bytes do not count. */
@@ -108,8 +110,8 @@ function dispatchScan(addon: NativeInterface, reference: NativeInterface): ScanF
   };
 }
 
-function dispatchMask(addon: NativeInterface, reference: NativeInterface): Pick<NativeInterface, 'mask' | 'maskCopy'> {
-  const { mask, maskCopy } = reference;
+function dispatchMask(addon: NativeInterface, reference: NativeInterface): MaskKernels {
+  const { mask, maskCopy, maskFrames } = reference;
   return {
     mask(bytes, from, to, key, phase) {
       if (to - from < MASK_ADDON_FROM) return mask(bytes, from, to, key, phase);
@@ -118,6 +120,10 @@ function dispatchMask(addon: NativeInterface, reference: NativeInterface): Pick<
     maskCopy(source, from, to, target, at, key, phase) {
       if (to - from < MASK_ADDON_FROM) return maskCopy(source, from, to, target, at, key, phase);
       return addon.maskCopy(source, from, to, target, at, key, phase);
+    },
+    maskFrames(bytes, from, to) {
+      if (to - from < FRAMES_ADDON_FROM) return maskFrames(bytes, from, to);
+      return addon.maskFrames(bytes, from, to);
     },
   };
 }

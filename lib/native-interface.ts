@@ -7,7 +7,7 @@
  */
 
 /** Raised, with that of binding/layout.h, when what a call takes, answers or means changes. */
-export const NATIVE_INTERFACE = 1;
+export const NATIVE_INTERFACE = 2;
 
 /** Byte search. Every form answers an index into `bytes`, or -1. */
 export interface ScanKernels {
@@ -43,6 +43,11 @@ export interface MaskKernels {
     key: number,
     phase: number,
   ): number;
+  /**
+   * Masks the payloads of WebSocket frames in bytes[from, to), one behind the other, each by the key in its header.
+   * @returns where it ended: `to`, where all of them are whole and masked.
+   */
+  maskFrames(bytes: Uint8Array, from: number, to: number): number;
 }
 
 /** Text of many records at once. */

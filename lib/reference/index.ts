@@ -9,6 +9,7 @@ import { FILE_CANNOT_TRY, type NativeInterface } from '../native-interface.js';
 import { createFixedFramer } from './fixed-framer.js';
 import { createLengthFramer } from './length-framer.js';
 import { mask, maskCopy } from './mask.js';
+import { maskFrames } from './masked-frames.js';
 import { createRing } from './ring.js';
 import { indexAll, indexOfAny, indexOfByte, indexOfSequence } from './scan.js';
 import { createSeparatorFramer } from './separator-framer.js';
@@ -26,6 +27,7 @@ export const referenceInterface: NativeInterface = {
   indexAll,
   mask,
   maskCopy,
+  maskFrames,
   createSeparatorFramer,
   createLengthFramer,
   createFixedFramer,

@@ -2,17 +2,17 @@
  * Frames into an output queue: the inverse of the framer. RFC 6455 §5.2
  *
  * A server writes a header by value and the payload behind it, by reference where it is large. A client masks, so its
- * payload is always copied, masked on the way. Texts are encoded straight into the queue's memory, behind a header whose
- * size is guessed from their length; the few that need a longer one are moved.
+ * payload is always copied: large ones are masked on the way, and short ones when they leave, in one pass over all that
+ * lie one behind the other by then, each by the key in its header. Texts are encoded straight into the queue's memory,
+ * behind a header whose size is guessed from their length; the few that need a longer one are moved.
  */
 import { type Block, leaseBlock } from '../bytes/blocks.js';
 import type { OutputBuffer } from '../bytes/output-buffer.js';
 import { byteLengthOf } from '../bytes/view.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { native } from '../native.js';
-import type { MaskKeySource } from './mask-keys.js';
+import { type MaskKeySource, randomMaskKey } from './mask-keys.js';
 import { headerSize } from './opcodes.js';
-import { LONG_FROM, maskShort } from './short-masks.js';
 
 /** Bytes of a header at most. */
 const LONGEST_HEADER = 14;
@@ -93,12 +93,14 @@ function writeMasked(target: FrameTarget, first: number, bytes: Buffer, from: nu
     const room = output.room(size + LONGEST_HEADER);
     const start = output.roomStart;
     const header = putMaskedHeader(room, start, first, size, key);
-    // A source of keys of somebody's own may have taken memory away: `maskCopy` would notice.
-    if (size < LONG_FROM && to <= byteLengthOf(bytes)) {
+    // A source of keys of somebody's own may have taken memory away: `maskCopy` notices.
+    if (size < BY_REFERENCE_FROM && (target.keys === randomMaskKey || to <= byteLengthOf(bytes))) {
       copy(bytes, from, to, room, start + header);
-      maskShort(room, start + header, start + header + size, key);
-    } else native().maskCopy(bytes, from, to, room, start + header, key, 0);
-    output.fill(header + size);
+      output.fillUnfinished(header + size, maskFrames);
+    } else {
+      native().maskCopy(bytes, from, to, room, start + header, key, 0);
+      output.fill(header + size);
+    }
     return;
   }
   const header = putMaskedHeader(block.bytes, 0, first, size, key);
@@ -124,14 +126,19 @@ export function writeTextFrame(target: FrameTarget, first: number, text: string)
   const size = putText(text, room, start + guess, most);
   const header = headerSize(size) + extra;
   if (header !== guess) room.copyWithin(start + header, start + guess, start + guess + size);
-  if (keys === undefined) putHeader(room, start, first, size, 0);
-  else {
+  if (keys === undefined) {
+    putHeader(room, start, first, size, 0);
+    output.fill(header + size);
+  } else {
     putMaskedHeader(room, start, first, size, key);
-    if (size < LONG_FROM) maskShort(room, start + header, start + header + size, key);
-    else native().mask(room, start + header, start + header + size, key, 0);
+    output.fillUnfinished(header + size, maskFrames);
   }
-  output.fill(header + size);
   return size;
+}
+
+/** All frames of ours that leave together are masked at once. See `fillUnfinished`. */
+function maskFrames(page: Buffer, from: number, to: number): void {
+  native().maskFrames(page, from, to);
 }
 
 /** Writes a header without a mask. @returns its size. */

@@ -8,7 +8,8 @@ import { randomFillSync } from 'node:crypto';
 /** Gives the next key: four bytes in wire order, read as a little-endian u32. */
 export type MaskKeySource = () => number;
 
-const keys = new Uint32Array(1024);
+/** Signed, since V8 makes an object of a number that needs the 32nd bit, for each message. */
+const keys = new Int32Array(1024);
 let next = keys.length;
 
 /** The default source. */

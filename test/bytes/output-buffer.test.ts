@@ -223,6 +223,67 @@ describe('OutputBuffer', () => {
     }
   });
 
+  /** Writes text to the page that is in capitals when it leaves. */
+  function writeUnfinished(
+    output: OutputBuffer,
+    text: string,
+    finish: (page: Buffer, from: number, to: number) => void,
+  ) {
+    const room = output.room(text.length);
+    room.write(text, output.roomStart);
+    output.fillUnfinished(text.length, finish);
+  }
+
+  function capitalise(page: Buffer, from: number, to: number): void {
+    for (let i = from; i < to; i++) page[i] ^= 0x20;
+  }
+
+  it('finishes what is left to do once for all that leaves together, and once for each byte', () => {
+    const output = new OutputBuffer();
+    const calls: number[] = [];
+    const finish = (page: Buffer, from: number, to: number) => {
+      calls.push(to - from);
+      capitalise(page, from, to);
+    };
+    for (const text of ['one', 'two', 'three']) writeUnfinished(output, text, finish);
+    assert.deepEqual(calls, []);
+    assert.equal(content(output).toString(), 'ONETWOTHREE');
+    assert.deepEqual(calls, [11]);
+    output.consume(4);
+    writeUnfinished(output, 'four', finish);
+    const { bytes, start, end } = output.single()!;
+    assert.equal(bytes.toString('latin1', start, end), 'WOTHREEFOUR');
+    assert.equal(content(output).toString(), 'WOTHREEFOUR');
+    assert.deepEqual(calls, [11, 4]);
+  });
+
+  it('finishes nothing beside what is unfinished, whatever stands between', () => {
+    const output = new OutputBuffer();
+    const other = new OutputBuffer();
+    output.write(Buffer.from('a'));
+    writeUnfinished(output, 'b', capitalise);
+    output.write(Buffer.from('c'));
+    writeUnfinished(output, 'd', capitalise);
+    writeUnfinished(other, 'x', capitalise);
+    writeUnfinished(output, 'e', capitalise);
+    output.write(Buffer.alloc(BY_REFERENCE_FROM, 'f'));
+    writeUnfinished(output, 'g', capitalise);
+    const expected = `aBcDE${'f'.repeat(BY_REFERENCE_FROM)}G`;
+    assert.equal(content(output).toString(), expected);
+    assert.equal(content(output).toString(), expected);
+    assert.equal(content(other).toString(), 'X');
+  });
+
+  it('finishes what is kept of what was taken back', () => {
+    const output = new OutputBuffer();
+    writeUnfinished(output, 'kept', capitalise);
+    const { length } = output;
+    writeUnfinished(output, 'dropped', capitalise);
+    output.rollback(length);
+    writeUnfinished(output, 'last', capitalise);
+    assert.equal(content(output).toString(), 'KEPTLAST');
+  });
+
   it('drops everything when it is cleared, and goes on', () => {
     const output = new OutputBuffer();
     output.write(Buffer.alloc(20_000));

@@ -218,6 +218,7 @@ describe('arguments of the addon', () => {
     ]) {
       refused(() => addon.indexOfByte(bytes, from, to, 1), 'ERR_OUT_OF_RANGE');
       refused(() => addon.mask(Buffer.from(bytes), from, to, 1, 0), 'ERR_OUT_OF_RANGE');
+      refused(() => addon.maskFrames(Buffer.from(bytes), from, to), 'ERR_OUT_OF_RANGE');
       for (const framer of framers()) {
         refused(() => framer.frame(bytes, from, to, createFrameTable(2), 2), 'ERR_OUT_OF_RANGE');
       }

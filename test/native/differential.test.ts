@@ -239,6 +239,7 @@ function compareKernels(addon: NativeInterface, random: Random): void {
     const positions = new Int32Array(room);
     const copy = bytes.slice();
     const target = new Uint8Array(bytes.length + 3);
+    const frames = bytes.slice();
     return [
       native.indexOfByte(bytes, from, to, a),
       native.indexOfAny(bytes, from, to, a, b, c),
@@ -246,9 +247,11 @@ function compareKernels(addon: NativeInterface, random: Random): void {
       native.indexAll(bytes, from, to, a, positions),
       native.mask(copy, from, to, key, phase),
       native.maskCopy(bytes, from, to, target, 3, key, phase),
+      native.maskFrames(frames, from, to),
       [...positions].join(),
       Buffer.from(copy).toString('hex'),
       Buffer.from(target).toString('hex'),
+      Buffer.from(frames).toString('hex'),
     ];
   });
   for (const [index, answer] of answers[0].entries()) {

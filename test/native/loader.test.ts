@@ -127,7 +127,7 @@ describe('loader', function () {
       load(fake(`exports.layout = () => (${JSON.stringify(value)})`)).told.reason ?? '';
     const prefix = 'the addon could not be used: it was built from another version: ';
     assert.equal(exporting({ ...layout, H_NEED: 3 }), `${prefix}H_NEED is 3, should be 2`);
-    assert.equal(exporting({ ...layout, NATIVE_INTERFACE: 0 }), `${prefix}NATIVE_INTERFACE is 0, should be 1`);
+    assert.equal(exporting({ ...layout, NATIVE_INTERFACE: 0 }), `${prefix}NATIVE_INTERFACE is 0, should be 2`);
     const { R_END: _, ...short } = layout;
     assert.equal(exporting(short), `${prefix}R_END is undefined, should be 2`);
     const FrameFault = { ...layout.FrameFault, BARE_LF: 8 };

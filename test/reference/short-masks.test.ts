@@ -2,7 +2,7 @@
  * Short masks: what is masked through words is what is masked byte by byte, wherever it lies, and nothing around it.
  */
 import assert from 'node:assert/strict';
-import { maskShort } from '#lib/websocket/short-masks';
+import { maskShort } from '#lib/reference/short-masks';
 import { seeded } from '../support/random.js';
 
 /** RFC 6455 §5.3, as it is written there. */
