@@ -16,6 +16,8 @@ import { socketCounters, threadReactor } from '#lib/net/reactor';
 import type { SocketStream } from '#lib/net/socket-stream';
 import { fillUp, pattern } from '../support/byte-stream-contract.js';
 import { describeNative, type SocketPair, socketPairs } from '../support/socket-pairs.js';
+import { connectionOn } from '../support/websocket-cases.js';
+import { BINARY, FIN, frameFor } from '../support/websocket-peer.js';
 
 let pairs: SocketPair[] = [];
 
@@ -419,6 +421,33 @@ describeNative('Hazards of native sockets', () => {
       }
       assert.ok(before - first > 4, String(before - first));
       assert.equal(most, 1);
+    });
+
+    it('takes a share of what floods, which goes on by itself, and has the others in between', async () => {
+      const made = await connected(2);
+      const order: number[] = [];
+      // Of those that read in a turn, a WebSocket reads on for as long as it may.
+      for (const [index, { one }] of made.entries()) {
+        void connectionOn(one, 'server').onMessage(() => void order.push(index));
+      }
+      const message = frameFor('server', FIN | BINARY, Buffer.alloc(1016));
+      const flood = Buffer.concat(Array.from({ length: 16 * 1024 }, () => message));
+      await turn();
+      await turn();
+      const before = (made[0]!.one as SocketStream).counters();
+      // All of it is there before anybody looks, and the one that floods is the first to be ready.
+      const sent = Math.floor((made[0]!.other.tryWriteStable([flood]) as number) / message.length);
+      assert.ok(sent > 128, `too little for two turns: ${sent} KiB`);
+      assert.equal(made[1]!.other.tryWrite(message), message.length);
+      await until(() => order.length === sent + 1);
+      assert.ok(
+        order.indexOf(1) < order.lastIndexOf(0),
+        `the other one was ${order.indexOf(1) + 1}. of ${order.length}`,
+      );
+      const { turns, receives } = (made[0]!.one as SocketStream).counters();
+      assert.ok(turns - before.turns > 1, String(turns - before.turns));
+      // One receive for each, and one that finds nothing.
+      assert.ok(receives - before.receives <= turns - before.turns + 1, String(receives - before.receives));
     });
 
     it('does not swallow the end of a peer that sends and ends at once', async () => {
