@@ -50,6 +50,16 @@ export interface Segment {
   next: Segment | undefined;
 }
 
+/** What an input mostly has not got: made when it is needed, since idle connections are many. */
+class Extras {
+  /** Bytes reserved for a record that have not come; made for the first. Null: no more bytes come. */
+  ahead: Share | null | undefined = undefined;
+  /** Offset in the stream up to which somebody may hold a view, see `peek`; told from the first `appendPage` on. */
+  shownTo: number | undefined = undefined;
+  /** Chunks are not kept where they are, see `copyChunks`. */
+  copiesChunks = false;
+}
+
 /** The input side of a byte stream: bytes that arrived and were not consumed. */
 export class InputBuffer {
   #head: Segment | undefined;
@@ -64,12 +74,7 @@ export class InputBuffer {
   handsOn = false;
   /** While someone holds offsets into the segments: what is to be recycled once nobody does. */
   #deferred: (() => void)[] | undefined;
-  /** Chunks are not kept where they are, see `copyChunks`. */
-  #copies = false;
-  /** Offset in the stream up to which somebody may hold a view, see `peek`. */
-  #shownTo = 0;
-  /** Bytes reserved for a record that have not come; made for the first. Null: no more bytes come. */
-  #ahead: Share | null | undefined;
+  #extras: Extras | undefined;
 
   /** Bytes at the front that the codec in charge has examined without finding an end. Consuming sets it to 0. */
   searched = 0;
@@ -79,6 +84,11 @@ export class InputBuffer {
   records = 0;
   copies = 0;
   copiedBytes = 0;
+
+  private more(): Extras {
+    this.#extras ??= new Extras();
+    return this.#extras;
+  }
 
   /** Bytes that are here. */
   get length(): number {
@@ -166,7 +176,8 @@ export class InputBuffer {
     checkInteger('from', from, 0, to);
     if (to === 0) return EMPTY;
     const head = this.gathered(to);
-    this.#shownTo = Math.max(this.#shownTo, this.#offset + to);
+    const extras = this.#extras;
+    if (extras?.shownTo !== undefined) extras.shownTo = Math.max(extras.shownTo, this.#offset + to);
     return head.bytes.subarray(head.start + from, head.start + to);
   }
 
@@ -191,7 +202,8 @@ export class InputBuffer {
     this.#offset += byteCount;
     this.searched = 0;
     this.#needed = 0;
-    if (this.#ahead != null) this.#ahead.bytes = 0;
+    const ahead = this.#extras?.ahead;
+    if (ahead != null) ahead.bytes = 0;
     let left = byteCount;
     let head = this.#head!;
     for (;;) {
@@ -273,7 +285,7 @@ export class InputBuffer {
       recycle?.();
       return;
     }
-    const own = this.#copies && recycle === undefined;
+    const own = recycle === undefined && this.#extras?.copiesChunks === true;
     const bytes = own ? Buffer.from(asBuffer(chunk)) : asBuffer(chunk);
     this.push({ bytes, start: 0, end: size, mirrored: 0, own, recycle, next: undefined });
   }
@@ -286,6 +298,8 @@ export class InputBuffer {
   appendPage(page: Buffer, start: number, end: number, recycle: () => void): void {
     const size = end - start;
     const rest = this.#head;
+    // Until now nobody has told.
+    this.more().shownTo ??= this.#offset + this.#length;
     // No byte moves more often than another one comes.
     if (size < COALESCE_BELOW || this.#length > Math.min(start, size) || !this.mayMove(rest)) {
       this.append(page.subarray(start, end), recycle);
@@ -305,7 +319,8 @@ export class InputBuffer {
   /** True where all that is here may be put elsewhere. */
   private mayMove(head: Segment | undefined): boolean {
     return (
-      head === undefined || (head.next === undefined && this.#deferred === undefined && this.#shownTo <= this.#offset)
+      head === undefined ||
+      (head.next === undefined && this.#deferred === undefined && this.#extras!.shownTo! <= this.#offset)
     );
   }
 
@@ -314,7 +329,7 @@ export class InputBuffer {
    * that are here. Internal. Pre: nobody holds offsets.
    */
   copyChunks(): void {
-    this.#copies = true;
+    this.more().copiesChunks = true;
     for (let segment = this.#head; segment !== undefined; segment = segment.next) {
       if (segment.own || segment.recycle !== undefined) continue;
       segment.bytes = Buffer.from(segment.bytes.subarray(segment.start, segment.end));
@@ -377,16 +392,17 @@ export class InputBuffer {
       head = { bytes, start: 0, end: this.#length, mirrored: 0, own: true, recycle: block?.drop, next: undefined };
       this.#head = head;
       this.#tail = head;
-      if (this.#ahead !== null) {
-        this.#ahead ??= new Share(this);
-        this.#ahead.bytes = capacity - this.#length;
+      const extras = this.more();
+      if (extras.ahead !== null) {
+        extras.ahead ??= new Share(this);
+        extras.ahead.bytes = capacity - this.#length;
       }
     }
     return { bytes: head.bytes, from: head.end, to: Math.min(head.bytes.length, head.start + wanted) };
   }
 
   private mayHave(wanted: number): number {
-    const earned = this.#ahead === null ? 0 : mayReserve(Math.min(this.#offset, MOST_EARNED));
+    const earned = this.#extras?.ahead === null ? 0 : mayReserve(Math.min(this.#offset, MOST_EARNED));
     return Math.min(wanted, Math.max(2 * this.#length, earned, LARGEST_PAGE));
   }
 
@@ -394,13 +410,15 @@ export class InputBuffer {
   commit(byteCount: number): void {
     this.#tail!.end += byteCount;
     this.#length += byteCount;
-    if (this.#ahead != null) this.#ahead.bytes = Math.max(0, this.#ahead.bytes - byteCount);
+    const ahead = this.#extras?.ahead;
+    if (ahead != null) ahead.bytes = Math.max(0, ahead.bytes - byteCount);
   }
 
   /** No more bytes come: nothing is reserved for them. Internal. */
   noMore(): void {
-    if (this.#ahead != null) this.#ahead.bytes = 0;
-    this.#ahead = null;
+    const extras = this.more();
+    if (extras.ahead != null) extras.ahead.bytes = 0;
+    extras.ahead = null;
   }
 
   /** Takes the last `byteCount` bytes away again. Internal. Pre: they were appended together, nobody holds offsets. */

@@ -41,9 +41,13 @@ const FINISHED = 1 << 10;
 const BYPASSED = 1 << 11;
 /** The stream is being given the front of the queue, which is still there. */
 const PUSHING = 1 << 12;
+/** The low mark is below the high one. */
+const LOW_MARK = 1 << 13;
 
 /** What a channel mostly has not got: made when it is needed, since idle connections are many. */
 class Extras {
+  /** Bytes; -1: the high mark. */
+  lowWaterMark = -1;
   /** The stream's output failed; it sticks. */
   failure: MiniprotoError | undefined = undefined;
   ended: Promise<void> | undefined = undefined;
@@ -58,12 +62,8 @@ export class Channel {
   readonly output = new OutputBuffer();
   /** Bytes. From here on writes are refused. */
   readonly highWaterMark: number;
-  /** Bytes. Writes that were refused are taken again from here down. */
-  readonly lowWaterMark: number;
   /** The framed stream in charge: the last one, where the protocol has changed. */
   conversation: Conversation | undefined;
-  /** Who adds what waits to be encoded before the queue is handed over at exit. */
-  waiting: { encodeWaiting(): void } | undefined;
   /** The bits above, in one word. */
   #state: number;
   #extras: Extras | undefined;
@@ -71,8 +71,16 @@ export class Channel {
   constructor(stream: ByteStream, highWaterMark: number, lowWaterMark = highWaterMark) {
     this.stream = stream;
     this.highWaterMark = highWaterMark;
-    this.lowWaterMark = lowWaterMark;
     this.#state = (stream.keepOpen?.() ? ENDS_ITSELF : 0) | (stream.freesWritten === true ? LENDS : 0);
+    if (lowWaterMark < highWaterMark) {
+      this.#state |= LOW_MARK;
+      this.more().lowWaterMark = lowWaterMark;
+    }
+  }
+
+  /** Bytes. Writes that were refused are taken again from here down. */
+  get lowWaterMark(): number {
+    return (this.#state & LOW_MARK) === 0 ? this.highWaterMark : this.#extras!.lowWaterMark;
   }
 
   private more(): Extras {
@@ -128,7 +136,7 @@ export class Channel {
   get full(): boolean {
     const { length } = this.output;
     if (length >= this.highWaterMark) {
-      if (this.lowWaterMark < this.highWaterMark) this.#state |= FULL;
+      if ((this.#state & LOW_MARK) !== 0) this.#state |= FULL;
       return true;
     }
     if ((this.#state & FULL) === 0) return false;
@@ -422,7 +430,7 @@ export class Channel {
     if ((this.#state & PUSHING) !== 0) return;
     const { output, stream } = this;
     try {
-      this.waiting?.encodeWaiting();
+      this.conversation?.encodeWaiting?.();
       while (output.length > 0) {
         const taken = stream.writeAtExit?.(output.peek()) ?? stream.tryWriteStable(output.peek());
         if (typeof taken !== 'number' || taken === 0) return;

@@ -15,6 +15,8 @@ export interface Conversation {
   /** Ends our side, after what was written. */
   end(): Promise<void>;
   close(options?: CloseOptions): Promise<void>;
+  /** Adds what waits to be encoded to the queue, which is handed over at exit. */
+  encodeWaiting?(): void;
   /** The byte stream goes to somebody else. @returns a copy of the output that has not left. */
   letGo(): Buffer;
 }

@@ -496,6 +496,11 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     }
   }
 
+  /** Encodes what waits for room: the process exits. @internal */
+  encodeWaiting(): void {
+    this.#writer.encodeWaiting();
+  }
+
   /**
    * The byte stream goes to somebody else.
    * @returns a copy of the output that has not left.

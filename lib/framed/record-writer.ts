@@ -35,7 +35,6 @@ export class RecordWriter<R, W> implements QueueServer {
     this.#channel = channel;
     this.#reader = reader;
     this.#driver = driver;
-    channel.waiting = this;
   }
 
   /** Records that wait to be taken. */
