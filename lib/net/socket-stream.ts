@@ -74,8 +74,6 @@ const TURN_BYTES = 256 * 1024;
 const MOST_PARTS = 64;
 
 const NO_ID = -1;
-/** No bound on what is received. Not Infinity, which costs each connection an object of its own. */
-const ANY = -1;
 /** Errno of Linux, negated: the only system with native sockets so far. */
 const EAGAIN = -11;
 const EBADF = -9;
@@ -88,13 +86,19 @@ export interface SocketStreamOptions extends TimeoutOptions {
 }
 
 /** Bits of a stream's state. */
+/** WANT_* as the reactor has them. */
+const WANTS = WANT_READ | WANT_WRITE | WANT_FLOW;
 /** Node has still to write what it had taken before the connection was adopted. */
-const PENDING = 1;
+const PENDING = 1 << 3;
 /** Our side has been ended in the system. */
-const FINISHED = 1 << 1;
+const FINISHED = 1 << 4;
 /** The system took less than it was given. */
-const FULL = 1 << 2;
-const UNREFERENCED = 1 << 3;
+const FULL = 1 << 5;
+const UNREFERENCED = 1 << 6;
+
+/** The connection whose turn it is, and the bytes that it may still receive in it. Turns may lie within one another. */
+let turnOf: SocketStream | undefined;
+let turnLeft = 0;
 
 /** What an open connection mostly has not got. Made when it is needed: idle connections are many. */
 class Extras {
@@ -119,12 +123,8 @@ export class SocketStream extends BaseStream implements Connection {
   #id = NO_ID;
   /** The bits above, in one word. */
   #state = PENDING;
-  /** WANT_* as the reactor has them. */
-  #wants = 0;
   /** Index of the framer that the reactor has for this connection, or -1. */
   #framer = -1;
-  /** Bytes that may still be received in this turn; ANY outside of turns. */
-  #mayReceive = ANY;
   #extras: Extras | undefined;
   /** The connections of its server. */
   #among: Set<Connection> | undefined;
@@ -169,6 +169,10 @@ export class SocketStream extends BaseStream implements Connection {
     return this.#id === NO_ID ? this.#extras?.described : this.#reactor.net.describe(this.#id);
   }
 
+  private get wants(): number {
+    return this.#state & WANTS;
+  }
+
   private more(): Extras {
     this.#extras ??= new Extras();
     return this.#extras;
@@ -196,7 +200,7 @@ export class SocketStream extends BaseStream implements Connection {
     if ((this.#state & UNREFERENCED) !== 0) this.#reactor.net.setReferenced(id, 0);
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this });
     this.beginExact();
-    if (this.#wants !== 0) this.want(this.#wants, 'again');
+    if (this.wants !== 0) this.want(this.wants, 'again');
     this.watchOn();
     this.wakeWriters();
     // Those who wait have waited for Node.
@@ -210,7 +214,7 @@ export class SocketStream extends BaseStream implements Connection {
     const exactly = this.exactly();
     if (exactly !== undefined) return void this.came(exactly.receive(), PAGE_BYTES);
     const { input } = this;
-    while (input.length < wanted && this.#mayReceive !== 0) {
+    while (input.length < wanted && !(turnOf === this && turnLeft === 0)) {
       const record = this.largeRecord();
       if (!(record > 0 ? this.receiveRest(record) : this.receivePage())) return;
     }
@@ -296,7 +300,7 @@ export class SocketStream extends BaseStream implements Connection {
   }
 
   private came(count: number, asked: number): boolean {
-    if (this.#mayReceive !== ANY) this.#mayReceive = Math.max(0, this.#mayReceive - count);
+    if (turnOf === this) turnLeft = Math.max(0, turnLeft - count);
     // A stream socket that gives less than it was asked for has no more.
     if (count > 0) return count === asked;
     this.stopped(count);
@@ -312,9 +316,9 @@ export class SocketStream extends BaseStream implements Connection {
 
   override ready(direction: 'read' | 'write', options?: ReadyOptions): Promise<void> {
     // Before the wait: it is one only where the reactor will tell.
-    if (direction === 'write' && this.awaitsRoom() && !this.destroyed) this.want(this.#wants | WANT_WRITE);
+    if (direction === 'write' && this.awaitsRoom() && !this.destroyed) this.want(this.wants | WANT_WRITE);
     const wait = super.ready(direction, options);
-    if (direction === 'read' && !this.ended && !this.destroyed) this.want(this.#wants | WANT_READ);
+    if (direction === 'read' && !this.ended && !this.destroyed) this.want(this.wants | WANT_READ);
     // What nobody waits for any more must not keep the process.
     if (options?.signal !== undefined) wait.catch(() => this.forgo());
     return wait;
@@ -328,7 +332,7 @@ export class SocketStream extends BaseStream implements Connection {
   /** Somebody has left: what was wanted for them is wanted no longer, unless others wait. */
   private forgo(): void {
     if (this.#id === NO_ID || this.watcher !== undefined) return;
-    this.want((this.awaited ? this.#wants & WANT_READ : 0) | (this.awaitedWrite ? this.#wants & WANT_WRITE : 0));
+    this.want((this.awaited ? this.wants & WANT_READ : 0) | (this.awaitedWrite ? this.wants & WANT_WRITE : 0));
   }
 
   /** Internal, see Watcher. */
@@ -341,7 +345,7 @@ export class SocketStream extends BaseStream implements Connection {
   /** Asks for what those who are there need. Whoever waits without watching still does. */
   protected wantAnew(): void {
     if (this.watcher !== undefined) return this.watchOn();
-    this.want((this.#wants & WANT_WRITE) | (this.awaited ? WANT_READ : 0));
+    this.want((this.wants & WANT_WRITE) | (this.awaited ? WANT_READ : 0));
   }
 
   /**
@@ -362,7 +366,7 @@ export class SocketStream extends BaseStream implements Connection {
     const large =
       (extras !== undefined && (extras.large?.follow === true || this.exactly() !== undefined)) ||
       this.largeRecord() > 0;
-    this.want((this.#wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
+    this.want((this.wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
     // What follows an unfinished record cannot be framed without it.
     const framer = input.length > 0 ? -1 : nativeFramer(this.#reactor.net, this.watcher.framer);
     if (framer === this.#framer) return;
@@ -373,8 +377,8 @@ export class SocketStream extends BaseStream implements Connection {
   /** @param given WANT_* @param when 'again': says it although it was said before. */
   protected want(given: number, when: 'changed' | 'again' = 'changed'): void {
     const wants = given | this.wantsBesides();
-    if (wants === this.#wants && when === 'changed') return;
-    this.#wants = wants;
+    if (wants === this.wants && when === 'changed') return;
+    this.#state = (this.#state & ~WANTS) | wants;
     if (this.#id === NO_ID) return;
     const result = this.#reactor.net.want(this.#id, wants);
     if (result < 0) this.fail(systemError('epoll_ctl', result));
@@ -387,7 +391,7 @@ export class SocketStream extends BaseStream implements Connection {
 
   /** Says again what is wanted, so that the reactor looks at the connection's filter. */
   protected nudge(): void {
-    this.want(this.#wants, 'again');
+    this.want(this.wants, 'again');
   }
 
   /** Internal: one event of a turn. */
@@ -395,22 +399,27 @@ export class SocketStream extends BaseStream implements Connection {
     const { events } = reactor;
     const flags = events[at + E_FLAGS]!;
     if ((flags & EVENT_WRITABLE) !== 0) {
-      this.#wants &= ~WANT_WRITE;
-      this.#state &= ~FULL;
+      this.#state &= ~(WANT_WRITE | FULL);
       this.wakeWriters();
     }
     if ((flags & EVENT_ARRIVED) !== 0) this.arrived(reactor, at);
     else if ((flags & EVENT_READABLE) !== 0) {
-      this.#wants &= ~WANT_READ;
-      this.#mayReceive = TURN_BYTES;
-      this.wakeReaders();
-      this.#mayReceive = ANY;
+      this.#state &= ~WANT_READ;
+      const [outer, outerLeft] = [turnOf, turnLeft];
+      turnOf = this;
+      turnLeft = TURN_BYTES;
+      try {
+        this.wakeReaders();
+      } finally {
+        turnOf = outer;
+        turnLeft = outerLeft;
+      }
       this.watchOn();
     } else if ((flags & EVENT_ENDED) !== 0) {
-      this.#wants &= WANT_WRITE;
+      this.#state &= ~(WANT_READ | WANT_FLOW);
       this.inputEnded();
     } else if ((flags & EVENT_FAILED) !== 0) {
-      this.#wants &= WANT_WRITE;
+      this.#state &= ~(WANT_READ | WANT_FLOW);
       this.fail(systemError('recv', events[at + E_ERROR]!));
     }
   }
@@ -419,13 +428,16 @@ export class SocketStream extends BaseStream implements Connection {
     const { input } = this;
     const framed = input.length === 0 && input.searched === 0 && input.overflow === 0 && this.#framer >= 0;
     // One receive a turn: a connection that floods must not keep the others waiting, and epoll tells of the rest.
-    this.#mayReceive = 0;
+    const [outer, outerLeft] = [turnOf, turnLeft];
+    turnOf = this;
+    turnLeft = 0;
     input.appendBorrowed(arena, events[at + E_START]!, events[at + E_END]!);
     try {
       this.wakeWaiting();
       this.watcher?.arrived(table, events[at + E_TABLE]!, framed ? events[at + E_ROWS]! : -1);
     } finally {
-      this.#mayReceive = ANY;
+      turnOf = outer;
+      turnLeft = outerLeft;
     }
     if (input.length > 0) {
       const record = this.largeRecord();
@@ -453,12 +465,12 @@ export class SocketStream extends BaseStream implements Connection {
 
   protected blocked(): boolean {
     // While the reactor will tell, there is no use in trying; otherwise trying is how one finds out.
-    return (this.#state & PENDING) !== 0 || ((this.#state & FULL) !== 0 && (this.#wants & WANT_WRITE) !== 0);
+    return (this.#state & PENDING) !== 0 || ((this.#state & FULL) !== 0 && (this.wants & WANT_WRITE) !== 0);
   }
 
   /** The system took less than it was given, and has not said that there is room again. */
   get stalled(): boolean {
-    return (this.#state & FULL) !== 0 && (this.#wants & WANT_WRITE) !== 0;
+    return (this.#state & FULL) !== 0 && (this.wants & WANT_WRITE) !== 0;
   }
 
   protected flushed(): boolean {
@@ -654,7 +666,7 @@ export class SocketStream extends BaseStream implements Connection {
     this.more().described = this.#reactor.net.describe(id);
     this.#reactor.detach(id);
     this.#id = NO_ID;
-    this.#wants = 0;
+    this.#state &= ~WANTS;
     return id;
   }
 

@@ -34,7 +34,7 @@ export interface StreamHolder {
   readonly conversation: { letGo(): Buffer } | undefined;
 }
 
-/** What is known of a stream's end: made with the first of it, since idle connections are many. */
+/** What is known of a stream's end, or waits for room: made with the first of it, since idle connections are many. */
 class Ending {
   /** The first error; it sticks. */
   error: MiniprotoError | undefined = undefined;
@@ -49,6 +49,8 @@ class Ending {
   leaving: Promise<void> | undefined = undefined;
   closing: Promise<void> | undefined = undefined;
   drops = false;
+  /** Those who wait to write: few ever do. */
+  writers: Waiters | undefined = undefined;
 }
 
 /** What ended the stream. Made when somebody asks: most streams are destroyed after their end, and nobody does. */
@@ -62,9 +64,8 @@ export abstract class BaseStream implements ByteStream {
   /** Who reads and writes it; framed/conversations.ts knows what that is. Internal. */
   holder: StreamHolder | undefined;
   protected readonly readHighWaterMark: number;
-  /** Made for the first who waits, and gone with the last: idle connections are many. */
+  /** Made for the first who waits, and gone with the last. */
   #readers: Waiters | undefined;
-  #writers: Waiters | undefined;
   #end: Ending | undefined;
   /** Hears of arrivals at once; set by streams that can tell of them outside of anybody's call. */
   protected watcher: Watcher | undefined;
@@ -201,8 +202,9 @@ export abstract class BaseStream implements ByteStream {
   }
 
   private waitToWrite(signal: AbortSignal | undefined): Promise<void> {
-    this.#writers ??= new Waiters();
-    return this.#writers.wait(signal);
+    const end = this.ending();
+    end.writers ??= new Waiters();
+    return end.writers.wait(signal);
   }
 
   end(): Promise<void> {
@@ -302,7 +304,7 @@ export abstract class BaseStream implements ByteStream {
     // A stream that has failed on its own still has a layer below to let go of.
     this.abandon(reason);
     if (this.awaited) this.#readers!.fail(reason ?? failureOf(end));
-    if (this.awaitedWrite) this.#writers!.fail(reason ?? failureOf(end));
+    if (this.awaitedWrite) end.writers!.fail(reason ?? failureOf(end));
     this.watcher?.arrived(NO_TABLE, 0, 0);
   }
 
@@ -355,13 +357,16 @@ export abstract class BaseStream implements ByteStream {
 
   /** True while somebody waits in `ready('write')`. */
   protected get awaitedWrite(): boolean {
-    return this.#writers !== undefined && this.#writers.count > 0;
+    const writers = this.#end?.writers;
+    return writers !== undefined && writers.count > 0;
   }
 
   protected wakeWriters(): void {
-    const writers = this.#writers;
-    this.#writers = undefined;
-    writers?.wake();
+    const end = this.#end;
+    const writers = end?.writers;
+    if (writers === undefined) return;
+    end!.writers = undefined;
+    writers.wake();
   }
 
   protected inputEnded(): void {
@@ -374,7 +379,7 @@ export abstract class BaseStream implements ByteStream {
     if (this.destroyed) return;
     const end = this.inputOver();
     end.error = asTransportError(error);
-    this.#writers?.fail(end.error);
+    end.writers?.fail(end.error);
     this.wakeReaders();
   }
 
@@ -382,7 +387,7 @@ export abstract class BaseStream implements ByteStream {
   protected failOutput(error: unknown): void {
     const end = this.ending();
     end.outputFailure ??= asTransportError(error);
-    this.#writers?.fail(end.outputFailure);
+    end.writers?.fail(end.outputFailure);
   }
 }
 
