@@ -405,7 +405,8 @@ export class SocketStream extends BaseStream implements Connection {
     if ((flags & EVENT_ARRIVED) !== 0) this.arrived(reactor, at);
     else if ((flags & EVENT_READABLE) !== 0) {
       this.#state &= ~WANT_READ;
-      const [outer, outerLeft] = [turnOf, turnLeft];
+      const outer = turnOf;
+      const outerLeft = turnLeft;
       turnOf = this;
       turnLeft = TURN_BYTES;
       try {
@@ -428,7 +429,8 @@ export class SocketStream extends BaseStream implements Connection {
     const { input } = this;
     const framed = input.length === 0 && input.searched === 0 && input.overflow === 0 && this.#framer >= 0;
     // One receive a turn: a connection that floods must not keep the others waiting, and epoll tells of the rest.
-    const [outer, outerLeft] = [turnOf, turnLeft];
+    const outer = turnOf;
+    const outerLeft = turnLeft;
     turnOf = this;
     turnLeft = 0;
     input.appendBorrowed(arena, events[at + E_START]!, events[at + E_END]!);

@@ -31,6 +31,21 @@ export class CloseWait {
   }
 }
 
+/** The promise of `onMessage`, which ends with the connection. */
+export class Handling {
+  readonly promise: Promise<CloseInfo>;
+  /** Rejecting it goes by a rejected promise: one function is kept, and not two. */
+  settle!: (end: CloseInfo | Promise<never>) => void;
+  /** It is the keeper's: that is told of a failure without waiting for it. */
+  kept = false;
+
+  constructor() {
+    this.promise = new Promise((resolve) => {
+      this.settle = resolve;
+    });
+  }
+}
+
 /** How a connection ends: made when it begins to, or when somebody waits for it. Most are open, and idle. */
 export class Ending {
   /** The peer's close frame. */
@@ -44,4 +59,6 @@ export class Ending {
   /** A ping whose pong somebody waits for: without one, the wait ends with the connection. */
   trip: RoundTrip | undefined = undefined;
   listeners: ((connection: ConnectionLife) => void)[] | undefined = undefined;
+  /** Messages that were dropped because the peer does not keep up. */
+  dropped = 0;
 }

@@ -25,7 +25,7 @@ import {
   checkClose,
   closeCodeOf,
 } from './close-codes.js';
-import { type CloseInfo, CloseWait, Ending, type WebSocketCloseOptions } from './close-info.js';
+import { type CloseInfo, CloseWait, Ending, type Handling, type WebSocketCloseOptions } from './close-info.js';
 import type { Compressor } from './compressor.js';
 import type { ConnectionKeeper, ConnectionObserver } from './connection-keeper.js';
 import { type CheckedOptions, checkWebSocketOptions, type WebSocketOptions } from './connection-options.js';
@@ -55,12 +55,8 @@ export abstract class ConnectionLife implements InboundHost, ConversationHolder 
   #observer: ConnectionObserver | undefined;
   #heartbeat: Heartbeat | undefined;
   #keeper: ConnectionKeeper | undefined;
-  /** Settles the promise of `onMessage`. Rejecting it goes by a rejected one: one function is kept, and not two. */
-  protected settleHandling: ((end: CloseInfo | Promise<never>) => void) | undefined;
-  /** That promise. */
-  protected handling: Promise<CloseInfo> | undefined;
-  /** It is the keeper's, or there is none: the keeper is told of a failure without waiting for it. */
-  protected handlingKept = false;
+  /** Who is told of what a handler throws: 'keeper' where `onMessage` has given no promise of it. */
+  protected handling: Handling | 'keeper' | undefined;
 
   /** Begins on an established stream. Internal: `acceptWebSocket`, `listenWebSocket` and `connectWebSocket` make it. */
   constructor(established: Established, options?: WebSocketOptions) {
@@ -197,6 +193,15 @@ export abstract class ConnectionLife implements InboundHost, ConversationHolder 
     return this.#ending?.info;
   }
 
+  /** Messages that `whenFull: 'drop'` has dropped. */
+  get dropped(): number {
+    return this.#ending?.dropped ?? 0;
+  }
+
+  protected countDropped(): void {
+    this.madeEnding().dropped++;
+  }
+
   /** How the connection ended, once it has. Never rejects. */
   get closed(): Promise<CloseInfo> {
     const end = this.madeEnding();
@@ -272,7 +277,7 @@ export abstract class ConnectionLife implements InboundHost, ConversationHolder 
     end.info = info;
     end.wait?.resolve(info);
     // Later: what the handler that has ended it throws comes first.
-    if (this.settleHandling !== undefined) process.nextTick(this.settleHandling, info);
+    if (typeof this.handling === 'object') process.nextTick(this.handling.settle, info);
     end.trip?.failed(this.endedError());
     end.trip = undefined;
     this.#observer?.closed?.(info);
@@ -311,10 +316,11 @@ export abstract class ConnectionLife implements InboundHost, ConversationHolder 
     const failed = Promise.reject(error);
     // Whoever waits has been told already where what failed was kept until after the end.
     failed.catch(ignore);
-    this.settleHandling?.(failed);
-    if (this.handlingKept) {
+    const { handling } = this;
+    if (typeof handling === 'object') handling.settle(failed);
+    if (handling === 'keeper' || handling?.kept === true) {
       // It is told of here.
-      this.handling?.catch(ignore);
+      if (handling !== 'keeper') handling.promise.catch(ignore);
       this.#keeper!.handlerFailed(error);
     }
     this.inbound.drop();
@@ -388,8 +394,9 @@ export abstract class ConnectionLife implements InboundHost, ConversationHolder 
    * @returns whether it is that one.
    */
   keepsHandling(promise: unknown): boolean {
-    if (promise !== this.handling) return false;
-    this.handlingKept = true;
+    const { handling } = this;
+    if (typeof handling !== 'object' || promise !== handling.promise) return false;
+    handling.kept = true;
     return true;
   }
 

@@ -11,7 +11,7 @@ import { LimitError, UsageError } from '../errors.js';
 import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
 import { CLOSE_GOING_AWAY } from './close-codes.js';
-import type { CloseInfo } from './close-info.js';
+import { type CloseInfo, Handling } from './close-info.js';
 import { ConnectionLife } from './connection-life.js';
 import type { Inbound, MessageReceiver } from './inbound.js';
 import { MessageBatches } from './message-batches.js';
@@ -27,11 +27,8 @@ export type { ConnectionObserver } from './connection-keeper.js';
 export type MessageHandler = (message: MessageCursor, socket: WebSocketConnection) => void;
 
 export class WebSocketConnection extends ConnectionLife implements MessageReceiver, AsyncDisposable {
-  /** Who reads: somebody waits for a message, or takes them in pieces. */
-  #reader: 'message' | 'pieces' | undefined;
-  #handler: MessageHandler | undefined;
-  /** Messages that `whenFull: 'drop'` has dropped. */
-  dropped = 0;
+  /** Who takes messages: a handler, somebody who waits for one, or who takes them in pieces. */
+  #taker: MessageHandler | 'message' | 'pieces' | undefined;
 
   /** Bytes that were taken from the user and not by the system. */
   get bufferedAmount(): number {
@@ -62,7 +59,7 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
   private onFull(): void {
     // Behind a message in pieces it is not the peer that does not keep up.
     if (!this.channel.full) return;
-    if (this.options.whenFull === 'drop') this.dropped++;
+    if (this.options.whenFull === 'drop') this.countDropped();
     else this.destroy(new LimitError('ERR_SLOW_PEER', { protocol: 'websocket' }));
   }
 
@@ -119,33 +116,33 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
     if (typeof handler !== 'function') throw invalidArgType('handler', 'of type function', handler);
     this.checkFree();
     this.deliverTo(handler, undefined);
-    this.handling = new Promise((resolve) => {
-      this.settleHandling = resolve;
-      // Behind what was kept, which is handed out first.
-      if (this.info !== undefined) process.nextTick(() => resolve(this.info!));
-    });
-    return this.handling;
+    const handling = new Handling();
+    this.handling = handling;
+    // Behind what was kept, which is handed out first.
+    if (this.info !== undefined) process.nextTick(() => handling.settle(this.info!));
+    return handling.promise;
   }
 
   /** The same for a server, which is told of what the handler throws, so that there is no promise of it. Internal. */
   messagesTo(handler: MessageHandler, scope: AsyncResource): void {
-    this.handlingKept = true;
+    if (typeof this.handling === 'object') this.handling.kept = true;
+    else this.handling = 'keeper';
     this.deliverTo(handler, scope);
   }
 
   private deliverTo(handler: MessageHandler, scope: AsyncResource | undefined): void {
-    this.#handler = handler;
+    this.#taker = handler;
     this.inbound.deliverTo(this, { inOrder: false, scope });
     process.nextTick(beginLater, this.inbound);
   }
 
   /** Internal, see MessageReceiver. */
   deliver(message: PlacedMessage): void {
-    this.#handler!(message, this);
+    (this.#taker as MessageHandler)(message, this);
   }
 
   private checkFree(): void {
-    if (this.#reader === undefined && !this.inbound.delivering) return;
+    if (this.#taker === undefined && !this.inbound.delivering) return;
     throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: 'websocket' });
   }
 
@@ -203,11 +200,11 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
   }
 
   private async moved(signal: AbortSignal | undefined): Promise<void> {
-    this.#reader = 'message';
+    this.#taker = 'message';
     try {
       await this.inbound.ready(signal);
     } finally {
-      this.#reader = undefined;
+      this.left('message');
     }
   }
 
@@ -242,7 +239,7 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
    */
   pieces(): AsyncIterableIterator<MessagePieces> {
     this.checkFree();
-    this.#reader = 'pieces';
+    this.#taker = 'pieces';
     return new IncomingPieces({
       source: this.source,
       inbound: this.inbound,
@@ -253,9 +250,14 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
       inputFailed: (error) => this.inputFailed(error),
       checkEnd: () => this.checkEnd(),
       over: () => {
-        this.#reader = undefined;
+        this.left('pieces');
       },
     });
+  }
+
+  /** A server whose handler has failed takes messages away from who reads them. */
+  private left(taker: 'message' | 'pieces'): void {
+    if (this.#taker === taker) this.#taker = undefined;
   }
 
   private checkEnd(): void {
