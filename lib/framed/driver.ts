@@ -14,7 +14,7 @@
  *
  *   free → owing        decode answers NEED_WRITE                                     (#idleNeeds > 0)
  *   owing → free        decode answers anything else
- *   free → needy        encode answers NEED_READ                                      (#needsPeer)
+ *   free → needy        encode answers NEED_READ                                      (NEEDS_PEER)
  *   needy → free        encode answers true; a ready('read') is over; the peer has ended and was heard to its end
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -35,41 +35,83 @@ import { Waiters } from '../streams/waiters.js';
 import type { Channel } from './channel.js';
 import type { RecordReader } from './record-reader.js';
 
+/** Bits of a conversation's state. Those of ReadAttempts follow. */
+const ENDED = 1;
+const READING = 1 << 1;
+/** The last write was refused until the peer has been heard. */
+const NEEDS_PEER = 1 << 2;
+/** What a write waits for cannot be read before our own output has left. */
+const BLOCKED_BY_OUTPUT = 1 << 3;
+/** The first bit that is free. */
+export const DRIVER_BITS = 4;
+
 /** Times that a loop may get input without a wait before others get their turn: about a megabyte. */
 const FILLS_PER_TURN = 16;
 
-export class Driver {
-  /** The peer's end has been seen. */
-  ended = false;
-  /** Someone waits in `read`, a batch or a push, and moves the protocol on. Set by ReadAttempts. */
-  reading = false;
-  readonly #channel: Channel;
-  readonly #reader: RecordReader<unknown, never>;
+export class Driver<R, W> {
+  readonly channel: Channel;
+  readonly reader: RecordReader<R, W>;
+  /** The bits above, in one word: idle connections are many. */
+  protected state = 0;
   /** Writers that need the peer, woken when a reader has got further on their behalf. */
   #needy: Waiters | undefined;
-  /** The last write was refused until the peer has been heard. */
-  #needsPeer = false;
-  /** What a write waits for cannot be read before our own output has left. */
-  #blockedByOutput = false;
   /** NEED_WRITE answers in a row although nothing was left to write. */
   #idleNeeds = 0;
   /** Times that input came without a wait. */
   #fillsInRow = 0;
 
-  constructor(channel: Channel, reader: RecordReader<unknown, never>) {
-    this.#channel = channel;
-    this.#reader = reader;
+  constructor(channel: Channel, reader: RecordReader<R, W>) {
+    this.channel = channel;
+    this.reader = reader;
+  }
+
+  protected is(bit: number): boolean {
+    return (this.state & bit) !== 0;
+  }
+
+  protected note(bit: number, on: boolean): void {
+    this.state = on ? this.state | bit : this.state & ~bit;
+  }
+
+  /** The peer's end has been seen. */
+  get ended(): boolean {
+    return this.is(ENDED);
+  }
+
+  set ended(ended: boolean) {
+    this.note(ENDED, ended);
+  }
+
+  /** Someone waits in `read`, a batch or a push, and moves the protocol on. Set by ReadAttempts. */
+  get reading(): boolean {
+    return this.is(READING);
+  }
+
+  set reading(reading: boolean) {
+    this.note(READING, reading);
+  }
+
+  private noteNeedsPeer(needs: boolean): void {
+    this.note(NEEDS_PEER, needs);
+  }
+
+  private get blockedByOutput(): boolean {
+    return this.is(BLOCKED_BY_OUTPUT);
+  }
+
+  private set blockedByOutput(blocked: boolean) {
+    this.note(BLOCKED_BY_OUTPUT, blocked);
   }
 
   /** The codec in charge, for errors. */
   get protocol(): string {
-    return this.#reader.codec.name;
+    return this.reader.codec.name;
   }
 
   /** Why a read would be refused now, without an attempt. */
   get pendingRead(): ReadStatus | undefined {
-    if (this.#reader.hasRecord) return undefined;
-    const { output, stream } = this.#channel;
+    if (this.reader.hasRecord) return undefined;
+    const { output, stream } = this.channel;
     const { input } = stream;
     if (this.#idleNeeds > 0 && output.length > 0) return NEED_WRITE;
     if (input.length > 0 && input.length >= input.needed) return undefined;
@@ -78,7 +120,7 @@ export class Driver {
 
   /** A write waits until the peer has been heard. */
   get needsPeer(): boolean {
-    return this.#needsPeer;
+    return this.is(NEEDS_PEER);
   }
 
   // ---------------------------------------------------------------- what the two sides say
@@ -93,7 +135,7 @@ export class Driver {
    * @returns true when it has.
    */
   wrote(): boolean {
-    if (this.#channel.tryFlush() !== true) {
+    if (this.channel.tryFlush() !== true) {
       this.#idleNeeds = 1;
       return false;
     }
@@ -105,22 +147,22 @@ export class Driver {
 
   /** Notes what encode answered. @throws ProtocolError ERR_UNEXPECTED_EOF when it waits for a peer that has ended. */
   encoded(answer: true | NeedRead): void {
-    this.#needsPeer = answer === NEED_READ;
-    this.#channel.schedule();
-    if (this.#needsPeer) this.checkPeerMaySpeak();
+    this.noteNeedsPeer(answer === NEED_READ);
+    this.channel.schedule();
+    if (this.needsPeer) this.checkPeerMaySpeak();
   }
 
   private checkPeerMaySpeak(): void {
     if (!this.ended || this.reading || this.advance() || !this.heardAll()) return;
-    this.#needsPeer = false;
+    this.noteNeedsPeer(false);
     const message = 'the stream ended before the peer said what a write waits for';
-    const { offset } = this.#channel.stream.input;
+    const { offset } = this.channel.stream.input;
     throw new ProtocolError('ERR_UNEXPECTED_EOF', { protocol: this.protocol, offset, message });
   }
 
   /** The peer has ended, and there is nothing that a reader could make room for: records that wait change nothing. */
   private heardAll(): boolean {
-    return this.ended && (this.#channel.stream.input.length === 0 || !this.#reader.hasRecord);
+    return this.ended && (this.channel.stream.input.length === 0 || !this.reader.hasRecord);
   }
 
   /** A reader has got further, or the stream is gone: either may be what a write waits for. */
@@ -133,7 +175,7 @@ export class Driver {
   /** One attempt at more input. @returns true when there is some, or the end was seen; EOF after that. */
   fill(): true | NotReady | NeedWrite | Eof {
     if (this.ended) return EOF;
-    const { stream } = this.#channel;
+    const { stream } = this.channel;
     const { input } = stream;
     const answer = stream.tryFill(Math.max(input.needed, input.length + 1));
     if (answer === EOF) this.ended = true;
@@ -143,7 +185,7 @@ export class Driver {
   }
 
   private mayReadAhead(): boolean {
-    return !this.ended && this.#channel.stream.input.length < this.#channel.highWaterMark;
+    return !this.ended && this.channel.stream.input.length < this.channel.highWaterMark;
   }
 
   /** Takes input in that cannot be decoded yet. */
@@ -169,7 +211,7 @@ export class Driver {
 
   /** Takes input in and drops it, until the signal. Never rejects: what keeps us from reading is told to who reads. */
   async dropInput(signal: AbortSignal): Promise<void> {
-    const { input } = this.#channel.stream;
+    const { input } = this.channel.stream;
     try {
       while (!signal.aborted) {
         input.consume(input.length);
@@ -187,8 +229,8 @@ export class Driver {
   /** Waits for what a refused read needs. */
   readMoved(answer: NotReady | NeedWrite, options: ReadyOptions): Promise<void> {
     if (answer === NEED_WRITE) return this.outputMoved(options);
-    this.#channel.pushOn();
-    return this.#channel.stream.ready('read', options);
+    this.channel.pushOn();
+    return this.channel.stream.ready('read', options);
   }
 
   /**
@@ -198,59 +240,59 @@ export class Driver {
   async outputMoved({ signal }: ReadyOptions): Promise<void> {
     while (this.#idleNeeds > 0 && this.mayReadAhead()) {
       const moved = await firstOf(signal, (either) => [
-        this.#channel.ready(either),
-        this.#channel.stream.ready('read', { signal: either }),
+        this.channel.ready(either),
+        this.channel.stream.ready('read', { signal: either }),
       ]);
       if (moved === 0) return;
       this.readAhead();
     }
-    await this.#channel.ready(signal);
+    await this.channel.ready(signal);
   }
 
   /** Waits for the peer, and drives a handshake that a write is waiting for. */
   async peerMoved(options: ReadyOptions): Promise<void> {
-    this.#channel.pushOn();
-    if (!this.#needsPeer) return this.#channel.stream.ready('read', options);
+    this.channel.pushOn();
+    if (!this.needsPeer) return this.channel.stream.ready('read', options);
     // Somebody who reads moves the protocol on; otherwise it is done here, as far as the reader's mark allows.
-    this.#blockedByOutput = false;
+    this.blockedByOutput = false;
     if (this.reading || !(this.advance() || this.heardAll())) await this.peerHeard(options);
     if (!this.reading) this.advance();
-    this.#needsPeer = false;
+    this.noteNeedsPeer(false);
   }
 
   /** Waits for bytes of the peer, or for a reader to have got further, whichever comes first. */
   private async peerHeard({ signal }: ReadyOptions): Promise<void> {
-    const { stream, highWaterMark } = this.#channel;
-    const room = this.mayReadAhead() && this.#reader.decodedBytes < highWaterMark;
+    const { stream, highWaterMark } = this.channel;
+    const room = this.mayReadAhead() && this.reader.decodedBytes < highWaterMark;
     this.#needy ??= new Waiters();
     const needy = this.#needy;
     await firstOf(signal, (either) => {
       const waits = [needy.wait(either)];
       // A reader that waits takes what comes. With everything there that may be held, only a reader gets further.
       if (!this.reading && room) waits.push(stream.ready('read', { signal: either }));
-      if (this.#blockedByOutput) waits.push(this.#channel.ready(either));
+      if (this.blockedByOutput) waits.push(this.channel.ready(either));
       return waits;
     });
   }
 
   /** Reads protocol bytes that a write waits for. @returns true when there were some. */
   private advance(): boolean {
-    const limit = this.#channel.highWaterMark;
-    const { input } = this.#channel.stream;
+    const limit = this.channel.highWaterMark;
+    const { input } = this.channel.stream;
     const before = input.offset;
     let advanced = false;
-    while (this.#reader.decodedBytes < limit) {
-      const answer = this.#reader.decodeAhead(this.ended);
+    while (this.reader.decodedBytes < limit) {
+      const answer = this.reader.decodeAhead(this.ended);
       if (answer !== NEED_WRITE) this.#idleNeeds = 0;
       if (answer === true) advanced = true;
       else if (answer === NEED_WRITE) {
-        this.#blockedByOutput = !this.wrote();
-        if (!this.#blockedByOutput) continue;
+        this.blockedByOutput = !this.wrote();
+        if (!this.blockedByOutput) continue;
         this.readAhead();
         break;
       } else if (input.length >= Math.max(limit, input.needed) || this.fill() !== true) break;
     }
-    this.#channel.schedule();
+    this.channel.schedule();
     return advanced || input.offset > before;
   }
 }

@@ -21,7 +21,6 @@ import { bindCodec, checkCodec, checkUnbound } from './bound-codecs.js';
 import type { Channel } from './channel.js';
 import { closeConversation, endConversation } from './conversations.js';
 import type { RecordCursor } from './cursor.js';
-import { Driver } from './driver.js';
 import { BatchIterator, RecordIterator } from './iterators.js';
 import { type PushHandler, pushRecords } from './push.js';
 import { PushHost } from './push-host.js';
@@ -36,46 +35,47 @@ import { checkUnread, discardInput, type SwitchOptions, type UpgradeOptions } fr
 export { checkCodec } from './bound-codecs.js';
 export type { SwitchOptions, UpgradeOptions } from './unread-input.js';
 
+/** What `end` and `close` have begun. Made by them: most streams are open, and idle. */
+class Ends {
+  end: Promise<void> | undefined = undefined;
+  close: Promise<void> | undefined = undefined;
+}
+
 /** A byte stream and a codec together: records to read, records to write. `framed` makes one; see docs/framed.md. */
 export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable {
-  readonly #channel: Channel;
-  readonly #reader: RecordReader<R, W>;
-  readonly #driver: Driver;
+  /** The reading side, which has the channel and the reader. */
   readonly #attempts: ReadAttempts<R, W>;
   readonly #writer: RecordWriter<R, W>;
-  #endPromise: Promise<void> | undefined;
-  #closePromise: Promise<void> | undefined;
+  #ends: Ends | undefined;
 
   /** Internal: use `framed`. */
   constructor(channel: Channel, codec: Codec<R, W>) {
     bindCodec(codec);
-    this.#channel = channel;
     channel.conversation = this;
-    this.#reader = new RecordReader(codec, channel.stream.input, channel.output, channel);
-    this.#driver = new Driver(channel, this.#reader);
-    this.#attempts = new ReadAttempts(channel, this.#reader, this.#driver, this);
-    this.#writer = new RecordWriter(channel, this.#reader, this.#driver);
+    const reader = new RecordReader(codec, channel.stream.input, channel.output, channel);
+    this.#attempts = new ReadAttempts(channel, reader, this);
+    this.#writer = new RecordWriter(this.#attempts);
     channel.schedule();
   }
 
   /** The byte stream underneath. Its `input` holds what has arrived and was not given out as records. */
   get stream(): ByteStream {
-    return this.#channel.stream;
+    return this.#attempts.channel.stream;
   }
 
   /** The codec in charge. */
   get codec(): Codec<R, W> {
-    return this.#reader.codec;
+    return this.#attempts.reader.codec;
   }
 
   /** Bytes that were written and have not left: in this stream's queue and in the layer below. */
   get pendingOutput(): number {
-    return this.#channel.output.length + this.#channel.stream.pendingOutput;
+    return this.#attempts.channel.output.length + this.#attempts.channel.stream.pendingOutput;
   }
 
   /** Why a read would be refused now, without an attempt; undefined when it may succeed. */
   get pendingRead(): ReadStatus | undefined {
-    return this.#driver.pendingRead;
+    return this.#attempts.pendingRead;
   }
 
   /** Why a write would be refused now, without an attempt; undefined when it may succeed. */
@@ -97,8 +97,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   private readNow(): R | ReadStatus {
     this.#attempts.checkReadable();
-    const found = this.#reader.takeFound();
-    return found === NOT_READY ? this.#attempts.try(() => this.#reader.next(this.#driver.ended)) : found;
+    const found = this.#attempts.reader.takeFound();
+    return found === NOT_READY ? this.#attempts.try(() => this.#attempts.reader.next(this.#attempts.ended)) : found;
   }
 
   /** The next record, owned; waits for it. Resolves with EOF at the end. @throws as `tryRead`; the signal's reason. */
@@ -111,7 +111,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     return new RecordIterator(
       () => this.tryRead(),
       () => this.read(options),
-      () => this.#driver.pause(),
+      () => this.#attempts.pause(),
       options.signal,
     );
   }
@@ -141,9 +141,9 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     return new BatchIterator(
       () => this.tryReadBatch(),
       () => this.#attempts.wait(() => this.batchNow(), options),
-      () => this.#driver.pause(),
+      () => this.#attempts.pause(),
       options.signal,
-      () => this.#reader.settle('visited'),
+      () => this.#attempts.reader.settle('visited'),
     );
   }
 
@@ -155,15 +155,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   onRecord(handler: PushHandler<R, W>, options: ReadyOptions = {}): Promise<void> {
     checkFunction('handler', handler);
     if (options.signal !== undefined) checkSignal('options.signal', options.signal);
-    const parts = {
-      channel: this.#channel,
-      reader: this.#reader,
-      driver: this.#driver,
-      attempts: this.#attempts,
-      writer: this.#writer,
-      face: this,
-    };
-    return this.#attempts.push(() => pushRecords(handler, new PushHost(parts, options.signal)));
+    const attempts = this.#attempts;
+    return attempts.push(() => pushRecords(handler, new PushHost(attempts, this.#writer, options.signal)));
   }
 
   /** Starts to read one record in pieces. Until it has ended, other reads throw ERR_RECORD_UNFINISHED. */
@@ -187,9 +180,9 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @internal
    */
   sawEnd(): void {
-    if (!this.#channel.endsItself || this.#endPromise !== undefined) return;
+    if (!this.#attempts.channel.endsItself || this.#ends?.end !== undefined) return;
     setImmediate(() => {
-      if (this.#attempts.switched || this.#closePromise !== undefined || this.#channel.failed) return;
+      if (this.#attempts.switched || this.#ends?.close !== undefined || this.#attempts.channel.failed) return;
       this.end().catch(() => {
         // The failure is the channel's, and the next operation throws it.
       });
@@ -206,7 +199,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     } catch (error) {
       return Promise.reject(error);
     }
-    return direction === 'write' ? this.#driver.outputMoved(options) : this.#driver.peerMoved(options);
+    return direction === 'write' ? this.#attempts.outputMoved(options) : this.#attempts.peerMoved(options);
   }
 
   // ---------------------------------------------------------------- writing
@@ -239,15 +232,14 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** @internal */
   get ending(): boolean {
-    return this.#endPromise !== undefined || this.#closePromise !== undefined || this.#channel.ended;
+    return this.#ends !== undefined || this.#attempts.channel.ended;
   }
 
   /** @internal */
   checkWritable(): void {
     if (this.#attempts.switched) throw new UsageError('ERR_STREAM_SWITCHED');
-    this.#channel.checkWritable();
-    if (this.#endPromise !== undefined || this.#closePromise !== undefined)
-      throw new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name });
+    this.#attempts.channel.checkWritable();
+    if (this.#ends !== undefined) throw new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name });
     this.#writer.checkWhole();
   }
 
@@ -277,12 +269,12 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * `flush` and the high mark send it all the same. Calls nest.
    */
   cork(): void {
-    this.#channel.cork();
+    this.#attempts.channel.cork();
   }
 
   /** Takes one `cork` back; with the last, what was kept leaves at the end of the turn. */
   uncork(): void {
-    this.#channel.uncork();
+    this.#attempts.channel.uncork();
   }
 
   /** Sends what was written now, as far as it goes. @returns true when everything has left. */
@@ -314,11 +306,11 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     this.checkSwitch(unread);
     // In a push handler the rest may lie in memory that others get when the turn ends, and the next reader may hold it.
     this.stream.input.keepBorrowed();
-    const next = new FramedStream(this.#channel, codec);
+    const next = new FramedStream(this.#attempts.channel, codec);
     this.#attempts.switched = true;
-    this.#channel.interrupted = true;
-    if (unread === 'discard') discardInput(this.stream, this.#driver.ended);
-    next.#driver.ended = this.#driver.ended;
+    this.#attempts.channel.interrupted = true;
+    if (unread === 'discard') discardInput(this.stream, this.#attempts.ended);
+    next.#attempts.ended = this.#attempts.ended;
     if (channels.switch.hasSubscribers) {
       channels.switch.publish({ stream: this.stream, from: this.codec.name, to: codec.name });
     }
@@ -343,17 +335,17 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     const { unread = 'refuse' } = options;
     checkOneOf('options.unread', unread, ['carry', 'refuse', 'discard']);
     this.checkWritable();
-    this.#channel.checkUnsentKnown();
+    this.#attempts.channel.checkUnsentKnown();
     const { stream } = this;
     // What the turn under way has still to tell has arrived as well.
     stream.hear?.();
     this.checkSwitch(unread);
-    const unsent = this.#channel.handOver();
+    const unsent = this.#attempts.channel.handOver();
     this.#attempts.switched = true;
     stream.watch?.(undefined);
     stream.input.keepBorrowed();
     stream.input.handsOn = false;
-    if (unread === 'discard') discardInput(stream, this.#driver.ended);
+    if (unread === 'discard') discardInput(stream, this.#attempts.ended);
     endConversation(stream);
     if (channels.switch.hasSubscribers) channels.switch.publish({ stream, from: this.codec.name, to: 'upgrade' });
     try {
@@ -367,13 +359,13 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   /** Everything that forbids another protocol is said here, before anything changes. */
   private checkSwitch(unread: 'carry' | 'refuse' | 'discard'): void {
     this.#attempts.checkReadable();
-    if (this.#driver.reading) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
+    if (this.#attempts.reading) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
     this.#writer.checkWhole();
     this.#attempts.skipWhole();
-    this.#reader.settle('visited');
-    checkUnread(unread, this.stream, this.#reader, this.#driver.ended);
+    this.#attempts.reader.settle('visited');
+    checkUnread(unread, this.stream, this.#attempts.reader, this.#attempts.ended);
     this.#writer.encodeAll();
-    this.#reader.drop();
+    this.#attempts.reader.drop();
   }
 
   /**
@@ -403,22 +395,30 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     return made;
   }
 
+  private ends(): Ends {
+    this.#ends ??= new Ends();
+    return this.#ends;
+  }
+
   /** Ends our side after everything written has left. Reading goes on. */
   end(): Promise<void> {
-    if (this.#endPromise === undefined) {
+    const begun = this.#ends?.end;
+    if (begun === undefined) {
       const about = { protocol: this.codec.name };
       if (this.#attempts.switched) return Promise.reject(new UsageError('ERR_STREAM_SWITCHED', about));
       if (this.#writer.unfinished) return Promise.reject(new UsageError('ERR_RECORD_UNFINISHED', about));
-      this.#channel.interrupted = true;
-      this.#endPromise = this.endOutput();
+      this.#attempts.channel.interrupted = true;
+      const ends = this.ends();
+      ends.end = this.endOutput();
+      return ends.end;
     }
-    return this.#endPromise;
+    return begun;
   }
 
   private async endOutput(): Promise<void> {
     await this.#writer.emptied(undefined);
-    if (!this.#attempts.switched) this.codec.end?.(this.#channel.output);
-    await this.#channel.end();
+    if (!this.#attempts.switched) this.codec.end?.(this.#attempts.channel.output);
+    await this.#attempts.channel.end();
   }
 
   /**
@@ -433,25 +433,26 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     } catch (error) {
       return Promise.reject(error);
     }
-    this.#closePromise ??= this.closeWithCare(options);
-    return this.#closePromise;
+    const ends = this.ends();
+    ends.close ??= this.closeWithCare(options);
+    return ends.close;
   }
 
   private async closeWithCare({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
     const deadline = new Deadline(timeoutMs, signal);
     // Closing reads on and drops what it reads, so nothing may be looked ahead at.
     this.#attempts.closing = true;
-    this.#channel.interrupted = true;
-    this.#reader.drop();
+    this.#attempts.channel.interrupted = true;
+    this.#attempts.reader.drop();
     try {
       const leaving = this.leave(deadline);
       // Within a turn the stream is let alone until that is over.
-      if (leaving !== undefined || this.#channel.held) await leaving;
+      if (leaving !== undefined || this.#attempts.channel.held) await leaving;
     } catch {
       // The output failed or the time is over; closing goes on either way.
     }
     // One deadline for all of it: the stream gets what is left, or whoever has taken it over.
-    const { stream, handedOver } = this.#channel;
+    const { stream, handedOver } = this.#attempts.channel;
     const options = { timeoutMs: deadline.leftMs, signal };
     await (handedOver ? closeConversation(stream, options) : stream.close(options));
     deadline.clear();
@@ -461,7 +462,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** Everything written leaves, and the codec's farewell. @returns undefined where that has happened at once. */
   private leave(deadline: Deadline): Promise<void> | undefined {
-    const over = this.#attempts.switched || this.#endPromise !== undefined || this.#channel.ended;
+    const over = this.#attempts.switched || this.#ends?.end !== undefined || this.#attempts.channel.ended;
     if (over || this.#writer.unfinished) return this.leaveQueue(deadline);
     // What still waits then needs the peer, and not room.
     this.#writer.encodeWaiting();
@@ -473,21 +474,21 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   }
 
   private farewell(deadline: Deadline): Promise<void> | undefined {
-    this.codec.end?.(this.#channel.output);
+    this.codec.end?.(this.#attempts.channel.output);
     return this.leaveQueue(deadline);
   }
 
   private leaveQueue(deadline: Deadline): Promise<void> | undefined {
-    return this.#channel.tryFlush() === true ? undefined : this.hear(this.#channel.flush(deadline.signal));
+    return this.#attempts.channel.tryFlush() === true ? undefined : this.hear(this.#attempts.channel.flush(deadline.signal));
   }
 
   /** Drops what comes until that has left: a peer that closes too waits for us to read, as we do for it. */
   private async hear(leaving: Promise<void>): Promise<void> {
-    const elsewhere = this.#attempts.switched || this.#channel.handedOver;
-    if (elsewhere || this.#driver.needsPeer || this.stream.readsOnly === true) return leaving;
+    const elsewhere = this.#attempts.switched || this.#attempts.channel.handedOver;
+    if (elsewhere || this.#attempts.needsPeer || this.stream.readsOnly === true) return leaving;
     const left = new AbortController();
     this.#attempts.drops = true;
-    const heard = this.#driver.dropInput(left.signal);
+    const heard = this.#attempts.dropInput(left.signal);
     try {
       await leaving;
     } finally {
@@ -508,18 +509,18 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @internal
    */
   letGo(): Buffer {
-    this.#channel.checkUnsentKnown();
-    const { output } = this.#channel;
-    this.#reader.drop();
+    this.#attempts.channel.checkUnsentKnown();
+    const { output } = this.#attempts.channel;
+    this.#attempts.reader.drop();
     this.#writer.encodeWaiting();
-    this.#channel.pushOn();
+    this.#attempts.channel.pushOn();
     return Buffer.concat(output.peek(Number.POSITIVE_INFINITY));
   }
 
   /** The abrupt end: output that waits is dropped, whoever waits is rejected with `error` or ERR_STREAM_DESTROYED. */
   destroy(error?: Error): void {
-    this.#channel.destroy(error);
-    this.#driver.wakeNeedy();
+    this.#attempts.channel.destroy(error);
+    this.#attempts.wakeNeedy();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -527,8 +528,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   }
 
   [inspect.custom](): string {
-    const { output, stream } = this.#channel;
-    const state = this.#channel.failed ? 'failed' : this.#driver.ended ? 'ended' : 'open';
+    const { output, stream } = this.#attempts.channel;
+    const state = this.#attempts.channel.failed ? 'failed' : this.#attempts.ended ? 'ended' : 'open';
     const shown = this.#attempts.switched ? 'switched' : state;
     return `FramedStream { protocol: '${this.codec.name}', ${shown}, unread: ${stream.input.length}, unsent: ${output.length} }`;
   }

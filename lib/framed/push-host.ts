@@ -1,5 +1,6 @@
 /**
- * What a push needs of the framed stream that it is on: its parts, under the names that the push knows.
+ * What a push needs of the framed stream that it is on: its parts, under the names that the push knows. A handler sees it
+ * too, as the output for its answers.
  *
  * A class without closures, because every connection of a server has one for as long as it lives.
  */
@@ -9,9 +10,8 @@ import type { ByteStream, Watcher } from '../streams/byte-stream.js';
 import type { LiveBatch } from './batch.js';
 import type { Channel } from './channel.js';
 import type { RecordCursor } from './cursor.js';
-import type { Driver } from './driver.js';
+import type { PushOutput } from './push.js';
 import type { ReadAttempts } from './read-attempts.js';
-import type { RecordReader } from './record-reader.js';
 import type { RecordWriter } from './record-writer.js';
 
 /** What parts ask of the framed stream that they are of. */
@@ -24,42 +24,26 @@ export interface FramedFace {
   sawEnd(): void;
 }
 
-/** The parts of a framed stream. */
-export interface PushParts<R, W> {
-  readonly channel: Channel;
-  readonly reader: RecordReader<R, W>;
-  readonly driver: Driver;
-  readonly attempts: ReadAttempts<R, W>;
-  readonly writer: RecordWriter<R, W>;
-  /** The framed stream itself. */
-  readonly face: FramedFace;
-}
-
-export class PushHost<R, W> {
+export class PushHost<R, W> implements PushOutput<W> {
   readonly signal: AbortSignal | undefined;
   readonly #channel: Channel;
-  readonly #reader: RecordReader<R, W>;
-  readonly #driver: Driver;
   readonly #attempts: ReadAttempts<R, W>;
   readonly #writer: RecordWriter<R, W>;
-  readonly #face: FramedFace;
-  /** Where the output ended, and how many records waited for room, when the run began: what is more is the handler's. */
-  #outputEnd = 0;
-  #queued = 0;
 
-  constructor(parts: PushParts<R, W>, signal: AbortSignal | undefined) {
+  constructor(attempts: ReadAttempts<R, W>, writer: RecordWriter<R, W>, signal: AbortSignal | undefined) {
     this.signal = signal;
-    this.#channel = parts.channel;
-    this.#reader = parts.reader;
-    this.#driver = parts.driver;
-    this.#attempts = parts.attempts;
-    this.#writer = parts.writer;
-    this.#face = parts.face;
+    this.#channel = attempts.channel;
+    this.#attempts = attempts;
+    this.#writer = writer;
+  }
+
+  get stream(): ByteStream {
+    return this.#channel.stream;
   }
 
   /** What the stream may frame with before it tells of an arrival. */
   get framer(): Framer | undefined {
-    return this.#reader.codec.framing?.framer;
+    return this.#attempts.reader.codec.framing?.framer;
   }
 
   tryNextBatch(): LiveBatch<R> | ReadStatus {
@@ -68,17 +52,17 @@ export class PushHost<R, W> {
 
   /** Ends the batch; what was not visited is unread. */
   settle(): void {
-    this.#reader.settle('visited');
+    this.#attempts.reader.settle('visited');
   }
 
   /** Forgets rows that were looked ahead at: their memory may be gone after an arrival. */
   drop(): void {
-    this.#reader.drop();
+    this.#attempts.reader.drop();
   }
 
   /** Rows of everything that has just arrived. */
   adoptRows(table: Int32Array, base: number, rows: number): void {
-    this.#reader.adoptRows(table, base, rows);
+    this.#attempts.reader.adoptRows(table, base, rows);
   }
 
   /** True when `stopped` has to be asked. What it does takes too long after each record, when it finds nothing. */
@@ -115,15 +99,13 @@ export class PushHost<R, W> {
 
   /** Takes a record, always. @returns false when the queue is over its mark. */
   write(record: W | RecordCursor<unknown>): boolean {
-    if (this.#channel.interrupted) this.#face.checkWritable();
+    if (this.#channel.interrupted) this.#attempts.face.checkWritable();
     return this.#writer.push(record);
   }
 
   /** A run begins. Output is to leave together, at `release`. */
   hold(): void {
     this.#channel.interrupted = this.mustAsk();
-    this.#outputEnd = this.endOfOutput();
-    this.#queued = this.#writer.queued;
     this.#channel.hold();
   }
 
@@ -131,7 +113,7 @@ export class PushHost<R, W> {
     const { switched, closing } = this.#attempts;
     const { pushFailed, unfinished } = this.#writer;
     if (switched || closing || pushFailed || unfinished || this.#channel.failed) return true;
-    return this.#face.ending || this.signal?.aborted === true;
+    return this.#attempts.face.ending || this.signal?.aborted === true;
   }
 
   release(): void {
@@ -145,8 +127,8 @@ export class PushHost<R, W> {
 
   /** Says whether the push waits for input: then it counts as a reader. */
   waits(waiting: boolean): void {
-    this.#driver.reading = waiting;
-    if (waiting) this.#driver.waited();
+    this.#attempts.reading = waiting;
+    if (waiting) this.#attempts.waited();
   }
 
   /** Has the watcher told of arrivals. @returns false where the stream cannot: then `moved` is waited for. */
@@ -166,28 +148,35 @@ export class PushHost<R, W> {
 
   /** Resolves when reading again gets further. */
   moved(answer: NotReady | NeedWrite): Promise<void> {
-    return this.#driver.readMoved(answer, { signal: this.signal }).catch((error: unknown) => {
+    return this.#attempts.readMoved(answer, { signal: this.signal }).catch((error: unknown) => {
       throw this.#attempts.failedBy(error, this.signal);
     });
   }
 
   /** A promise where others have to have their turn first. */
   pause(): Promise<void> | undefined {
-    return this.#driver.pause();
+    return this.#attempts.pause();
   }
 
   /**
    * A promise where what the handler has written has to leave first. What others have written holds nobody up: two ends
    * that send to each other and only read here would both stop reading, and wait for ever.
+   * @param outputEnd where the output ended, and `queued` how many records waited for room, when the run began: what is
+   * more is the handler's.
    */
-  drained(): Promise<void> | undefined {
-    const { queued } = this.#writer;
-    if (!this.#channel.full && queued === 0) return undefined;
-    const answered = this.endOfOutput() > this.#outputEnd || queued > this.#queued;
+  drained(outputEnd: number, queued: number): Promise<void> | undefined {
+    const { queued: now } = this.#writer;
+    if (!this.#channel.full && now === 0) return undefined;
+    const answered = this.outputEnd > outputEnd || now > queued;
     return answered ? this.#writer.drained({ signal: this.signal }) : undefined;
   }
 
-  private endOfOutput(): number {
+  /** Records that wait for room. */
+  get queued(): number {
+    return this.#writer.queued;
+  }
+
+  get outputEnd(): number {
     const { output } = this.#channel;
     return output.offset + output.length;
   }

@@ -20,6 +20,7 @@ import { EOF, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../st
 import type { Watcher } from '../streams/byte-stream.js';
 import type { LiveBatch } from './batch.js';
 import type { RecordCursor } from './cursor.js';
+import { PushEnd } from './push-end.js';
 import type { PushHost } from './push-host.js';
 
 /** Where a push handler writes its answers. */
@@ -40,38 +41,24 @@ export type PushHandler<R, W> = (record: RecordCursor<R>, out: PushOutput<W>) =>
 
 /** @returns a promise for the end of the push. */
 export function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHost<R, W>): Promise<void> {
-  return new Promise((resolve) => new Push(handler, host, resolve).start());
-}
-
-/** The output that a handler sees. */
-class Answers<R, W> implements PushOutput<W> {
-  readonly #host: PushHost<R, W>;
-
-  constructor(host: PushHost<R, W>) {
-    this.#host = host;
-  }
-
-  write(record: W | RecordCursor<unknown>): boolean {
-    return this.#host.write(record);
-  }
+  const end = new PushEnd(host.stream);
+  new Push(handler, host, end).start();
+  return end;
 }
 
 class Push<R, W> extends AsyncResource implements Watcher {
   readonly #handler: PushHandler<R, W>;
   readonly #host: PushHost<R, W>;
-  readonly #out: PushOutput<W>;
-  /** Settles the promise. Rejecting it goes by a rejected one: one function is kept, and not two. */
-  readonly #settle: (end?: Promise<never>) => void;
+  readonly #end: PushEnd;
   #state: 'running' | 'waiting' | 'blocked' | 'over' = 'blocked';
   #watching = false;
   #onAbort: (() => void) | undefined;
 
-  constructor(handler: PushHandler<R, W>, host: PushHost<R, W>, settle: (end?: Promise<never>) => void) {
+  constructor(handler: PushHandler<R, W>, host: PushHost<R, W>, end: PushEnd) {
     super('MINIPROTO_PUSH');
     this.#handler = handler;
     this.#host = host;
-    this.#out = new Answers(host);
-    this.#settle = settle;
+    this.#end = end;
   }
 
   get framer(): Framer | undefined {
@@ -84,7 +71,7 @@ class Push<R, W> extends AsyncResource implements Watcher {
 
   start(): void {
     const { signal } = this.#host;
-    if (signal?.aborted) return this.end(signal.reason);
+    if (signal?.aborted) return this.isOver(signal.reason);
     if (signal !== undefined) {
       this.#onAbort = () => this.aborted();
       signal.addEventListener('abort', this.#onAbort, { once: true });
@@ -95,7 +82,7 @@ class Push<R, W> extends AsyncResource implements Watcher {
 
   /** Aborting a running push ends it behind the batch that is being handed out. */
   private aborted(): void {
-    if (this.#state !== 'running') this.end(this.#host.signal!.reason);
+    if (this.#state !== 'running') this.isOver(this.#host.signal!.reason);
     else this.#host.interrupt();
   }
 
@@ -112,18 +99,19 @@ class Push<R, W> extends AsyncResource implements Watcher {
     const host = this.#host;
     this.#state = 'running';
     host.waits(false);
+    const { outputEnd, queued } = host;
     host.hold();
     try {
-      this.handOut();
+      this.handOut(outputEnd, queued);
     } catch (error) {
-      this.end(error);
+      this.isOver(error);
     } finally {
       host.release();
     }
   }
 
   /** Hands out what is there, until something has to be waited for. */
-  private handOut(): void {
+  private handOut(outputEnd: number, queued: number): void {
     const host = this.#host;
     for (;;) {
       host.signal?.throwIfAborted();
@@ -132,11 +120,11 @@ class Push<R, W> extends AsyncResource implements Watcher {
         // Answers that cannot leave are an error, and not an end.
         host.release();
         host.stopped();
-        return this.end();
+        return this.isOver();
       }
       if (batch === NOT_READY || batch === NEED_WRITE) return this.wait(batch as NotReady);
-      if (this.visit(batch as LiveBatch<R>)) return this.end();
-      const others = host.drained() ?? host.pause();
+      if (this.visit(batch as LiveBatch<R>)) return this.isOver();
+      const others = host.drained(outputEnd, queued) ?? host.pause();
       if (others !== undefined) return this.block(others);
     }
   }
@@ -155,10 +143,9 @@ class Push<R, W> extends AsyncResource implements Watcher {
   private visitRows(batch: LiveBatch<R>): boolean {
     const handler = this.#handler;
     const host = this.#host;
-    const out = this.#out;
     const { cursor } = batch;
     for (let row = 0; batch.visit(row); row++) {
-      const answer: unknown = handler(cursor, out);
+      const answer: unknown = handler(cursor, host);
       if (typeof answer === 'object' && answer !== null) refusePromise(answer, handler);
       if (host.interrupted && host.stopped()) return true;
     }
@@ -184,13 +171,13 @@ class Push<R, W> extends AsyncResource implements Watcher {
       () => {
         if (this.#state !== 'blocked') return;
         try {
-          if (host.stopped()) return this.end();
+          if (host.stopped()) return this.isOver();
         } catch (error) {
-          return this.end(error);
+          return this.isOver(error);
         }
         this.run();
       },
-      (error) => this.end(error),
+      (error) => this.isOver(error),
     );
   }
 
@@ -200,14 +187,14 @@ class Push<R, W> extends AsyncResource implements Watcher {
     this.#host.watch(undefined);
   }
 
-  private end(...failure: [] | [unknown]): void {
+  private isOver(...failure: [] | [unknown]): void {
     if (this.#state === 'over') return;
     this.#state = 'over';
     this.unwatch();
     this.#host.waits(false);
     this.#host.over();
     if (this.#onAbort !== undefined) this.#host.signal!.removeEventListener('abort', this.#onAbort);
-    this.#settle(failure.length === 0 ? undefined : Promise.reject(failure[0]));
+    this.#end.settle(failure.length === 0 ? Promise.resolve() : Promise.reject(failure[0]));
   }
 }
 

@@ -19,49 +19,76 @@ import { EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady, ty
 import type { ReadyOptions } from '../streams/byte-stream.js';
 import type { Batch } from './batch.js';
 import type { Channel } from './channel.js';
-import type { Driver } from './driver.js';
+import { DRIVER_BITS, Driver } from './driver.js';
 import type { FramedFace } from './push-host.js';
 import { type PieceHost, RecordPieces } from './record-pieces.js';
 import type { RecordReader } from './record-reader.js';
 
-export class ReadAttempts<R, W> {
-  /** Another codec has taken over. */
-  switched = false;
-  /** `close` was called: what comes is dropped, at the latest when everything written has left. */
-  closing = false;
-  #drops = false;
-  readonly #channel: Channel;
-  readonly #reader: RecordReader<R, W>;
-  readonly #driver: Driver;
-  readonly #face: FramedFace;
+/** Bits of a conversation's state, behind those of Driver. */
+const SWITCHED = 1 << DRIVER_BITS;
+const CLOSING = SWITCHED << 1;
+const DROPS = SWITCHED << 2;
+const PUSHING = SWITCHED << 3;
+const LENT = SWITCHED << 4;
+
+/** It is the driver, too: an object of its own for each would be more than both hold. */
+export class ReadAttempts<R, W> extends Driver<R, W> {
+  /** The framed stream itself. */
+  readonly face: FramedFace;
   #pieces: RecordPieces | undefined;
-  /** A push hands out records; between its batches it may wait for output, and nobody else may read then. */
-  pushing = false;
-  /** A Duplex or a pair of Web streams is the reader from now on. */
-  lent = false;
   /** Waits so far: one that was aborted must not end the next one's turn. */
   #waits = 0;
 
-  constructor(channel: Channel, reader: RecordReader<R, W>, driver: Driver, face: FramedFace) {
-    this.#channel = channel;
-    this.#reader = reader;
-    this.#driver = driver;
-    this.#face = face;
+  constructor(channel: Channel, reader: RecordReader<R, W>, face: FramedFace) {
+    super(channel, reader);
+    this.face = face;
+  }
+
+  /** Another codec has taken over. */
+  get switched(): boolean {
+    return this.is(SWITCHED);
+  }
+
+  set switched(switched: boolean) {
+    this.note(SWITCHED, switched);
+  }
+
+  /** `close` was called: what comes is dropped, at the latest when everything written has left. */
+  get closing(): boolean {
+    return this.is(CLOSING);
+  }
+
+  set closing(closing: boolean) {
+    this.note(CLOSING, closing);
   }
 
   /** What comes is dropped: what is in the input may begin in the middle of a record. Once set it stays. */
   get drops(): boolean {
-    return this.#drops || this.#channel.stream.drops === true;
+    return this.is(DROPS) || this.channel.stream.drops === true;
   }
 
   set drops(drops: boolean) {
-    this.#drops = drops;
+    this.note(DROPS, drops);
+  }
+
+  /** A push hands out records; between its batches it may wait for output, and nobody else may read then. */
+  get pushing(): boolean {
+    return this.is(PUSHING);
+  }
+
+  set pushing(pushing: boolean) {
+    this.note(PUSHING, pushing);
+  }
+
+  /** A Duplex or a pair of Web streams is the reader from now on. */
+  set lent(lent: boolean) {
+    this.note(LENT, lent);
   }
 
   /** @throws UsageError ERR_READ_IN_PROGRESS: two readers would take turns at random; ERR_STREAM_SWITCHED. */
   checkIdle(): void {
     if (this.switched) throw new UsageError('ERR_STREAM_SWITCHED');
-    if (this.#driver.reading || this.pushing || this.lent) this.refuse('ERR_READ_IN_PROGRESS');
+    if (this.reading || this.is(PUSHING | LENT)) this.refuse('ERR_READ_IN_PROGRESS');
   }
 
   /** @throws UsageError ERR_RECORD_UNFINISHED while a record in pieces has a reader; ERR_STREAM_SWITCHED. */
@@ -72,7 +99,7 @@ export class ReadAttempts<R, W> {
   }
 
   private refuse(code: 'ERR_READ_IN_PROGRESS' | 'ERR_RECORD_UNFINISHED'): never {
-    throw new UsageError(code, { protocol: this.#reader.codec.name });
+    throw new UsageError(code, { protocol: this.reader.codec.name });
   }
 
   /** Drops what is there of a record that its reader has left. @returns true when nothing of it is to come. */
@@ -88,8 +115,7 @@ export class ReadAttempts<R, W> {
   /** Everything that is there, as a batch. */
   tryBatch(): Batch<R> | ReadStatus {
     this.checkReadable();
-    const [reader, driver] = [this.#reader, this.#driver];
-    return this.try(() => reader.nextBatch(driver.ended));
+    return this.try(() => this.reader.nextBatch(this.ended));
   }
 
   /** Tries, fills, tries again, until there is a value or nothing more can be done now; while it closes, it is the end. */
@@ -100,37 +126,36 @@ export class ReadAttempts<R, W> {
       return skipped === true ? this.loop(attempt) : (skipped as NotReady);
     } finally {
       // Whatever was read or written may be what a write waits for.
-      this.#driver.wakeNeedy();
+      this.wakeNeedy();
     }
   }
 
   private loop<T>(attempt: () => T | NotReady | NeedWrite | Eof): T | ReadStatus {
-    const driver = this.#driver;
     for (;;) {
       const answer = attempt();
-      if (answer !== NEED_WRITE) driver.decoded();
+      if (answer !== NEED_WRITE) this.decoded();
       if (answer === NOT_READY) {
-        this.#channel.schedule();
-        const filled = this.fill();
+        this.channel.schedule();
+        const filled = this.fillOrLose();
         if (filled !== true) return filled;
       } else if (answer === NEED_WRITE) {
-        if (driver.wrote()) continue;
-        driver.readAhead();
+        if (this.wrote()) continue;
+        this.readAhead();
         return NEED_WRITE;
       } else {
-        this.#channel.schedule();
-        if (answer === EOF) this.#face.sawEnd();
+        this.channel.schedule();
+        if (answer === EOF) this.face.sawEnd();
         return answer as T | Eof;
       }
     }
   }
 
   /** A stream that has failed takes nothing more either, and the next write is to say so rather than be taken and lost. */
-  private fill(): true | NotReady | NeedWrite | Eof {
+  private fillOrLose(): true | NotReady | NeedWrite | Eof {
     try {
-      return this.#driver.fill();
+      return this.fill();
     } catch (error) {
-      this.#channel.lost(error);
+      this.channel.lost(error);
       throw error;
     }
   }
@@ -152,7 +177,7 @@ export class ReadAttempts<R, W> {
       options.signal?.throwIfAborted();
       const answer = attempt();
       if (answer === NOT_READY || answer === NEED_WRITE) return this.waitLoop(answer as NotReady, attempt, options);
-      const pause = this.#driver.pause();
+      const pause = this.pause();
       return pause === undefined ? Promise.resolve(answer as T | Eof) : pause.then(() => answer as T | Eof);
     } catch (error) {
       return Promise.reject(error);
@@ -161,23 +186,22 @@ export class ReadAttempts<R, W> {
 
   private async waitLoop<T>(first: ReadStatus, attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
     const { signal } = options;
-    const driver = this.#driver;
     const turn = ++this.#waits;
     const leave = () => {
-      if (this.#waits === turn) driver.reading = false;
+      if (this.#waits === turn) this.reading = false;
     };
-    driver.reading = true;
+    this.reading = true;
     // Whoever aborts may read at once, although the rejection comes some promises later.
     signal?.addEventListener('abort', leave, { once: true });
     try {
       for (let answer: T | ReadStatus = first; ; answer = attempt()) {
         if (answer !== NOT_READY && answer !== NEED_WRITE) return answer as T | Eof;
         try {
-          await driver.readMoved(answer as NotReady, options);
+          await this.readMoved(answer as NotReady, options);
         } catch (error) {
           throw this.failedBy(error, signal);
         }
-        driver.waited();
+        this.waited();
         // Input may have come before the abort did; it is for the next reader now.
         signal?.throwIfAborted();
       }
@@ -187,9 +211,9 @@ export class ReadAttempts<R, W> {
     }
   }
 
-  /** As in fill; a wait that was given up changes nothing. @returns the error. */
+  /** As in `fillOrLose`; a wait that was given up changes nothing. @returns the error. */
   failedBy(error: unknown, signal: AbortSignal | undefined): unknown {
-    if (signal?.aborted !== true) this.#channel.lost(error);
+    if (signal?.aborted !== true) this.channel.lost(error);
     return error;
   }
 
@@ -206,42 +230,41 @@ export class ReadAttempts<R, W> {
 
   /** Starts to read one record in pieces. @throws UsageError ERR_PIECES_UNSUPPORTED */
   tryOpenPieces(): RecordPieces | ReadStatus {
-    const reader = this.#reader;
+    const reader = this.reader;
     reader.checkFailure();
     const { pieces, name } = reader.codec;
     if (pieces === undefined) throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: name });
-    if (this.#channel.exact) {
+    if (this.channel.exact) {
       const message = 'a stream that reads exactly gives whole records only';
       throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: name, message });
     }
     reader.drop();
-    const { input } = this.#channel.stream;
-    const driver = this.#driver;
+    const { input } = this.channel.stream;
     return this.try(() => {
-      if (driver.ended && input.length === 0) return EOF;
+      if (this.ended && input.length === 0) return EOF;
       const opened = pieces.open(input);
       // A header that the end cut off is the same error as a record that it cut off.
-      if (opened === NOT_READY) return driver.ended ? (reader.next(true) as Eof) : NOT_READY;
+      if (opened === NOT_READY) return this.ended ? (reader.next(true) as Eof) : NOT_READY;
       this.#pieces = new RecordPieces(opened, this.pieceHost());
       return this.#pieces;
     });
   }
 
   private pieceHost(): PieceHost {
-    const driver = this.#driver;
-    const { stream } = this.#channel;
+    const { stream } = this.channel;
     const drops = () => this.drops;
+    const ended = () => this.ended;
     return {
       input: stream.input,
       get drops() {
         return drops();
       },
       get ended() {
-        return driver.ended;
+        return ended();
       },
-      fill: () => this.fill(),
+      fill: () => this.fillOrLose(),
       ready: (answer, options) =>
-        driver.readMoved(answer, options).catch((error: unknown) => {
+        this.readMoved(answer, options).catch((error: unknown) => {
           throw this.failedBy(error, options.signal);
         }),
       done: () => {
@@ -249,7 +272,7 @@ export class ReadAttempts<R, W> {
       },
       failed: (error) => {
         this.#pieces = undefined;
-        this.#reader.fail(error);
+        this.reader.fail(error);
       },
     };
   }

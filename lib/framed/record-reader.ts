@@ -31,6 +31,18 @@ const VALUE_BATCH = 256;
 /** Shared by all that have decoded nothing ahead: those with a framer never do. */
 const NONE: never[] = [];
 
+/** What reading record by record keeps, and how reading failed. Made when there is something of it. */
+class Slow<R> {
+  /** Records of the batch that were decoded and not given; only without a framer. */
+  values: R[] = NONE;
+  /** Offset in the stream where the oldest decoded record began. */
+  decodedFrom = 0;
+  /** Answers in a row that took no byte. */
+  emptyProgress = 0;
+  failed = false;
+  failure: unknown = undefined;
+}
+
 export class RecordReader<R, W> {
   readonly #input: InputBuffer;
   readonly #output: OutputBuffer;
@@ -47,14 +59,7 @@ export class RecordReader<R, W> {
   #cursor: SpanCursor<R> | undefined;
   /** A large record of a batch was kept: those that follow will be too. */
   #keepsLarge = false;
-  /** Records of the batch that were decoded and not given; only without a framer. */
-  #values: R[] = NONE;
-  /** Offset in the stream where the oldest decoded record began. */
-  #decodedFrom = 0;
-  #failure: unknown;
-  #failed = false;
-  /** Answers in a row that took no byte. */
-  #emptyProgress = 0;
+  #slow: Slow<R> | undefined;
 
   /**
    * @param stream what the input belongs to, where it belongs to one.
@@ -75,6 +80,19 @@ export class RecordReader<R, W> {
     codec.start?.(output);
   }
 
+  private slow(): Slow<R> {
+    this.#slow ??= new Slow();
+    return this.#slow;
+  }
+
+  private get values(): R[] {
+    return this.#slow === undefined ? NONE : this.#slow.values;
+  }
+
+  private get failed(): boolean {
+    return this.#slow?.failed === true;
+  }
+
   /** The codec in charge: the first one, or what it named as its successor. */
   get codec(): Codec<R, W> {
     return this.#codec;
@@ -82,35 +100,36 @@ export class RecordReader<R, W> {
 
   /** Decoded records that were not given; those of a framer lie in the input and do not count. */
   get decoded(): number {
-    return this.#values.length;
+    return this.values.length;
   }
 
   /** Bytes of input that the decoded records were. */
   get decodedBytes(): number {
-    return this.#values.length === 0 ? 0 : this.#input.offset - this.#decodedFrom;
+    return this.values.length === 0 ? 0 : this.#input.offset - this.#slow!.decodedFrom;
   }
 
   /** @throws the error that ended the reading. */
   checkFailure(): void {
-    if (this.#failed) throw this.#failure;
+    if (this.failed) throw this.#slow!.failure;
   }
 
   /** Ends the reading with an error. @returns the first one, which sticks. */
   fail(error: unknown): unknown {
-    if (!this.#failed) {
-      this.#failed = true;
-      this.#failure = error;
+    const slow = this.slow();
+    if (!slow.failed) {
+      slow.failed = true;
+      slow.failure = error;
       this.dropSpan();
       if (error instanceof LimitError && channels.limit.hasSubscribers) {
         channels.limit.publish({ stream: this.#stream, error });
       }
     }
-    return this.#failure;
+    return slow.failure;
   }
 
   /** True when a record can be given without looking at the input. */
   get hasRecord(): boolean {
-    return this.#values.length > 0 || (this.#span !== undefined && this.#span.row < this.#span.rows);
+    return this.values.length > 0 || (this.#span !== undefined && this.#span.row < this.#span.rows);
   }
 
   /**
@@ -120,7 +139,7 @@ export class RecordReader<R, W> {
    */
   next(ended: boolean): R | NotReady | NeedWrite | Eof {
     if (this.#batch !== undefined) this.settle('visited');
-    if (this.#values.length > 0) return this.#values.shift()!;
+    if (this.values.length > 0) return this.values.shift()!;
     const framing = this.#codec.framing;
     if (framing === undefined) return this.decode(ended);
     this.#input.handsOn = false;
@@ -140,7 +159,7 @@ export class RecordReader<R, W> {
   nextBatch(ended: boolean): Batch<R> | NotReady | NeedWrite | Eof {
     if (this.#batch !== undefined) this.settle('all');
     const framing = this.#codec.framing;
-    if (framing !== undefined && this.#values.length === 0) {
+    if (framing !== undefined && this.values.length === 0) {
       // A cursor copies where it has to. A codec without a framer may give out what it sees.
       this.#input.handsOn = !this.#keepsLarge;
       if (!this.lookAhead(framing, ended, BATCH_ROWS)) return ended ? EOF : NOT_READY;
@@ -150,8 +169,8 @@ export class RecordReader<R, W> {
       return batch;
     }
     const status = this.decodeMany(ended);
-    if (this.#values.length === 0) return status;
-    this.#batch = new ValueBatch(this.#values);
+    if (this.values.length === 0) return status;
+    this.#batch = new ValueBatch(this.values);
     return this.#batch;
   }
 
@@ -162,7 +181,7 @@ export class RecordReader<R, W> {
       if (this.#span.row < this.#span.rows) return true;
       this.finishSpan(this.#span);
     }
-    if (this.#failed) throw this.#failure;
+    this.checkFailure();
     if (this.#input.length === 0) {
       this.#input.need(framing.least);
       return false;
@@ -188,7 +207,7 @@ export class RecordReader<R, W> {
    * else is under way they are left, and framed again.
    */
   adoptRows(table: Int32Array, base: number, rows: number): void {
-    if (this.#span !== undefined || this.#batch !== undefined || this.#failed || this.#values.length > 0) return;
+    if (this.#span !== undefined || this.#batch !== undefined || this.failed || this.values.length > 0) return;
     this.#span = this.spanOf({ table, base, rows, leased: false });
   }
 
@@ -296,7 +315,7 @@ export class RecordReader<R, W> {
     const count = extent === 'all' && batch.fault === undefined ? batch.length : batch.visited;
     batch.expire();
     if (this.#span !== undefined && !this.isCurrent(this.#span)) this.dropSpan();
-    if (batch instanceof ValueBatch) this.#values = this.#values.slice(count);
+    if (batch instanceof ValueBatch) this.slow().values = this.values.slice(count);
     else if (count > 0 && this.#span !== undefined) this.consumeThrough(this.#span, this.#span.row + count - 1);
     if (batch.fault !== undefined) this.fail(batch.fault);
     if (this.#span !== undefined) this.finishIfRead(this.#span);
@@ -309,12 +328,12 @@ export class RecordReader<R, W> {
   }
 
   private decodeMany(ended: boolean): NotReady | NeedWrite | Eof {
-    while (this.#values.length < VALUE_BATCH) {
+    while (this.values.length < VALUE_BATCH) {
       let record: R | NotReady | NeedWrite | Eof;
       try {
         record = this.decode(ended);
       } catch (error) {
-        if (this.#values.length > 0) return NOT_READY;
+        if (this.values.length > 0) return NOT_READY;
         throw error;
       }
       if (record === NOT_READY || record === NEED_WRITE || record === EOF) return record as NotReady;
@@ -330,8 +349,8 @@ export class RecordReader<R, W> {
    * @returns true when there is one more; else why not.
    */
   decodeAhead(ended: boolean): true | NotReady | NeedWrite | Eof {
-    if (this.#codec.framing !== undefined || this.#failed || this.#batch !== undefined) return NOT_READY;
-    if (this.#values.length === 0) this.#decodedFrom = this.#input.offset;
+    if (this.#codec.framing !== undefined || this.failed || this.#batch !== undefined) return NOT_READY;
+    if (this.values.length === 0) this.slow().decodedFrom = this.#input.offset;
     const record = this.decode(ended);
     if (record === NOT_READY || record === NEED_WRITE || record === EOF) return record as NotReady;
     this.keep(record as R);
@@ -339,12 +358,13 @@ export class RecordReader<R, W> {
   }
 
   private keep(record: R): void {
-    if (this.#values === NONE) this.#values = [record];
-    else this.#values.push(record);
+    const slow = this.slow();
+    if (slow.values === NONE) slow.values = [record];
+    else slow.values.push(record);
   }
 
   private decode(ended: boolean): R | NotReady | NeedWrite | Eof {
-    if (this.#failed) throw this.#failure;
+    this.checkFailure();
     try {
       for (;;) {
         const [offset, written] = [this.#input.offset, this.#output.offset + this.#output.length];
@@ -379,8 +399,10 @@ export class RecordReader<R, W> {
   }
 
   private countProgress(progress: boolean): void {
-    this.#emptyProgress = progress ? 0 : this.#emptyProgress + 1;
-    if (this.#emptyProgress <= MAX_EMPTY_PROGRESS) return;
+    if (progress && this.#slow === undefined) return;
+    const slow = this.slow();
+    slow.emptyProgress = progress ? 0 : slow.emptyProgress + 1;
+    if (slow.emptyProgress <= MAX_EMPTY_PROGRESS) return;
     throw new UsageError('ERR_CODEC_NO_PROGRESS', { protocol: this.#codec.name, offset: this.#input.offset });
   }
 

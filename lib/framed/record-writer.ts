@@ -20,20 +20,25 @@ import { type QueuedWrite, type QueueServer, WriteQueue } from './write-queue.js
 /** The queue of all in which nobody has waited. */
 const NO_QUEUE = new WriteQueue<never>({ serveQueue: () => Promise.resolve() });
 
+/** What keeps a push from going on. Made when there is something of it. */
+class Hindrance {
+  parts: RecordParts | undefined = undefined;
+  /** A record that a push handler wrote could not be encoded when its turn came. */
+  pushFailure: unknown = undefined;
+}
+
 export class RecordWriter<R, W> implements QueueServer {
   readonly #channel: Channel;
   /** Knows the codec in charge. */
   readonly #reader: RecordReader<R, W>;
-  readonly #driver: Driver;
+  readonly #driver: Driver<R, W>;
   /** Of its own once something has to wait: mostly nothing ever does. */
   #queue: WriteQueue<W> = NO_QUEUE;
-  #parts: RecordParts | undefined;
-  /** A record that a push handler wrote could not be encoded when its turn came. */
-  #pushFailure: unknown;
+  #hindrance: Hindrance | undefined;
 
-  constructor(channel: Channel, reader: RecordReader<R, W>, driver: Driver) {
-    this.#channel = channel;
-    this.#reader = reader;
+  constructor(driver: Driver<R, W>) {
+    this.#channel = driver.channel;
+    this.#reader = driver.reader;
     this.#driver = driver;
   }
 
@@ -44,12 +49,12 @@ export class RecordWriter<R, W> implements QueueServer {
 
   /** A record is being written in parts. */
   get unfinished(): boolean {
-    return this.#parts !== undefined;
+    return this.#hindrance?.parts !== undefined;
   }
 
   /** @throws UsageError ERR_RECORD_UNFINISHED while a record is being written in parts. */
   checkWhole(): void {
-    if (this.#parts === undefined) return;
+    if (!this.unfinished) return;
     throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.#reader.codec.name });
   }
 
@@ -91,7 +96,7 @@ export class RecordWriter<R, W> implements QueueServer {
       this.ownQueue()
         .add(this.owned(record), {})
         .catch((error) => {
-          this.#pushFailure ??= error;
+          this.hindrance().pushFailure ??= error;
           channel.interrupted = true;
         });
     }
@@ -100,12 +105,17 @@ export class RecordWriter<R, W> implements QueueServer {
 
   /** A record that a push wrote could not be encoded. */
   get pushFailed(): boolean {
-    return this.#pushFailure !== undefined;
+    return this.#hindrance?.pushFailure !== undefined;
   }
 
   /** @throws what became of a record that a push wrote. */
   checkPushed(): void {
-    if (this.#pushFailure !== undefined) throw this.#pushFailure;
+    if (this.pushFailed) throw this.#hindrance!.pushFailure;
+  }
+
+  private hindrance(): Hindrance {
+    this.#hindrance ??= new Hindrance();
+    return this.#hindrance;
   }
 
   private ownQueue(): WriteQueue<W> {
@@ -245,18 +255,19 @@ export class RecordWriter<R, W> implements QueueServer {
     }
     const { output } = channel;
     const before = output.length;
+    const hindrance = this.hindrance();
     try {
       const done = () => {
-        this.#parts = undefined;
+        hindrance.parts = undefined;
       };
       channel.interrupted = true;
-      this.#parts = new RecordParts(pieces.begin(length, output), channel, done);
+      hindrance.parts = new RecordParts(pieces.begin(length, output), channel, done);
     } catch (error) {
       output.rollback(before);
       throw error;
     }
     channel.schedule();
-    return this.#parts;
+    return hindrance.parts;
   }
 }
 

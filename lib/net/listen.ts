@@ -13,13 +13,13 @@ import { asTransportError } from '../errors.js';
 import { closeConversation } from '../framed/framed.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { checkCloseOptions, Deadline } from '../streams/base-stream.js';
-import type { CloseOptions } from '../streams/byte-stream.js';
+import type { ByteStream, CloseOptions } from '../streams/byte-stream.js';
 import { acceptNatively } from './accept.js';
 import { adopt } from './adopt.js';
 import type { Connection } from './connection.js';
 import { adoptedFrom, keepCount } from './origins.js';
 import type { Reactor } from './reactor.js';
-import { type ConnectionHandler, failed, handle } from './serve.js';
+import { type ConnectionHandler, closeAfter, failed, type HandlerKeeper, handle } from './serve.js';
 import { SocketStream, type SocketStreamOptions } from './socket-stream.js';
 import { streamOptions } from './stream-options.js';
 
@@ -109,7 +109,7 @@ export async function listenPrepared(
   return listening;
 }
 
-class Listening implements ByteServer {
+class Listening implements ByteServer, HandlerKeeper<Connection> {
   readonly server: Server;
   readonly connections = new Set<Connection>();
   readonly #options: ServerOptions;
@@ -163,7 +163,7 @@ class Listening implements ByteServer {
       prepared = this.#preparation?.begin(reactor, id);
     } catch (error) {
       reactor.net.remove(id);
-      return this.#failed(error, undefined);
+      return this.failed(error, undefined);
     }
     if (prepared !== undefined) {
       prepared.joins(this.connections);
@@ -180,22 +180,29 @@ class Listening implements ByteServer {
     try {
       this.#prepare(this.#preparation.make(connection), this.#preparation);
     } catch (error) {
-      this.#failed(error, connection);
+      this.failed(error, connection);
     }
   }
 
   #prepare(stream: Connection, preparation: Preparation): void {
     preparation.ready(stream).then(
       () => this.#handle(stream),
-      (error: unknown) => this.#failed(error, stream),
+      (error: unknown) => this.failed(error, stream),
     );
   }
 
   #handle(stream: Connection): void {
-    handle(stream, this.#onConnection, (error) => this.#failed(error, stream));
+    handle<Connection>(stream, this.#onConnection, this);
   }
 
-  #failed(error: unknown, stream: Connection | undefined): void {
+  /** Internal, see EndKeeper. */
+  ended(end: Promise<void>, stream: ByteStream): void {
+    // It is told of connections that it has handed out.
+    closeAfter<Connection>(end, stream as Connection, this);
+  }
+
+  /** Internal, see HandlerKeeper. */
+  failed(error: unknown, stream: Connection | undefined): void {
     failed(error, stream, this.#options.onError);
   }
 

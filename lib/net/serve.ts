@@ -8,6 +8,7 @@
 import { checkFunction, checkObject, invalidArgType } from '../arguments.js';
 import { MiniprotoError } from '../errors.js';
 import { closeConversation } from '../framed/framed.js';
+import { type EndKeeper, keepEnd } from '../framed/push-end.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import type { Connection } from './connection.js';
 
@@ -48,23 +49,44 @@ export function serve<S extends ByteStream>(
   checkObject('options', options);
   const { onError } = options;
   if (onError !== undefined) checkFunction('options.onError', onError);
-  handle(stream, onConnection, (error) => failed(error, stream, onError));
+  const keeper: HandlerKeeper<S> = {
+    failed: (error) => failed(error, stream, onError),
+    ended: (end) => closeAfter(end, stream, keeper),
+  };
+  handle(stream, onConnection, keeper);
 }
 
-/** Runs a handler to its end; `fail` is told why it did not get there. Internal. */
+/** Who runs handlers, and is told why one did not get to its end. Internal. */
+export interface HandlerKeeper<S extends ByteStream> extends EndKeeper {
+  failed(error: unknown, stream: S): void;
+}
+
+/** Runs a handler to its end. Internal. */
 export function handle<S extends ByteStream>(
   stream: S,
   onConnection: (stream: S) => unknown,
-  fail: (error: unknown) => void,
+  keeper: HandlerKeeper<S>,
 ): void {
   try {
     const answer = onConnection(stream) as { then?: unknown } | undefined;
-    if (typeof answer?.then !== 'function') return;
-    // Whatever was written to a framed stream on it has to leave first.
-    answer.then(() => closeConversation(stream), fail);
+    if (typeof answer?.then !== 'function' || keepEnd(answer, keeper, stream)) return;
+    closeAfter(answer as PromiseLike<unknown>, stream, keeper);
   } catch (error) {
-    fail(error);
+    keeper.failed(error, stream);
   }
+}
+
+/** Closes the connection when its handler has got to its end. Internal. */
+export function closeAfter<S extends ByteStream>(
+  handled: PromiseLike<unknown>,
+  stream: S,
+  keeper: HandlerKeeper<S>,
+): void {
+  // Whatever was written to a framed stream on it has to leave first.
+  handled.then(
+    () => closeConversation(stream),
+    (error: unknown) => keeper.failed(error, stream),
+  );
 }
 
 /** Ends a connection that went wrong, and tells whoever wants to know. Internal. */
