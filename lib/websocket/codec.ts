@@ -116,7 +116,7 @@ class Frames {
 
   /** Hands the next frame to `take`, whose view of it ends with the call. */
   tryTake<T>(input: InputBuffer, take: TakeFrame<T>): T | NotReady {
-    const run = this.#sourceOf(input).tryNext(1);
+    const run = this.#sourceOf(input).tryNextRun(1);
     if (!isRun(run)) return input.need(Math.max(input.needed, input.length + 1));
     try {
       const at = run.base + HEADER_WORDS;

@@ -33,7 +33,6 @@ import { closePayload, controlPayload } from './control-payload.js';
 import { MessageDeflate } from './deflate/message-deflate.js';
 import { type Established, type Terms, termsOf, type WebSocketRole } from './established.js';
 import { closedAbnormally } from './faults.js';
-import { FrameSource } from './frame-source.js';
 import { Heartbeat } from './heartbeat.js';
 import { Inbound, type InboundHost, type MessageReceiver } from './inbound.js';
 import { MessageAssembly, mostCompressed } from './message-assembly.js';
@@ -68,13 +67,8 @@ export abstract class ConnectionLife implements InboundHost, ConversationHolder 
     this.channel = new Channel(stream, writeHighWaterMark, writeLowWaterMark);
     const compression = deflate !== undefined;
     const largest = compression ? mostCompressed(maxMessageLength) : maxMessageLength;
-    const source = new FrameSource(stream, {
-      role,
-      maxLength: Math.min(LARGEST_MAX_LENGTH, largest),
-      compression,
-      utf8: checkUtf8,
-    });
-    this.inbound = new Inbound(source, this);
+    const framing = { role, maxLength: Math.min(LARGEST_MAX_LENGTH, largest), compression, utf8: checkUtf8 };
+    this.inbound = new Inbound(stream, framing, this);
     this.outbound = new Outbound(this.channel, {
       keys: role === 'client' ? this.options.maskKeys : undefined,
       deflate: deflate === undefined ? undefined : new MessageDeflate(deflate),
@@ -100,10 +94,6 @@ export abstract class ConnectionLife implements InboundHost, ConversationHolder 
 
   get stream(): ByteStream {
     return this.channel.stream;
-  }
-
-  protected get source(): FrameSource {
-    return this.inbound.source;
   }
 
   protected get deflater(): Compressor | undefined {

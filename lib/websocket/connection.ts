@@ -241,7 +241,7 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
     this.checkFree();
     this.#taker = 'pieces';
     return new IncomingPieces({
-      source: this.source,
+      source: this.inbound,
       inbound: this.inbound,
       deflate: this.deflater,
       control: (opcode, bytes, from, to) => this.control(opcode, bytes, from, to),

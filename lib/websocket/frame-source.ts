@@ -2,7 +2,7 @@
  * Frames from a byte stream: runs of rows, each about a stretch of memory in which payloads lie unmasked.
  *
  * Two ways in. A native socket hands over rows that were framed where the bytes were received (`adopt`). Everything else
- * is framed here, from the front of the stream's input (`tryNext`). What the framer has to know from one stretch to the
+ * is framed here, from the front of the stream's input (`tryNextRun`). What the framer has to know from one stretch to the
  * next is kept with the input: `searched` and `overflow`, see frame-table.ts.
  *
  * A run's memory is good until `done`, or, where it was lent, until the turn ends.
@@ -121,7 +121,7 @@ export class FrameSource {
    * @returns a run of at least one row; a status of the stream.
    * @throws what the framer found, once the rows before it are done; the stream's failure.
    */
-  tryNext(mostRows = RUN_ROWS): FrameRun | NotReady | NeedWrite | Eof {
+  tryNextRun(mostRows = RUN_ROWS): FrameRun | NotReady | NeedWrite | Eof {
     const { input } = this.#stream;
     for (;;) {
       if (this.#fault !== undefined) throw this.#fault;
@@ -266,7 +266,7 @@ export class FrameSource {
    * Puts frames in front of the input again, and makes that what the peer has sent: somebody else goes on with it.
    * @param frames what was taken off the front and handed to nobody.
    */
-  giveBack(frames: readonly Buffer[]): void {
+  putBack(frames: readonly Buffer[]): void {
     const { input } = this.#stream;
     const done = input.searched;
     const rest = input.take(input.length);

@@ -18,13 +18,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UsageError } from '../errors.js';
 import { HEADER_WORDS, R_FLAGS, R_LENGTH, R_OFFSET, ROW_WORDS, WS_FIRST_SHIFT, WS_FLAG_ASCII } from '../frame-table.js';
 import type { Channel } from '../framed/channel.js';
-import type { Framer } from '../native-interface.js';
+import type { WebSocketFraming } from '../native-interface.js';
 import { EOF, type Eof, NOT_READY, type NotReady } from '../status.js';
 import type { Watcher } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 import { Backlog } from './backlog.js';
 import { enterScratch, leaveScratch } from './deflate/scratch.js';
-import { type FrameRun, type FrameSource, isRun, offsetOf } from './frame-source.js';
+import { type FrameInput, type FrameRun, FrameSource, isRun, offsetOf } from './frame-source.js';
 import { frameAgain, framesAgain } from './given-back.js';
 import { type Assembled, type MessageAssembly, surelyWithin } from './message-assembly.js';
 import { PlacedMessage } from './message-cursor.js';
@@ -100,9 +100,8 @@ class Leftovers {
   inflater: { destroy(): void } | undefined = undefined;
 }
 
-export class Inbound implements Watcher {
-  /** Where frames come from; for those who take messages in pieces. */
-  readonly source: FrameSource;
+/** It is the source of the frames, too: one object, since connections are many. */
+export class Inbound extends FrameSource implements Watcher {
   readonly #host: InboundHost;
   /** Bytes. Frames may be longer than messages where they may be compressed; which of the two it is, the assembly checks. */
   readonly #mostWhole: number;
@@ -112,15 +111,11 @@ export class Inbound implements Watcher {
   /** The bits above, in one word: connections are many. */
   #state = TAKEN;
 
-  constructor(source: FrameSource, host: InboundHost) {
-    this.source = source;
+  constructor(stream: FrameInput, framing: WebSocketFraming, host: InboundHost) {
+    super(stream, framing);
     this.#host = host;
-    const { compression, maxLength } = source.framing;
+    const { compression, maxLength } = this.framing;
     this.#mostWhole = compression ? surelyWithin(maxLength) : maxLength;
-  }
-
-  get framer(): Framer | undefined {
-    return this.source.framer;
   }
 
   /** Whoever takes messages keeps them: memory of their own is not taken back. See Watcher. */
@@ -227,13 +222,13 @@ export class Inbound implements Watcher {
     this.#state |= RUNNING;
     this.#host.channel.stream.hear?.();
     this.#state &= ~(RUNNING | AGAIN);
-    const { role } = this.source.framing;
+    const { role } = this.framing;
     const frames: Buffer[] = [];
     const open = this.takeOpen();
     if (open !== undefined) frames.push(frameAgain(role, open.first, open.bytes));
     const backlog = this.#left?.backlog;
     for (let run = backlog?.shift(); run !== undefined; run = backlog?.shift()) frames.push(...framesAgain(role, run));
-    this.source.giveBack(frames);
+    this.putBack(frames);
     this.drop();
   }
 
@@ -256,7 +251,7 @@ export class Inbound implements Watcher {
 
   arrived(table: Int32Array, base: number, rows: number): void {
     if ((this.#state & OVER) !== 0) return;
-    this.runOn(rows < 0 || table.length === 0 ? undefined : this.source.adopt(table, base, rows), true);
+    this.runOn(rows < 0 || table.length === 0 ? undefined : this.adopt(table, base, rows), true);
   }
 
   private runOn(first: FrameRun | undefined, inTurn: boolean): void {
@@ -304,7 +299,7 @@ export class Inbound implements Watcher {
           return false;
         }
         if (runs >= RUNS_PER_TURN || this.givesTime()) return true;
-        const answer = this.source.tryNext();
+        const answer = this.tryNextRun();
         if (!isRun(answer)) {
           if (answer === EOF && (this.#state & OVER) === 0) this.#host.inputEnded();
           return false;
@@ -323,7 +318,7 @@ export class Inbound implements Watcher {
       if (run.row < run.rows && (this.#state & OVER) === 0) this.keep(run);
     } finally {
       this.#host.channel.returnLent();
-      this.source.done(run);
+      this.done(run);
     }
   }
 
@@ -562,7 +557,7 @@ export class Inbound implements Watcher {
       if (run.kept) return this.ownBacklog().unshift(run);
       if ((this.#state & OVER) === 0) this.keep(run);
     }
-    this.source.done(run);
+    this.done(run);
   }
 
   /** Nothing is handed out any more. */

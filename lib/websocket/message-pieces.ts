@@ -162,7 +162,7 @@ export class IncomingPieces implements AsyncIterableIterator<MessagePieces> {
           continue;
         }
         if (inbound.over) return EOF;
-        const answer = source.tryNext();
+        const answer = source.tryNextRun();
         if (isRun(answer)) this.#run = answer;
         else if (answer === EOF) {
           this.#host.inputEnded();

@@ -42,12 +42,12 @@ describe('FrameSource', () => {
       let memory: Buffer | undefined;
       for (const [index, chunk] of chunks.entries()) {
         input.append(chunk);
-        assert.equal(frames.tryNext(), NOT_READY);
+        assert.equal(frames.tryNextRun(), NOT_READY);
         if (index === 1) memory = input.front()!.bytes;
         if (index > 1 && message > 0) assert.equal(input.front()!.bytes, memory, `chunk ${index}`);
       }
       input.append(last);
-      const run = frames.tryNext() as FrameRun;
+      const run = frames.tryNextRun() as FrameRun;
       assert.equal(run.bytes === memory, message > 0);
       assert.ok(payloadOf(run).equals(payload));
       frames.done(run);
@@ -58,7 +58,7 @@ describe('FrameSource', () => {
     const { input, frames } = source();
     for (const chunk of chunksOf(TEXT, payload).slice(0, -1)) {
       input.append(chunk);
-      assert.equal(frames.tryNext(), NOT_READY);
+      assert.equal(frames.tryNextRun(), NOT_READY);
       assert.ok(input.memoryHeld <= 2 * input.length, `${input.memoryHeld} for ${input.length}`);
     }
   });
@@ -69,7 +69,7 @@ describe('FrameSource', () => {
     const chunks = chunksOf(TEXT, payload);
     for (const [index, chunk] of chunks.entries()) {
       input.append(chunk, () => back++);
-      const answer = frames.tryNext();
+      const answer = frames.tryNextRun();
       if (index === chunks.length - 1) assert.ok(payloadOf(answer as FrameRun).equals(payload));
       else assert.equal(back, index === 0 ? 0 : index + 1);
     }
@@ -82,10 +82,10 @@ describe('FrameSource', () => {
     const chunks = chunksOf(TEXT, wrong);
     for (const chunk of chunks.slice(0, 3)) {
       input.append(chunk);
-      assert.equal(frames.tryNext(), NOT_READY);
+      assert.equal(frames.tryNextRun(), NOT_READY);
     }
     input.append(chunks[3]!);
-    assert.throws(() => frames.tryNext(), { code: 'ERR_INVALID_UTF8' });
+    assert.throws(() => frames.tryNextRun(), { code: 'ERR_INVALID_UTF8' });
   });
 
   it('has other long payloads come to where they stay once the stream has delivered as much', () => {
@@ -96,13 +96,13 @@ describe('FrameSource', () => {
       let memory: Buffer | undefined;
       for (const [index, chunk] of chunks.entries()) {
         input.append(chunk);
-        assert.equal(frames.tryNext(), NOT_READY);
+        assert.equal(frames.tryNextRun(), NOT_READY);
         if (index === 1) memory = input.front()!.bytes;
         if (index > 1 && message > 0) assert.equal(input.front()!.bytes, memory, `chunk ${index}`);
         if (index === 2 && message > 0) assert.equal(input.frontLength, 3 * CHUNK);
       }
       input.append(last);
-      const run = frames.tryNext() as FrameRun;
+      const run = frames.tryNextRun() as FrameRun;
       assert.equal(run.bytes === memory, message > 0);
       assert.ok(payloadOf(run).equals(payload));
       frames.done(run);
@@ -115,10 +115,10 @@ describe('FrameSource', () => {
     const last = chunks.pop()!;
     for (const chunk of chunks) {
       input.append(chunk);
-      assert.equal(frames.tryNext(), NOT_READY);
+      assert.equal(frames.tryNextRun(), NOT_READY);
       assert.equal(input.frontLength, CHUNK);
     }
     input.append(last);
-    assert.ok(payloadOf(frames.tryNext() as FrameRun).equals(payload));
+    assert.ok(payloadOf(frames.tryNextRun() as FrameRun).equals(payload));
   });
 });
