@@ -13,7 +13,7 @@ import { asTransportError, type MiniprotoError, TransportError, UsageError } fro
 import { NEED_READ, type NeedRead, NOT_READY, type NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
-import type { Conversation } from './conversations.js';
+import { conversationOn } from './conversations.js';
 
 /** Channels with output that waits for the end of the turn, or for room. */
 const scheduled = new Set<Channel>();
@@ -43,6 +43,8 @@ const BYPASSED = 1 << 11;
 const PUSHING = 1 << 12;
 /** The low mark is below the high one. */
 const LOW_MARK = 1 << 13;
+/** The byte stream is somebody else's. */
+const HANDED_OVER = 1 << 14;
 
 /** What a channel mostly has not got: made when it is needed, since idle connections are many. */
 class Extras {
@@ -62,8 +64,6 @@ export class Channel {
   readonly output = new OutputBuffer();
   /** Bytes. From here on writes are refused. */
   readonly highWaterMark: number;
-  /** The framed stream in charge: the last one, where the protocol has changed. */
-  conversation: Conversation | undefined;
   /** The bits above, in one word. */
   #state: number;
   #extras: Extras | undefined;
@@ -393,17 +393,16 @@ export class Channel {
     const unsent = Buffer.concat(this.output.peek(Number.POSITIVE_INFINITY));
     this.output.clear();
     const extras = this.more();
-    this.#state |= FINISHED | INTERRUPTED;
+    this.#state |= FINISHED | INTERRUPTED | HANDED_OVER;
     this.closeBypass();
     extras.ended ??= Promise.resolve();
-    this.conversation = undefined;
     extras.waiters?.wake();
     return unsent;
   }
 
   /** True from `handOver` on: the byte stream is to be left alone. */
   get handedOver(): boolean {
-    return (this.#state & FINISHED) !== 0 && this.conversation === undefined;
+    return (this.#state & HANDED_OVER) !== 0;
   }
 
   /** The abrupt end. */
@@ -430,7 +429,7 @@ export class Channel {
     if ((this.#state & PUSHING) !== 0) return;
     const { output, stream } = this;
     try {
-      this.conversation?.encodeWaiting?.();
+      conversationOn(stream)?.encodeWaiting?.();
       while (output.length > 0) {
         const taken = stream.writeAtExit?.(output.peek()) ?? stream.tryWriteStable(output.peek());
         if (typeof taken !== 'number' || taken === 0) return;

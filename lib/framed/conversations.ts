@@ -36,7 +36,8 @@ function holderOn(stream: ByteStream): ConversationHolder | undefined {
   return stream instanceof BaseStream ? (stream.holder as ConversationHolder | undefined) : conversations.get(stream);
 }
 
-function hold(stream: ByteStream, holder: ConversationHolder): void {
+/** Notes who is on the stream from now on, in place of whoever was: its protocol has changed. */
+export function passHolder(stream: ByteStream, holder: ConversationHolder): void {
   if (stream instanceof BaseStream) stream.holder = holder;
   else conversations.set(stream, holder);
 }
@@ -44,7 +45,7 @@ function hold(stream: ByteStream, holder: ConversationHolder): void {
 /** Notes who is on the stream. @throws UsageError ERR_STREAM_IN_USE when somebody is. */
 export function beginConversation(stream: ByteStream, holder: ConversationHolder, message?: string): void {
   checkNoConversation(stream, message);
-  hold(stream, holder);
+  passHolder(stream, holder);
 }
 
 /** @throws UsageError ERR_STREAM_IN_USE when somebody is on the stream. */
@@ -67,12 +68,17 @@ export function passConversation(stream: ByteStream, upper: ByteStream): void {
     close: (options?: CloseOptions) => closeConversation(upper, options),
     letGo: () => Buffer.alloc(0),
   };
-  hold(stream, { conversation });
+  passHolder(stream, { conversation });
+}
+
+/** What is on the stream. Internal. */
+export function conversationOn(stream: ByteStream): Conversation | undefined {
+  return holderOn(stream)?.conversation;
 }
 
 /** Bytes that were written to the stream, or to what is on it, and have not left. Internal. */
 export function unsentOn(stream: ByteStream): number {
-  return holderOn(stream)?.conversation?.pendingOutput ?? stream.pendingOutput;
+  return conversationOn(stream)?.pendingOutput ?? stream.pendingOutput;
 }
 
 /**
@@ -80,12 +86,12 @@ export function unsentOn(stream: ByteStream): number {
  * on it and wait there leave first. Internal.
  */
 export function closeConversation(stream: ByteStream, options?: CloseOptions): Promise<void> {
-  return (holderOn(stream)?.conversation ?? stream).close(options);
+  return (conversationOn(stream) ?? stream).close(options);
 }
 
 /** Ends our side of a byte stream, for whoever does not know what is on it: records that wait there leave first. Internal. */
 export function endOutput(stream: ByteStream): Promise<void> {
-  return (holderOn(stream)?.conversation ?? stream).end();
+  return (conversationOn(stream) ?? stream).end();
 }
 
 /**
@@ -94,5 +100,5 @@ export function endOutput(stream: ByteStream): Promise<void> {
  * @returns a copy of what has not left.
  */
 export function letGo(stream: ByteStream): Buffer {
-  return holderOn(stream)?.conversation?.letGo() ?? Buffer.alloc(0);
+  return conversationOn(stream)?.letGo() ?? Buffer.alloc(0);
 }

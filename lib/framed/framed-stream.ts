@@ -19,7 +19,7 @@ import type { ByteStream, CloseOptions, ReadyOptions } from '../streams/byte-str
 import type { Batch } from './batch.js';
 import { bindCodec, checkCodec, checkUnbound } from './bound-codecs.js';
 import type { Channel } from './channel.js';
-import { closeConversation, endConversation } from './conversations.js';
+import { closeConversation, endConversation, passHolder } from './conversations.js';
 import type { RecordCursor } from './cursor.js';
 import { BatchIterator, RecordIterator } from './iterators.js';
 import { type PushHandler, pushRecords } from './push.js';
@@ -51,11 +51,16 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   /** Internal: use `framed`. */
   constructor(channel: Channel, codec: Codec<R, W>) {
     bindCodec(codec);
-    channel.conversation = this;
     const reader = new RecordReader(codec, channel.stream.input, channel.output, channel);
     this.#attempts = new ReadAttempts(channel, reader, this);
     this.#writer = new RecordWriter(this.#attempts);
+    passHolder(channel.stream, this);
     channel.schedule();
+  }
+
+  /** @internal */
+  get conversation(): this {
+    return this;
   }
 
   /** The byte stream underneath. Its `input` holds what has arrived and was not given out as records. */

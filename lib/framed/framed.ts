@@ -7,7 +7,7 @@ import { DuplexStream } from '../streams/duplex-stream.js';
 import type { NodeStreamLike } from '../streams/node-sides.js';
 import { fromWeb, isWebPair, type WebStreamPair } from '../streams/web-stream.js';
 import { Channel } from './channel.js';
-import { beginConversation, checkNoConversation } from './conversations.js';
+import { checkNoConversation } from './conversations.js';
 import { checkCodec, FramedStream } from './framed-stream.js';
 
 export { closeConversation, letGo, unsentOn } from './conversations.js';
@@ -54,9 +54,7 @@ export function framed<R, W = R>(
   checkNoConversation(stream, 'the byte stream has a framed stream, or another one, on it already');
   const channel = new Channel(stream, writeHighWaterMark, writeLowWaterMark);
   if (options.exact !== undefined) channel.readExactly(options.exact);
-  const conversation = new FramedStream(channel, codec);
-  beginConversation(stream, channel);
-  return conversation;
+  return new FramedStream(channel, codec);
 }
 
 /** A byte stream over whatever carries bytes; one that is a byte stream already is given back as it is. */

@@ -95,6 +95,9 @@ const FINISHED = 1 << 4;
 /** The system took less than it was given. */
 const FULL = 1 << 5;
 const UNREFERENCED = 1 << 6;
+/** From here on: the index of the framer that the reactor has for the connection, and one; 0 where it has none. */
+const FRAMER_SHIFT = 8;
+const NO_FRAMER = -1;
 
 /** The connection whose turn it is, and the bytes that it may still receive in it. Turns may lie within one another. */
 let turnOf: SocketStream | undefined;
@@ -123,8 +126,6 @@ export class SocketStream extends BaseStream implements Connection {
   #id = NO_ID;
   /** The bits above, in one word. */
   #state = PENDING;
-  /** Index of the framer that the reactor has for this connection, or -1. */
-  #framer = -1;
   #extras: Extras | undefined;
   /** The connections of its server. */
   #among: Set<Connection> | undefined;
@@ -171,6 +172,10 @@ export class SocketStream extends BaseStream implements Connection {
 
   private get wants(): number {
     return this.#state & WANTS;
+  }
+
+  private get framer(): number {
+    return (this.#state >>> FRAMER_SHIFT) - 1;
   }
 
   private more(): Extras {
@@ -368,9 +373,9 @@ export class SocketStream extends BaseStream implements Connection {
       this.largeRecord() > 0;
     this.want((this.wants & WANT_WRITE) | (large ? WANT_READ : WANT_FLOW));
     // What follows an unfinished record cannot be framed without it.
-    const framer = input.length > 0 ? -1 : nativeFramer(this.#reactor.net, this.watcher.framer);
-    if (framer === this.#framer) return;
-    this.#framer = framer;
+    const framer = input.length > 0 ? NO_FRAMER : nativeFramer(this.#reactor.net, this.watcher.framer);
+    if (framer === this.framer) return;
+    this.#state = (this.#state & ((1 << FRAMER_SHIFT) - 1)) | ((framer + 1) << FRAMER_SHIFT);
     this.#reactor.net.setFramer(this.#id, framer);
   }
 
@@ -427,7 +432,7 @@ export class SocketStream extends BaseStream implements Connection {
 
   private arrived({ arena, table, events }: Reactor, at: number): void {
     const { input } = this;
-    const framed = input.length === 0 && input.searched === 0 && input.overflow === 0 && this.#framer >= 0;
+    const framed = input.length === 0 && input.searched === 0 && input.overflow === 0 && this.framer !== NO_FRAMER;
     // One receive a turn: a connection that floods must not keep the others waiting, and epoll tells of the rest.
     const outer = turnOf;
     const outerLeft = turnLeft;
@@ -635,7 +640,7 @@ export class SocketStream extends BaseStream implements Connection {
     if (extras.timeouts === undefined && others.timeouts !== undefined) this.setTimeouts(others.timeouts.options);
     const finished = (other.#state & FINISHED) !== 0;
     // What frames the other one's records may change them where they lie, and knows nothing of ours.
-    if (other.#framer >= 0) this.#reactor.net.setFramer(other.#id, -1);
+    if (other.framer !== NO_FRAMER) this.#reactor.net.setFramer(other.#id, -1);
     const id = other.forget();
     extras.addresses = others.addresses;
     other.afterClose(undefined);
