@@ -484,7 +484,9 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   }
 
   private leaveQueue(deadline: Deadline): Promise<void> | undefined {
-    return this.#attempts.channel.tryFlush() === true ? undefined : this.hear(this.#attempts.channel.flush(deadline.signal));
+    return this.#attempts.channel.tryFlush() === true
+      ? undefined
+      : this.hear(this.#attempts.channel.flush(deadline.signal));
   }
 
   /** Drops what comes until that has left: a peer that closes too waits for us to read, as we do for it. */

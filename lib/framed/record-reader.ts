@@ -11,14 +11,15 @@ import type { OutputBuffer } from '../bytes/output-buffer.js';
 import type { Codec, Framing } from '../codecs/codec.js';
 import { afterRows, frameFront, memoryOf } from '../codecs/framing.js';
 import { channels } from '../diagnostics.js';
-import { LimitError, ProtocolError, UsageError } from '../errors.js';
+import { LimitError, ProtocolError } from '../errors.js';
 import { H_CONSUMED, HEADER_WORDS, R_END, ROW_WORDS } from '../frame-table.js';
-import { BATCH_ROWS, MAX_EMPTY_PROGRESS } from '../limits.js';
+import { BATCH_ROWS } from '../limits.js';
 import { CONTINUE, EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
 import { type Batch, type LiveBatch, SpanBatch, ValueBatch } from './batch.js';
 import { bindCodec } from './bound-codecs.js';
 import type { SpanCursor } from './cursor.js';
+import { NONE, SlowReading } from './slow-reading.js';
 import { leaseTable, returnTable, type Span } from './span.js';
 import { SpanSlabs } from './span-slabs.js';
 import { SpanText } from './span-text.js';
@@ -27,21 +28,6 @@ import { SpanText } from './span-text.js';
 const FIRST_AHEAD = 2;
 /** Rows of a batch of a codec without a framer: each is an object already. */
 const VALUE_BATCH = 256;
-
-/** Shared by all that have decoded nothing ahead: those with a framer never do. */
-const NONE: never[] = [];
-
-/** What reading record by record keeps, and how reading failed. Made when there is something of it. */
-class Slow<R> {
-  /** Records of the batch that were decoded and not given; only without a framer. */
-  values: R[] = NONE;
-  /** Offset in the stream where the oldest decoded record began. */
-  decodedFrom = 0;
-  /** Answers in a row that took no byte. */
-  emptyProgress = 0;
-  failed = false;
-  failure: unknown = undefined;
-}
 
 export class RecordReader<R, W> {
   readonly #input: InputBuffer;
@@ -59,7 +45,7 @@ export class RecordReader<R, W> {
   #cursor: SpanCursor<R> | undefined;
   /** A large record of a batch was kept: those that follow will be too. */
   #keepsLarge = false;
-  #slow: Slow<R> | undefined;
+  #slow: SlowReading<R> | undefined;
 
   /**
    * @param stream what the input belongs to, where it belongs to one.
@@ -80,8 +66,8 @@ export class RecordReader<R, W> {
     codec.start?.(output);
   }
 
-  private slow(): Slow<R> {
-    this.#slow ??= new Slow();
+  private slow(): SlowReading<R> {
+    this.#slow ??= new SlowReading();
     return this.#slow;
   }
 
@@ -337,7 +323,7 @@ export class RecordReader<R, W> {
         throw error;
       }
       if (record === NOT_READY || record === NEED_WRITE || record === EOF) return record as NotReady;
-      this.keep(record as R);
+      this.slow().keep(record as R);
       // The successor may have a framer; its records are read that way.
       if (this.#codec.framing !== undefined) return NOT_READY;
     }
@@ -353,14 +339,8 @@ export class RecordReader<R, W> {
     if (this.values.length === 0) this.slow().decodedFrom = this.#input.offset;
     const record = this.decode(ended);
     if (record === NOT_READY || record === NEED_WRITE || record === EOF) return record as NotReady;
-    this.keep(record as R);
+    this.slow().keep(record as R);
     return true;
-  }
-
-  private keep(record: R): void {
-    const slow = this.slow();
-    if (slow.values === NONE) slow.values = [record];
-    else slow.values.push(record);
   }
 
   private decode(ended: boolean): R | NotReady | NeedWrite | Eof {
@@ -399,11 +379,8 @@ export class RecordReader<R, W> {
   }
 
   private countProgress(progress: boolean): void {
-    if (progress && this.#slow === undefined) return;
-    const slow = this.slow();
-    slow.emptyProgress = progress ? 0 : slow.emptyProgress + 1;
-    if (slow.emptyProgress <= MAX_EMPTY_PROGRESS) return;
-    throw new UsageError('ERR_CODEC_NO_PROGRESS', { protocol: this.#codec.name, offset: this.#input.offset });
+    if (!progress) this.slow().countEmpty({ protocol: this.#codec.name, offset: this.#input.offset });
+    else if (this.#slow !== undefined) this.#slow.emptyProgress = 0;
   }
 
   private finish(): R | Eof {
