@@ -40,7 +40,7 @@ import { FIN, OP_CLOSE, OP_CONTINUATION, OP_TEXT, OPCODE_MASK, RSV1 } from './op
 const RUN_ROWS = 512;
 /** Bytes. Gathered at first where a header straddles two segments. */
 const SEAM = 14;
-/** Bytes. From so many that are to come of a frame, memory is reserved for it. */
+/** Bytes. From so many that are to come of a text, memory is reserved for it. */
 const LARGE_REST = 64 * 1024;
 /** Bytes. The longest control frame: headers and close codes are found wrong as soon as they are, however they come. */
 const SHORT = 131;
@@ -154,7 +154,8 @@ export class FrameSource {
         tables.push(table);
         return undefined;
       }
-      if (this.comesInPlace(need)) input.reserve(need, { pooled: false });
+      // A long text is looked at as it comes: then it had better come to where it stays. Streams that lend memory see to it.
+      if (need - together >= LARGE_REST && !input.awaitedBack) input.reserve(need, { pooled: false });
       else input.gather(together);
     }
   }
@@ -176,17 +177,7 @@ export class FrameSource {
     if (need === 0) return Math.min(input.length, present + SEAM);
     if (need <= input.length) return need;
     // Text, and what is short, is looked at as it comes; other frames are put together once, when they are complete.
-    return need <= SHORT || this.comesInPlace(need) || this.isText() ? input.length : 0;
-  }
-
-  /**
-   * Whether the chunks of a large frame are put to where it stays, and unmasked, while the caches have them. What need not
-   * be looked at waits for its end where it would have to be moved as it grows. Streams that lend memory see to it.
-   */
-  private comesInPlace(need: number): boolean {
-    const { input } = this.#stream;
-    if (need - input.length < LARGE_REST || input.awaitedBack) return false;
-    return input.offset >= need || this.isText();
+    return need <= SHORT || this.isText() ? input.length : 0;
   }
 
   private isText(): boolean {

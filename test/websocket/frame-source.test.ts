@@ -88,28 +88,7 @@ describe('FrameSource', () => {
     assert.throws(() => frames.tryNextRun(), { code: 'ERR_INVALID_UTF8' });
   });
 
-  it('has other long payloads come to where they stay once the stream has delivered as much', () => {
-    const { input, frames } = source();
-    for (let message = 0; message < 3; message++) {
-      const chunks = chunksOf(BINARY, payload);
-      const last = chunks.pop()!;
-      let memory: Buffer | undefined;
-      for (const [index, chunk] of chunks.entries()) {
-        input.append(chunk);
-        assert.equal(frames.tryNextRun(), NOT_READY);
-        if (index === 1) memory = input.front()!.bytes;
-        if (index > 1 && message > 0) assert.equal(input.front()!.bytes, memory, `chunk ${index}`);
-        if (index === 2 && message > 0) assert.equal(input.frontLength, 3 * CHUNK);
-      }
-      input.append(last);
-      const run = frames.tryNextRun() as FrameRun;
-      assert.equal(run.bytes === memory, message > 0);
-      assert.ok(payloadOf(run).equals(payload));
-      frames.done(run);
-    }
-  });
-
-  it('leaves other payloads in their chunks until they are complete, where they would have to be moved', () => {
+  it('leaves other payloads in their chunks until they are complete', () => {
     const { input, frames } = source();
     const chunks = chunksOf(BINARY, payload);
     const last = chunks.pop()!;
