@@ -22,9 +22,10 @@ bool takeRows(napi_env env, const napi_value* values, RowsArgument& argument) {
   int64_t first = 0;
   int64_t count = 0;
   if (!takeBytes(env, values[0], "bytes", argument.bytes) || !takeWords(env, values[1], "table", table)) return false;
-  const int64_t most = (static_cast<int64_t>(table.length) - kHeaderWords) / kRowWords;
-  if (!takeInteger(env, values[2], "firstRow", {0, most < 0 ? 0 : most}, first)) return false;
-  if (!takeInteger(env, values[3], "rowCount", {0, most < first ? 0 : most - first}, count)) return false;
+  const size_t rows = table.length < kHeaderWords ? 0 : (table.length - kHeaderWords) / kRowWords;
+  const auto most = static_cast<int64_t>(rows);
+  if (!takeInteger(env, values[2], "firstRow", {0, most}, first)) return false;
+  if (!takeInteger(env, values[3], "rowCount", {0, most - first}, count)) return false;
   argument.rows = table.data + kHeaderWords + first * kRowWords;
   argument.count = static_cast<size_t>(count);
   return true;

@@ -113,7 +113,9 @@ describe('arguments of the addon', () => {
     it('are checked');
     return;
   }
-  const bytes = Buffer.alloc(64, 'ab\n');
+  const bytes = Buffer.alloc(64);
+  // Some of the calls write to it.
+  beforeEach(() => void bytes.fill('ab\n'));
   const framers = (): Framer[] => [
     addon.createSeparatorFramer(LF_FRAMING as never),
     addon.createLengthFramer(LENGTH_FRAMING as never),
@@ -275,6 +277,18 @@ describe('arguments of the addon', () => {
     refused(() => decode(rowTable(0, 64), 126), 'ERR_OUT_OF_RANGE');
     refused(() => decode(rowTable(0, 64), 128, 2), 'ERR_OUT_OF_RANGE');
     refused(() => decode(rowTable(0, 64), 128, 1, 1), 'ERR_OUT_OF_RANGE');
+  });
+
+  it('takes no row of a table that is too short for its header, wherever it is to begin', () => {
+    for (const words of [0, 1, 15, 16, 19]) {
+      const table = new Int32Array(words);
+      for (const first of [0, 1, 2 ** 31, 2 ** 53 - 1]) {
+        const texts = () => addon.serializeTexts(bytes, table, first, 1, 0, Buffer.alloc(200));
+        const units = () => addon.decodeUtf8Rows(bytes, table, first, 1, Buffer.alloc(128), new Int32Array(2));
+        refused(texts, 'ERR_OUT_OF_RANGE');
+        refused(units, 'ERR_OUT_OF_RANGE');
+      }
+    }
   });
 
   it('stands rows that are overwritten by the units or the ends of the rows before them', () => {
