@@ -1,6 +1,8 @@
 /** Making, lending and choosing streams; streams.h says why they are shared. */
 #include "deflate/streams.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
 
 namespace miniproto {
@@ -18,35 +20,71 @@ constexpr uint64_t kKeptForLoans = 256;
 
 constexpr size_t kNone = SIZE_MAX;
 
-void* allocateForZlib(void* memory, unsigned count, unsigned size) {
-  return static_cast<DeflateMemory*>(memory)->allocate(static_cast<size_t>(count) * size);
+void* allocateForZlib(void* stream, unsigned count, unsigned size) {
+  return static_cast<ZlibStream*>(stream)->allocate(static_cast<size_t>(count) * size);
 }
 
-void releaseForZlib(void* memory, void* block) {
-  static_cast<DeflateMemory*>(memory)->release(block);
+void releaseForZlib(void* stream, void* memory) {
+  static_cast<ZlibStream*>(stream)->release(memory);
+}
+
+/**
+ * Bytes that a compressing stream asks for, at most, as far as its zlib is known (zconf.h; that of Chromium, which Node
+ * has, takes a larger table of hashes). Of one that asks for more the rest is allocated as it asks.
+ */
+size_t deflateBytes(const StreamSettings& settings) {
+  constexpr size_t kState = 16 * 1024;
+  constexpr int kLeastHashBits = 15;
+  const size_t window = size_t{1} << settings.windowBits;
+  const size_t hashes = size_t{1} << std::max(settings.memLevel + 7, kLeastHashBits);
+  const size_t symbols = size_t{1} << (settings.memLevel + 6);
+  return kState + 4 * window + 2 * hashes + 5 * symbols;
 }
 
 }  // namespace
 
 ZlibStream::ZlibStream(StreamKind theKind, const StreamSettings& theSettings, DeflateMemory& memory)
-    : kind(theKind), settings(theSettings) {
+    : kind(theKind), settings(theSettings), memory_(memory) {
   z.zalloc = allocateForZlib;
   z.zfree = releaseForZlib;
-  z.opaque = &memory;
+  z.opaque = this;
+  ready_ = initialize();
+}
+
+bool ZlibStream::initialize() {
   // Negative: raw, without zlib's header and checksum.
   const int windowBits = -settings.windowBits;
-  ready_ = kind == StreamKind::kInflate ? inflateInit2(&z, windowBits) == Z_OK
-                                        : deflateInit2(&z, settings.level, Z_DEFLATED, windowBits, settings.memLevel,
-                                                       Z_DEFAULT_STRATEGY) == Z_OK;
+  if (kind == StreamKind::kInflate) return inflateInit2(&z, windowBits) == Z_OK;
+  blockSize_ = deflateBytes(settings);
+  block_ = static_cast<uint8_t*>(memory_.allocate(blockSize_));
+  if (block_ == nullptr) return false;
+  return deflateInit2(&z, settings.level, Z_DEFLATED, windowBits, settings.memLevel, Z_DEFAULT_STRATEGY) == Z_OK;
 }
 
 ZlibStream::~ZlibStream() {
-  if (!ready_) return;
-  if (kind == StreamKind::kInflate) {
+  if (ready_ && kind == StreamKind::kInflate) {
     inflateEnd(&z);
-  } else {
+  } else if (ready_) {
     deflateEnd(&z);
   }
+  memory_.release(block_);
+}
+
+void* ZlibStream::allocate(size_t size) {
+  constexpr size_t kAlignment = alignof(std::max_align_t);
+  const size_t padded = (size + kAlignment - 1) / kAlignment * kAlignment;
+  if (padded < size || padded > blockSize_ - blockUsed_) return memory_.allocate(size);
+  void* memory = block_ + blockUsed_;
+  blockUsed_ += padded;
+  return memory;
+}
+
+void ZlibStream::release(void* memory) {
+  // SAFETY: as numbers, since pointers into different blocks cannot be compared.
+  const auto at = reinterpret_cast<uintptr_t>(memory);
+  const auto block = reinterpret_cast<uintptr_t>(block_);
+  // What is in the block goes with it.
+  if (block_ == nullptr || at < block || at >= block + blockSize_) memory_.release(memory);
 }
 
 void ZlibStream::reset() {

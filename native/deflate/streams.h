@@ -36,7 +36,12 @@ struct StreamSettings {
 
 enum class StreamKind : uint8_t { kDeflate, kInflate };
 
-/** One stream of zlib's, raw (without a header). */
+/**
+ * One stream of zlib's, raw (without a header).
+ *
+ * What a compressing stream needs is one block, which is there before zlib is asked for anything: zlibs of some
+ * versions (that of Node 22.12) clear what they were given before they look whether they were given it.
+ */
 class ZlibStream {
  public:
   ZlibStream(StreamKind kind, const StreamSettings& settings, DeflateMemory& memory);
@@ -46,6 +51,10 @@ class ZlibStream {
 
   /** False where there was no memory for it. */
   bool ready() const { return ready_; }
+  /** Memory for zlib, of the block as long as that lasts. @returns null where there is none. */
+  void* allocate(size_t size);
+  /** Pre: null, or what allocate() answered. */
+  void release(void* memory);
   /** Forgets everything. */
   void reset();
 
@@ -58,6 +67,13 @@ class ZlibStream {
   uint64_t lentAt = 0;
 
  private:
+  bool initialize();
+
+  DeflateMemory& memory_;
+  /** Null without one. */
+  uint8_t* block_ = nullptr;
+  size_t blockSize_ = 0;
+  size_t blockUsed_ = 0;
   bool ready_;
 };
 

@@ -198,6 +198,20 @@ void standsMissingMemory() {
   }
 }
 
+/** Some versions of zlib write to what they were not given. */
+void hasAllMemoryBeforeItBegins() {
+  for (int windowBits = 9; windowBits <= 15; windowBits++) {
+    for (int memLevel = 1; memLevel <= 9; memLevel++) {
+      DeflateMemory memory;
+      memory.failAfter(0);
+      CHECK(!ZlibStream(StreamKind::kDeflate, {6, windowBits, memLevel}, memory).ready());
+      memory.failAfter(1);
+      CHECK(ZlibStream(StreamKind::kDeflate, {6, windowBits, memLevel}, memory).ready());
+      CHECK(memory.bytes() == 0);
+    }
+  }
+}
+
 /** 8 bytes of room at a time: however much a message would become, no more is kept than a stream has. */
 void pausesBombs() {
   DeflateRoom room;
@@ -233,6 +247,7 @@ int main() {
   standsCorruption();
   readsItsTailToTheEnd();
   standsMissingMemory();
+  hasAllMemoryBeforeItBegins();
   pausesBombs();
   return 0;
 }
