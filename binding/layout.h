@@ -3,7 +3,7 @@
  * there. lib/native.ts compares them when it loads an addon, and refuses one that was built from other sources.
  *
  * Words and flags are compared by themselves. What calls take, answer and mean has a number for each addon, which has
- * to be raised by hand, here and in lib/*-interface.ts, when one of them changes.
+ * to be raised by hand, here and beside the types of the addons in lib/, when one of them changes.
  */
 #pragma once
 

@@ -78,7 +78,8 @@ export async function startServer(args: readonly string[]): Promise<RunningServe
  * @throws AssertionError when it fails, is killed, or says anything on stderr: a warning is a fault of the example.
  */
 export async function runNode(args: readonly string[]): Promise<string> {
-  const { end, text, complaint } = await runProgram(execPath, args);
+  // Node 22.12 says of each `require` of a module that it is experimental, as the README says.
+  const { end, text, complaint } = await runProgram(execPath, ['--disable-warning=ExperimentalWarning', ...args]);
   const said = complaint.replace(NOTICE, '');
   assert.ok(end === 0 && said === '', `ended with ${String(end)}: ${said}${text}`);
   return text;
