@@ -1,6 +1,6 @@
 /**
- * Frames of every size of header, one behind the other, against the definition (RFC 6455 §5.3), cut anywhere, and with one
- * among them that is not masked.
+ * Frames of every size of header, one behind the other, against the definition (RFC 6455 §5.3), cut anywhere, and with
+ * one among them that is not masked.
  */
 #include "framing/masked_frames.h"
 
