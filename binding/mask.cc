@@ -1,6 +1,6 @@
 /**
- * MaskKernels: masking in place and on the way to another array, which answer the phase for the byte that follows, and of
- * frames, which answers where they end.
+ * MaskKernels: masking in place and on the way to another array, which answer the phase for the byte that follows, and
+ * of frames, which answers where they end.
  */
 #include "simd/mask.h"
 
