@@ -128,8 +128,6 @@ void Reactor::forget(int32_t id) {
 void Reactor::remove(int32_t id) {
   Connection& connection = *find(id);
   if (connection.filtered != nullptr) sayLast(id, connection);
-  // Closing the only descriptor takes it out of epoll.
-  if (connection.sole) connection.inEpoll = false;
   const int descriptor = detach(id);
   ::close(descriptor);
 }

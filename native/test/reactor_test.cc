@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -245,6 +246,23 @@ void closingEndsTheSideOfWhoIsAlone() {
   // Another descriptor of the same socket would keep it open.
   Peer peer = world.connect();
   CHECK(world.reactor.shutdown(peer.id, true) == 0 && ::recv(peer.descriptor, &byte, 1, 0) == 0);
+}
+
+/** As a process has it for a moment that is about to become another. */
+void closingTakesOutOfEpollWhatOthersHave() {
+  World world;
+  const Listener listener;
+  const int32_t id = world.reactor.addListener(listener.descriptor, true);
+  const int end = listener.connect();
+  const int32_t made = world.reactor.accept(id);
+  const int copy = ::dup(world.reactor.descriptorOf(made));
+  CHECK(world.reactor.want(made, kWantFlow) == 0);
+  world.reactor.remove(made);
+  CHECK(::send(end, "x", 1, 0) == 1);
+  pollfd watched = {world.reactor.descriptor(), POLLIN, 0};
+  CHECK(::poll(&watched, 1, 0) == 0);
+  ::close(copy);
+  ::close(end);
 }
 
 void closesWhatItHasAndNothingElse() {
@@ -686,6 +704,7 @@ int main() {
   aListenerTellsAndAccepts();
   anAcceptThatFailsLeavesNothingBehindAndTheConnectionThere();
   closingEndsTheSideOfWhoIsAlone();
+  closingTakesOutOfEpollWhatOthersHave();
   closesWhatItHasAndNothingElse();
   whatIsReleasedIsNotInEpollAnyMore();
   aReadIsToldOnceAndThenForgottenWithoutAPoll();
