@@ -276,8 +276,12 @@ export class OutputBuffer {
     while (excess > 0) {
       const last = this.#pieces[this.#pieces.length - 1]!;
       const size = last.end - last.start;
-      if (size > excess) last.end -= excess;
-      else this.#pieces.pop();
+      if (size > excess) {
+        last.end -= excess;
+        if (last.finished !== undefined) last.finished = Math.min(last.finished, last.end);
+      } else {
+        this.#pieces.pop();
+      }
       excess -= size;
     }
   }

@@ -17,6 +17,8 @@ export interface Conversation {
   close(options?: CloseOptions): Promise<void>;
   /** Adds what waits to be encoded to the queue, which is handed over at exit. */
   encodeWaiting?(): void;
+  /** Letting go would give input back to the stream, or leave some in it. */
+  readonly givesBack?: boolean;
   /** The byte stream goes to somebody else. @returns a copy of the output that has not left. */
   letGo(): Buffer;
 }

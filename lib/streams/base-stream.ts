@@ -31,7 +31,7 @@ export interface StreamOptions {
 /** Who reads and writes a stream, as far as that has to know. */
 export interface StreamHolder {
   /** `letGo`: see framed/conversations.ts. */
-  readonly conversation: { letGo(): Buffer } | undefined;
+  readonly conversation: { letGo(): Buffer; readonly givesBack?: boolean } | undefined;
 }
 
 /** What is known of a stream's end, or waits for room: made with the first of it, since idle connections are many. */

@@ -337,8 +337,12 @@ export class DuplexStream extends BaseStream {
    */
   release(): NodeSides {
     const [readable, writable] = [this.#readable, this.#writable];
-    const unsent = this.holder?.conversation?.letGo();
-    if (this.input.length > 0 && readable?.readableEnded) throw new UsageError('ERR_UNREAD_INPUT');
+    const conversation = this.holder?.conversation;
+    const ended = readable?.readableEnded === true;
+    // A stream that has ended takes nothing back. A framed stream consumes what it has given out when it lets go.
+    if (ended && conversation?.givesBack === true) throw new UsageError('ERR_UNREAD_INPUT');
+    const unsent = conversation?.letGo();
+    if (ended && this.input.length > 0) throw new UsageError('ERR_UNREAD_INPUT');
     this.#released = true;
     this.#file?.giveBack();
     this.#flow?.release();

@@ -364,6 +364,11 @@ export abstract class ConnectionLife implements InboundHost, ConversationHolder 
     return this.outbound.letGo();
   }
 
+  /** Letting go would give input back to the stream, or leave some in it. Internal. */
+  get givesBack(): boolean {
+    return this.inbound.hasUntaken || this.channel.stream.input.length > 0;
+  }
+
   /** Calls `listener` once, when the connection is closed; at once if it is. */
   whenClosed(listener: (connection: this) => void): void {
     const end = this.madeEnding();

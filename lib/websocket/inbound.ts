@@ -232,6 +232,11 @@ export class Inbound extends FrameSource implements Watcher {
     this.drop();
   }
 
+  /** Something was received and handed to nobody. */
+  get hasUntaken(): boolean {
+    return this.#left?.assembly?.open === true || this.#left?.backlog?.first !== undefined;
+  }
+
   /** Nothing is read because of us: nobody has taken what came. */
   get halted(): boolean {
     return (this.#state & (HALTED | BLOCKED)) === HALTED;

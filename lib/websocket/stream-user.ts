@@ -37,6 +37,10 @@ export class StreamUser implements Conversation {
     deadline.clear();
   }
 
+  get givesBack(): boolean {
+    return this.#connection.givesBack;
+  }
+
   letGo(): Buffer {
     return this.#connection.letGo();
   }

@@ -302,3 +302,24 @@ describe('release of a Duplex with a framed stream on it', () => {
     one.destroy();
   });
 });
+
+describe('release of a Duplex that has ended', () => {
+  it('is refused while a WebSocket keeps what nobody has taken, and nothing has changed', async () => {
+    const [one, other] = duplexPair();
+    const ours = new DuplexStream(one);
+    const socket = connectionOn(ours, 'server');
+    const theirs = connectionOn(new DuplexStream(other), 'client');
+    theirs.send('taken');
+    theirs.send('kept');
+    assert.equal(await socket.read(), 'taken');
+    socket.send('on its way');
+    other.end();
+    one.resume();
+    while (!one.readableEnded) await turn();
+    assert.throws(() => ours.release(), code('ERR_UNREAD_INPUT'));
+    assert.equal(await theirs.read(), 'on its way');
+    assert.equal(await socket.read(), 'kept');
+    socket.destroy();
+    theirs.destroy();
+  });
+});
