@@ -5,8 +5,8 @@
  * Unit: messages per second of processor time of the process under test, all threads, user and system. Shapes:
  * connections × in flight on each × payload bytes. Deflate: JSON of 1 KiB, level 6 on both sides, with context takeover
  * on both or on none. Publish: processor time for a message to all subscribers. Idle: resident bytes of a connection.
- * Rivals: ws with bufferutil, and Bun. Bounds: a server in C++ that does the least, and for deflate what zlib itself takes
- * (servers/zlib-alone.mjs); see servers/websocket-cases.mjs.
+ * Rivals: ws with bufferutil, and Bun. Bounds: a server and a client in C++ that do the least, and for deflate what zlib itself
+ * takes (servers/zlib-alone.mjs); see servers/websocket-cases.mjs.
  * Servers are loaded by a C++ program (load/) that masks with a new key each time and compares every echo, deflated ones
  * inflated; clients talk to the C++ server and look at every echo themselves. A wrong one takes its case out, loudly.
  */

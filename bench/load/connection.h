@@ -31,12 +31,6 @@ struct Tally {
   uint64_t bytes = 0;
 };
 
-/**
- * A socket that is connected and through its handshakes, TLS and the protocol's, where it begins with one; that is
- * waited for. It does not block from then on. @throws Failure
- */
-std::unique_ptr<Wire> connectTo(const Options& options, size_t index);
-
 /** Memory for one read or write; one for all connections. */
 struct Scratch {
   static constexpr size_t kBytes = 256 * 1024;

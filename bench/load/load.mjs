@@ -14,6 +14,9 @@ const FOLDER = join(ROOT, 'build-bench');
 const PROGRAM = join(FOLDER, 'miniproto_load');
 /** The server by hand; see peer/main.cc. */
 export const PEER = join(FOLDER, 'miniproto_peer');
+/** The WebSocket client by hand; see client/main.cc. */
+export const CLIENT = join(FOLDER, 'miniproto_client');
+const TARGETS = ['miniproto_load', 'miniproto_peer', 'miniproto_client'];
 /** More than a run takes beside the seconds that it is told to: connecting, and the patience for missing echoes. */
 const TIMEOUT_MS = 120_000;
 
@@ -23,10 +26,10 @@ export function buildLoad() {
   try {
     const quiet = { stdio: ['ignore', 'ignore', 'pipe'] };
     execFileSync('cmake', ['-S', ROOT, '-B', FOLDER, '-DCMAKE_BUILD_TYPE=Release', '-DMINIPROTO_BENCHES=ON'], quiet);
-    execFileSync('cmake', ['--build', FOLDER, '--target', 'miniproto_load', 'miniproto_peer'], quiet);
+    execFileSync('cmake', ['--build', FOLDER, '--target', ...TARGETS], quiet);
     return undefined;
   } catch (error) {
-    return existsSync(PROGRAM) && existsSync(PEER)
+    return [PROGRAM, PEER, CLIENT].every((program) => existsSync(program))
       ? undefined
       : `the load generator could not be built: ${error.message.trim()}`;
   }

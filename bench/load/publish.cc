@@ -14,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "connect.h"
 #include "connection.h"
 #include "json.h"
 #include "modes.h"

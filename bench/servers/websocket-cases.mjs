@@ -10,7 +10,7 @@ import { existsSync } from 'node:fs';
 import { env, execPath } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import * as miniproto from 'miniproto';
-import { PEER } from '../load/load.mjs';
+import { CLIENT, PEER } from '../load/load.mjs';
 import { findBun } from './bun.mjs';
 
 export const OWN = 'own interface';
@@ -38,7 +38,7 @@ const CASES = [
   },
   { name: WS, rival: 'ws', quick: true },
   { name: BUN, rival: 'bun', quick: true },
-  { name: BY_HAND, rival: 'peer', quick: true, only: ['echo', 'publish', 'idle'] },
+  { name: BY_HAND, rival: 'peer', quick: true, only: ['echo', 'client', 'publish', 'idle'] },
   { name: ZLIB, rival: 'zlib', quick: true, only: ['deflate echo'] },
 ];
 
@@ -114,6 +114,7 @@ export function zlibAlone() {
 
 export function client(one) {
   const script = (name) => path(`../clients/${name}.mjs`);
+  if (one.rival === 'peer') return { program: CLIENT, words: [], env: {} };
   if (one.rival === 'bun') return { program: one.bun, words: [script('web-socket')], env: {} };
   if (one.ours === 'own') return { program: execPath, words: [script('miniproto')], env: wishOf(one) };
   const words = one.ours === 'ws' ? ['--module', 'miniproto/ws'] : [];

@@ -28,7 +28,8 @@ size_t frameBytes(size_t size) {
   return 1 + lengthBytes(size) + kMaskBytes + size;
 }
 
-/** @returns the bytes written */
+}  // namespace
+
 size_t writeHeader(char* to, uint8_t firstByte, size_t size, const uint8_t* key) {
   const size_t width = lengthBytes(size);
   to[0] = static_cast<char>(firstByte);
@@ -38,8 +39,6 @@ size_t writeHeader(char* to, uint8_t firstByte, size_t size, const uint8_t* key)
   std::memcpy(to + 1 + width, key, kMaskBytes);
   return 1 + width + kMaskBytes;
 }
-
-}  // namespace
 
 std::string frameHeader(uint8_t firstByte, size_t size, const uint8_t* key) {
   char header[14];

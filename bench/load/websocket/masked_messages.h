@@ -34,7 +34,10 @@ class Payloads {
   virtual uint8_t firstBits() const = 0;
 };
 
-/** First byte, length, and the key if there is one. */
+/** First byte, length, and the key if there is one: 14 bytes at most. @returns the bytes written */
+size_t writeHeader(char* to, uint8_t firstByte, size_t size, const uint8_t* key);
+
+/** The same as a string. */
 std::string frameHeader(uint8_t firstByte, size_t size, const uint8_t* key);
 
 /** Changes `size` bytes by the key, which begins anew here. */
