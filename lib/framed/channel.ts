@@ -226,7 +226,7 @@ export class Channel {
     this.more().corks++;
     this.#state |= CORKED;
     this.closeBypass();
-    this.noteForExit();
+    this.schedule();
   }
 
   /** Takes one `cork` back; with the last, what was kept leaves at the end of the turn. */
@@ -238,9 +238,12 @@ export class Channel {
     this.schedule();
   }
 
-  /** Lets what was written leave before the event loop next polls. */
+  /** Lets what was written leave before the event loop next polls; what is corked leaves at the exit at the latest. */
   schedule(): void {
-    if ((this.#state & (HELD | SCHEDULED | PUMPING | CORKED)) !== 0 || this.output.length === 0) return;
+    if ((this.#state & (HELD | SCHEDULED | PUMPING | CORKED)) !== 0 || this.output.length === 0) {
+      if ((this.#state & CORKED) !== 0 && this.output.length > 0) this.noteForExit();
+      return;
+    }
     this.#state |= SCHEDULED;
     this.closeBypass();
     this.noteForExit();
@@ -251,6 +254,11 @@ export class Channel {
   private noteForExit(): void {
     scheduled.add(this);
     handleExit();
+  }
+
+  /** Nothing waits here, or nothing that can leave: the set of those that do would keep the connection for good. */
+  private forgetForExit(): void {
+    if ((this.#state & (SCHEDULED | PUMPING)) === 0) scheduled.delete(this);
   }
 
   /** Moves the queue to the stream as far as it goes. @returns true when it is empty. */
@@ -278,6 +286,7 @@ export class Channel {
     } finally {
       this.#state &= ~PUSHING;
     }
+    if ((this.#state & CORKED) !== 0) this.forgetForExit();
     this.#extras?.waiters?.wake();
     return true;
   }
@@ -309,7 +318,7 @@ export class Channel {
       this.fail(error);
     } finally {
       this.#state &= ~PUMPING;
-      if ((this.#state & SCHEDULED) === 0) scheduled.delete(this);
+      this.forgetForExit();
     }
   }
 
@@ -374,8 +383,13 @@ export class Channel {
     extras.failure = asTransportError(error);
     this.interrupted = true;
     this.closeBypass();
-    this.output.clear();
+    this.dropOutput();
     extras.waiters?.fail(extras.failure);
+  }
+
+  private dropOutput(): void {
+    this.output.clear();
+    this.forgetForExit();
   }
 
   /** @throws UsageError ERR_STREAM_IN_USE within a write of ours, when nobody knows yet how much of the queue has left. */
@@ -391,7 +405,7 @@ export class Channel {
   handOver(): Buffer {
     this.push();
     const unsent = Buffer.concat(this.output.peek(Number.POSITIVE_INFINITY));
-    this.output.clear();
+    this.dropOutput();
     const extras = this.more();
     this.#state |= FINISHED | INTERRUPTED | HANDED_OVER;
     this.closeBypass();
@@ -412,14 +426,16 @@ export class Channel {
     extras.failure ??= error === undefined ? new TransportError('ERR_STREAM_DESTROYED') : asTransportError(error);
     this.interrupted = true;
     this.closeBypass();
-    this.output.clear();
+    this.dropOutput();
     extras.waiters?.fail(extras.failure);
   }
 
   /** Called at the end of the turn. Internal. */
   flushScheduled(): void {
     this.#state &= ~SCHEDULED;
-    if ((this.#state & PUMPING) === 0) scheduled.delete(this);
+    // Corked since it was to leave: it waits with what was written after it.
+    if ((this.#state & CORKED) !== 0 && this.output.length > 0 && !this.full) return;
+    this.forgetForExit();
     this.pushOn();
   }
 

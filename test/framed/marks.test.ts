@@ -1,6 +1,9 @@
 /** When output leaves, and when writes are taken again: cork, and the low mark. */
 import assert from 'node:assert/strict';
-import { framed, lines, memoryPair, NOT_READY } from 'miniproto';
+import { execFileSync } from 'node:child_process';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type FramedStream, framed, lines, memoryPair, NOT_READY } from 'miniproto';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -37,6 +40,56 @@ describe('cork', () => {
     assert.equal(talk.tryWrite('0123456789'), true);
     await talk.write('next');
     assert.equal(other.tryFill(11), 11);
+  });
+
+  it('keeps what was written before it in the same turn, too', async () => {
+    const [one, other] = memoryPair();
+    const talk = framed(one, lines());
+    talk.tryWrite('a');
+    talk.cork();
+    talk.tryWrite('b');
+    await turn();
+    assert.equal(other.tryFill(), NOT_READY);
+    talk.uncork();
+    await turn();
+    assert.equal(other.tryFill(4), 4);
+  });
+
+  it('keeps nothing from a process that exits, whatever has left meanwhile', () => {
+    const source = `import { framed, lines } from ${JSON.stringify(import.meta.resolve('miniproto'))};
+      const out = framed(process.stdout, lines());
+      out.cork();
+      out.tryWrite('a');
+      await out.flush();
+      out.tryWrite('b');
+      process.exit(0);`;
+    assert.equal(execFileSync(process.execPath, ['--input-type=module', '-e', source]).toString(), 'a\nb\n');
+  });
+
+  it('keeps no stream that is over, or has nothing to send, for the exit', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const ways: ((talk: FramedStream<string, string | Uint8Array>) => unknown)[] = [
+      (talk) => talk.uncork(),
+      (talk) => talk.tryWrite('a') && talk.tryFlush() && talk.uncork(),
+      (talk) => talk.tryWrite('a') && talk.destroy(),
+      (talk) => talk.tryWrite('a') && talk.close({ timeoutMs: 0 }),
+      (talk) => talk.tryWrite('a') && talk.upgrade((stream) => stream.destroy()),
+    ];
+    const left = ways.map((way) => {
+      const talk = framed(memoryPair()[0], lines());
+      talk.cork();
+      way(talk);
+      return new WeakRef(talk.stream);
+    });
+    for (let i = 0; i < 5; i++) {
+      await turn();
+      collect();
+    }
+    assert.deepEqual(
+      left.map((stream) => stream.deref() === undefined),
+      ways.map(() => true),
+    );
   });
 });
 
