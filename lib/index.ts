@@ -66,4 +66,4 @@ export { memoryPair } from './streams/memory-stream.js';
 export type { NodeStreamLike, NodeStreamPair } from './streams/node-sides.js';
 export type { RelayCounts, RelayOptions } from './streams/relay.js';
 export { relay } from './streams/relay.js';
-export type { WebStreamPair } from './streams/web-stream.js';
+export type { WebStreamLike, WebStreamPair } from './streams/web-stream.js';

@@ -5,7 +5,7 @@ import { DEFAULT_WRITE_HIGH_WATER_MARK, LARGEST_MAX_LENGTH } from '../limits.js'
 import type { ByteStream } from '../streams/byte-stream.js';
 import { DuplexStream } from '../streams/duplex-stream.js';
 import type { NodeStreamLike } from '../streams/node-sides.js';
-import { fromWeb, isWebPair, type WebStreamPair } from '../streams/web-stream.js';
+import { fromWeb, isWeb, type WebStreamLike } from '../streams/web-stream.js';
 import { Channel } from './channel.js';
 import { checkNoConversation } from './conversations.js';
 import { checkCodec, FramedStream } from './framed-stream.js';
@@ -28,11 +28,11 @@ export interface FramedOptions {
 }
 
 /** What `framed` can put a codec on. */
-export type FramedSource = ByteStream | NodeStreamLike | WebStreamPair;
+export type FramedSource = ByteStream | NodeStreamLike | WebStreamLike;
 
 /**
  * Reads and writes records on a byte stream.
- * @param source a byte stream; a Node Duplex, Readable or Writable, or `{ readable, writable }`; a pair of Web streams.
+ * @param source a byte stream; a Node Duplex, Readable or Writable, or `{ readable, writable }`; Web streams, one or a pair.
  * A socket of Node's stays Node's: give `adopt(socket)` for a native one.
  * @param codec the protocol it begins with.
  * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE; UsageError ERR_STREAM_IN_USE, ERR_CODEC_IN_USE, ERR_EXACT_UNSUPPORTED
@@ -60,7 +60,7 @@ export function framed<R, W = R>(
 /** A byte stream over whatever carries bytes; one that is a byte stream already is given back as it is. */
 export function asByteStream(source: FramedSource, options: { readHighWaterMark?: number } = {}): ByteStream {
   if (isByteStream(source)) return source;
-  if (isWebPair(source)) return fromWeb(source, options);
+  if (isWeb(source)) return fromWeb(source, options);
   return new DuplexStream(source, options);
 }
 

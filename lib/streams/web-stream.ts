@@ -15,14 +15,28 @@ export interface WebStreamPair {
   readonly writable?: WritableStream<Uint8Array> | undefined;
 }
 
-export function isWebPair(source: unknown): source is WebStreamPair {
-  const pair = source as { readable?: { getReader?: unknown }; writable?: { getWriter?: unknown } } | null | undefined;
-  return typeof pair?.readable?.getReader === 'function' || typeof pair?.writable?.getWriter === 'function';
+/** A pair, or a single stream as it is: the body of a response. */
+export type WebStreamLike = WebStreamPair | ReadableStream<Uint8Array> | WritableStream<Uint8Array>;
+
+export function isWeb(source: unknown): source is WebStreamLike {
+  if (isWebReadable(source) || isWebWritable(source)) return true;
+  const pair = source as { readable?: unknown; writable?: unknown } | null | undefined;
+  return isWebReadable(pair?.readable) || isWebWritable(pair?.writable);
 }
 
-/** A byte stream over a pair of Web streams of Uint8Array. They are locked by it. */
-export function fromWeb(pair: WebStreamPair, options: StreamOptions = {}): DuplexStream {
-  const { readable, writable } = pair;
+function isWebReadable(source: unknown): source is ReadableStream<Uint8Array> {
+  return typeof (source as { getReader?: unknown } | null | undefined)?.getReader === 'function';
+}
+
+function isWebWritable(source: unknown): source is WritableStream<Uint8Array> {
+  return typeof (source as { getWriter?: unknown } | null | undefined)?.getWriter === 'function';
+}
+
+/** A byte stream over Web streams of Uint8Array. They are locked by it. */
+export function fromWeb(source: WebStreamLike, options: StreamOptions = {}): DuplexStream {
+  if (isWebReadable(source)) return new DuplexStream(Readable.fromWeb(source), options);
+  if (isWebWritable(source)) return new DuplexStream(Writable.fromWeb(source), options);
+  const { readable, writable } = source;
   if (readable === undefined) return new DuplexStream(Writable.fromWeb(writable!), options);
   if (writable === undefined) return new DuplexStream(Readable.fromWeb(readable), options);
   return new DuplexStream(Duplex.fromWeb({ readable, writable }, { allowHalfOpen: true }), options);

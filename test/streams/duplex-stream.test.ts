@@ -214,23 +214,24 @@ describe('DuplexStream', () => {
     await Promise.all([stream.end(), once(target, 'finish')]);
   });
 
-  it('takes what a web stream gives and has', async () => {
-    const written: Uint8Array[] = [];
-    const readable = new ReadableStream<Uint8Array>({
-      start(controller) {
-        controller.enqueue(pattern(3));
-        controller.close();
-      },
+  for (const form of ['alone', 'as one of a pair'] as const) {
+    it(`takes what a web stream gives and has, ${form}`, async () => {
+      const written: Uint8Array[] = [];
+      const readable = new ReadableStream<Uint8Array>({
+        start(controller) {
+          controller.enqueue(pattern(3));
+          controller.close();
+        },
+      });
+      const reading = asByteStream(form === 'alone' ? readable : { readable });
+      assert.ok((await readToEnd(reading)).equals(pattern(3)));
+      const writable = new WritableStream<Uint8Array>({ write: (chunk) => void written.push(chunk) });
+      const writing = asByteStream(form === 'alone' ? writable : { writable });
+      await writeAll(writing, pattern(4));
+      await writing.end();
+      assert.ok(Buffer.concat(written).equals(pattern(4)));
     });
-    const reading = asByteStream({ readable });
-    assert.ok((await readToEnd(reading)).equals(pattern(3)));
-    const writing = asByteStream({
-      writable: new WritableStream<Uint8Array>({ write: (chunk) => void written.push(chunk) }),
-    });
-    await writeAll(writing, pattern(4));
-    await writing.end();
-    assert.ok(Buffer.concat(written).equals(pattern(4)));
-  });
+  }
 
   it('flushes after what somebody else had written before', async () => {
     const target = new Valve();
