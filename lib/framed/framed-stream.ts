@@ -113,6 +113,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** Owned records, one by one. Leaving the loop early leaves the stream usable. */
   records(options: ReadyOptions = {}): AsyncIterableIterator<R> {
+    checkObject('options', options);
     return new RecordIterator(
       () => this.tryRead(),
       () => this.read(options),
@@ -143,6 +144,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * one; leaving the loop gives back what its cursor has not visited.
    */
   batches(options: ReadyOptions = {}): AsyncIterableIterator<Batch<R>> {
+    checkObject('options', options);
     return new BatchIterator(
       () => this.tryReadBatch(),
       () => this.#attempts.wait(() => this.batchNow(), options),
@@ -303,6 +305,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * ERR_CODEC_IN_USE.
    */
   switchTo<R2, W2>(codec: Codec<R2, W2>, options: SwitchOptions = {}): FramedStream<R2, W2> {
+    checkObject('options', options);
     const { unread = 'carry' } = options;
     checkOneOf('options.unread', unread, ['carry', 'refuse', 'discard']);
     checkCodec(codec);

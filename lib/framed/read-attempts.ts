@@ -13,7 +13,7 @@
  *             given                         leaving it
  *   switched  switchTo                                                         ERR_STREAM_SWITCHED
  */
-import { checkSignal } from '../arguments.js';
+import { checkObject, checkSignal } from '../arguments.js';
 import { UsageError } from '../errors.js';
 import { EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady, type ReadStatus } from '../status.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
@@ -173,6 +173,7 @@ export class ReadAttempts<R, W> extends Driver<R, W> {
   /** The same for whoever reads already, as a push does. */
   waitOn<T>(attempt: () => T | ReadStatus, options: ReadyOptions): Promise<T | Eof> {
     try {
+      checkObject('options', options);
       if (options.signal !== undefined) checkSignal('options.signal', options.signal);
       options.signal?.throwIfAborted();
       const answer = attempt();

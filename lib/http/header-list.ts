@@ -47,8 +47,12 @@ export class HeaderList implements Iterable<readonly [name: string, value: strin
     if (typeof source !== 'object' || source === null) throw invalidArgType(argument, 'of type object', source);
     const list = new HeaderList();
     const pairs = Symbol.iterator in source ? source : Object.entries(source);
-    for (const [name, given] of pairs) {
-      for (const value of typeof given === 'string' ? [given] : given) {
+    for (const pair of pairs) {
+      if (!Array.isArray(pair)) throw invalidArgType(argument, 'an object, or pairs of a name and a value', source);
+      const [name, given] = pair as [string, string | readonly string[]];
+      const values = typeof given === 'string' ? [given] : given;
+      if (!Array.isArray(values)) throw invalidArgType(`${argument}.${name}`, 'of type string', given);
+      for (const value of values) {
         if (!isToken(name)) throw invalidArgValue(argument, name, 'has a name that is no token');
         if (typeof value !== 'string') throw invalidArgType(`${argument}.${name}`, 'of type string', value);
         if (!isFieldValue(value))

@@ -8,7 +8,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type ListenOptions, type Server, type ServerOpts } from 'node:net';
 import { inspect } from 'node:util';
-import { checkFunction, checkInteger, checkObject, checkSignal } from '../arguments.js';
+import { checkFunction, checkInteger, checkObject, checkSignal, invalidArgType } from '../arguments.js';
 import { asTransportError } from '../errors.js';
 import { closeConversation } from '../framed/framed.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
@@ -257,6 +257,9 @@ class Listening implements ByteServer, HandlerKeeper<Connection> {
  * process.once('SIGTERM', () => drain(httpServer));
  */
 export async function drain(server: Server, options: CloseOptions = {}): Promise<void> {
+  if (typeof (server as Partial<Server> | null | undefined)?.listening !== 'boolean') {
+    throw invalidArgType('server', 'an instance of net.Server', server);
+  }
   checkCloseOptions(options);
   await drainAll(server, adoptedFrom(server), options);
 }

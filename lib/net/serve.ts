@@ -5,11 +5,11 @@
  * has connections of their own (adopted, from a router, made secure by hand) would else have to write the same: close with
  * care, end this one connection when something goes wrong, and let no peer become an unhandled rejection.
  */
-import { checkFunction, checkObject, invalidArgType } from '../arguments.js';
+import { checkFunction, checkObject } from '../arguments.js';
 import { MiniprotoError } from '../errors.js';
 import { closeConversation } from '../framed/framed.js';
 import { type EndKeeper, keepEnd } from '../framed/push-end.js';
-import type { ByteStream } from '../streams/byte-stream.js';
+import { type ByteStream, checkByteStream } from '../streams/byte-stream.js';
 import type { Connection } from './connection.js';
 
 /**
@@ -42,9 +42,7 @@ export function serve<S extends ByteStream>(
   onConnection: (stream: S) => unknown,
   options: ServeOptions<S> = {},
 ): void {
-  if (typeof (stream as Partial<ByteStream> | undefined)?.tryFill !== 'function') {
-    throw invalidArgType('stream', 'a byte stream: adopt(socket), or asByteStream(stream)', stream);
-  }
+  checkByteStream('stream', stream);
   checkFunction('onConnection', onConnection);
   checkObject('options', options);
   const { onError } = options;

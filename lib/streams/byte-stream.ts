@@ -5,6 +5,7 @@
  * input buffer belongs to the stream and not to a codec, another codec can take over at the first byte that the last
  * one did not consume. The contract suite in test/streams/ runs over every implementation.
  */
+import { invalidArgType } from '../arguments.js';
 import type { InputBuffer } from '../bytes/input-buffer.js';
 import type { Framer } from '../native-interface.js';
 import type { Eof, NeedRead, NeedWrite, NotReady } from '../status.js';
@@ -136,4 +137,10 @@ export interface Watcher {
    * @param rows its rows; -1 when nothing was framed. They are about the whole input.
    */
   arrived(table: Int32Array, base: number, rows: number): void;
+}
+
+/** @throws ERR_INVALID_ARG_TYPE unless `value` is a byte stream: one of Node's is mostly what was given instead. */
+export function checkByteStream(name: string, value: unknown): asserts value is ByteStream {
+  if (typeof (value as Partial<ByteStream> | null | undefined)?.tryFill === 'function') return;
+  throw invalidArgType(name, 'a byte stream: adopt(socket), or asByteStream(stream)', value);
 }

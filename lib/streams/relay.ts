@@ -15,7 +15,7 @@ import { checkObject, checkSignal } from '../arguments.js';
 import { asTransportError } from '../errors.js';
 import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { EOF, NEED_READ, NEED_WRITE, type NeedRead, type NotReady } from '../status.js';
-import type { ByteStream } from './byte-stream.js';
+import { type ByteStream, checkByteStream } from './byte-stream.js';
 
 /** Bytes. A direction that always has more lets others go on after this many. */
 const RUN_BYTES = 256 * 1024;
@@ -45,6 +45,8 @@ export interface RelayCounts {
  * });
  */
 export async function relay(first: ByteStream, second: ByteStream, options: RelayOptions = {}): Promise<RelayCounts> {
+  checkByteStream('first', first);
+  checkByteStream('second', second);
   checkObject('options', options);
   const { signal } = options;
   checkSignal('options.signal', signal);

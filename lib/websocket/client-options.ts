@@ -101,6 +101,7 @@ export function checkConnectOptions(options: ConnectWebSocketOptions): CheckedCo
   if (keys !== undefined) checkFunction('options.keys', keys);
   if (connect !== undefined) checkObject('options.connect', connect);
   if (tls !== undefined) checkObject('options.tls', tls);
+  if (options.socket !== undefined) checkObject('options.socket', options.socket);
   return {
     options,
     protocols: checkProtocols(options.protocols),

@@ -18,7 +18,8 @@ import { MessageBatches } from './message-batches.js';
 import { type MessageCursor, PlacedMessage } from './message-cursor.js';
 import { IncomingPieces, type MessagePieces } from './message-pieces.js';
 import { MessageWriter } from './message-writer.js';
-import type { MessageData, SendOptions } from './outbound.js';
+import type { MessageData } from './outbound.js';
+import { checkSendOptions, type SendOptions } from './send-options.js';
 
 export type { CloseInfo, WebSocketCloseOptions } from './close-info.js';
 export type { ConnectionObserver } from './connection-keeper.js';
@@ -51,6 +52,7 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
    * if (socket.send('hello') === NOT_READY) await socket.drain();
    */
   send(data: MessageData, options?: SendOptions): true | NotReady | Eof {
+    if (options !== undefined) checkSendOptions(options);
     const answer = this.outbound.trySend(data, options);
     if (answer === NOT_READY && this.options.whenFull !== 'wait') this.onFull();
     return answer;
@@ -65,9 +67,13 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
 
   /**
    * Sends a message as soon as there is room.
-   * @throws what `send` throws; UsageError ERR_STREAM_ENDED once the connection is closing.
+   * @throws what `send` throws; UsageError ERR_STREAM_ENDED once the connection is closing; the signal's reason, and then
+   * nothing was taken.
    */
   async write(data: MessageData, options: SendOptions & ReadyOptions = {}): Promise<void> {
+    checkSendOptions(options);
+    checkSignal('options.signal', options.signal);
+    options.signal?.throwIfAborted();
     for (;;) {
       const answer = this.outbound.trySend(data, options);
       if (answer === true) return;
@@ -83,8 +89,9 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
   }
 
   /** Resolves when everything that was taken has been given to the system. */
-  flush(options: ReadyOptions = {}): Promise<void> {
-    return this.channel.flush(options.signal);
+  async flush(options: ReadyOptions = {}): Promise<void> {
+    checkSignal('options.signal', options.signal);
+    await this.channel.flush(options.signal);
   }
 
   /** Keeps what is sent until `uncork`, a flush, or the high mark. */
@@ -98,6 +105,7 @@ export class WebSocketConnection extends ConnectionLife implements MessageReceiv
 
   /** Begins a message that is written in pieces. @returns NOT_READY, EOF: as `send`. */
   beginMessage(options: SendOptions = {}): MessageWriter | NotReady | Eof {
+    checkSendOptions(options);
     const answer = this.outbound.begin();
     if (answer !== true) return answer;
     return new MessageWriter(this.outbound, this.channel, this.deflater, options);

@@ -10,7 +10,8 @@ import { NOT_READY, type NotReady } from '../status.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
 import type { Compressor, PieceDeflater } from './compressor.js';
 import { fragmentByte } from './opcodes.js';
-import { bytesOf, type Outbound, type SendOptions } from './outbound.js';
+import { bytesOf, type Outbound } from './outbound.js';
+import type { SendOptions } from './send-options.js';
 
 export class MessageWriter {
   readonly #outbound: Outbound;
@@ -47,6 +48,7 @@ export class MessageWriter {
   /** Takes a piece as soon as there is room. */
   async write(piece: string | Uint8Array, options: ReadyOptions = {}): Promise<void> {
     checkSignal('options.signal', options.signal);
+    options.signal?.throwIfAborted();
     while (this.tryWrite(piece) === NOT_READY) await this.#channel.ready(options.signal);
   }
 

@@ -21,6 +21,7 @@ import { type MaskKeySource, randomMaskKey } from './mask-keys.js';
 import { type MessageCursor, PlacedMessage } from './message-cursor.js';
 import { FIN, fragmentByte, OP_BINARY, OP_CLOSE, OP_PING, OP_PONG, OP_TEXT, RSV1 } from './opcodes.js';
 import { PreparedMessage } from './prepared-message.js';
+import type { SendOptions } from './send-options.js';
 
 /** What can be sent as a message. */
 export type MessageData =
@@ -31,13 +32,6 @@ export type MessageData =
   | DataView
   | MessageCursor
   | PreparedMessage;
-
-export interface SendOptions {
-  /** What the peer gets it as. Default: text for strings, binary for bytes, what it was for a message. */
-  type?: 'text' | 'binary';
-  /** Whether to deflate, where that was agreed on. Default: from the threshold up. */
-  compress?: boolean;
-}
 
 /** What a send that finds the queue over its mark gets: nothing is taken in any case. */
 export type FullPolicy = 'wait' | 'drop' | 'close';

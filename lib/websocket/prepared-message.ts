@@ -9,6 +9,7 @@ import { invalidArgType } from '../arguments.js';
 import type { Compressor } from './compressor.js';
 import { putHeader } from './frame-writer.js';
 import { FIN, headerSize, OP_BINARY, OP_TEXT, RSV1 } from './opcodes.js';
+import { checkSendOptions, type SendOptions } from './send-options.js';
 
 export class PreparedMessage {
   readonly type: 'text' | 'binary';
@@ -53,15 +54,13 @@ export class PreparedMessage {
 /**
  * Frames a message once, for many connections.
  * @param data a string is sent as text, bytes as binary; copied.
- * @throws ERR_INVALID_ARG_TYPE
+ * @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE
  * @example
  * const news = prepareMessage('it is noon');
  * for (const socket of server.connections) socket.send(news);
  */
-export function prepareMessage(
-  data: string | Uint8Array,
-  options: { type?: 'text' | 'binary'; compress?: boolean } = {},
-): PreparedMessage {
+export function prepareMessage(data: string | Uint8Array, options: SendOptions = {}): PreparedMessage {
+  checkSendOptions(options);
   const isText = typeof data === 'string';
   if (!isText && !(data instanceof Uint8Array)) throw invalidArgType('data', 'a string or a Uint8Array', data);
   const bytes = isText ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength);

@@ -26,7 +26,7 @@ import type { Established } from '../websocket/established.js';
 import type { MessageReceiver } from '../websocket/inbound.js';
 import type { PlacedMessage } from '../websocket/message-cursor.js';
 import { LONGEST_CONTROL } from '../websocket/opcodes.js';
-import type { SendOptions as OutboundOptions } from '../websocket/outbound.js';
+import type { SendOptions as OutboundOptions } from '../websocket/send-options.js';
 import { type ClientFace, ClientHandshake } from './client-handshake.js';
 import { type BufferLike, isBlob, toBytes, toData } from './data.js';
 import { beginListeners, type EmitterStatics, type EmitterWith, listenersOf } from './emitter.js';

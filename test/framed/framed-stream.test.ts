@@ -90,6 +90,9 @@ describe('FramedStream reading', () => {
     far.tryWrite(Buffer.from('lf\n'));
     assert.equal(await one.read(), 'half');
     await assert.rejects(one.read({ signal: 5 as never }), { code: 'ERR_INVALID_ARG_TYPE' });
+    await assert.rejects(one.read(null as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    assert.throws(() => one.records(null as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    assert.throws(() => one.batches(5 as never), { code: 'ERR_INVALID_ARG_TYPE' });
   });
 
   it('an aborted read gives way at once, and takes nothing that came before the abort', async () => {

@@ -117,6 +117,7 @@ describe('switchTo', () => {
     const { stream } = fed('a\n');
     assert.throws(() => stream.switchTo(fixed(1), { unread: 'keep' as never }), { code: 'ERR_INVALID_ARG_VALUE' });
     assert.throws(() => stream.switchTo({} as never), { code: 'ERR_INVALID_ARG_TYPE' });
+    assert.throws(() => stream.switchTo(fixed(1), null as never), { code: 'ERR_INVALID_ARG_TYPE' });
     assert.equal(stream.tryRead(), 'a');
   });
 

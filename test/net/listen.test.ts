@@ -358,6 +358,11 @@ describe('the close of a server', () => {
 });
 
 describe('drain', () => {
+  it('refuses what is no server', async () => {
+    for (const none of [undefined, null, {}])
+      await assert.rejects(drain(none as never), { code: 'ERR_INVALID_ARG_TYPE' });
+  });
+
   it('ends what was adopted from a server of http, and waits for the rest', async () => {
     const server = http.createServer((_request, response) => void setTimeout(() => response.end('late answer'), 50));
     server.on('upgrade', (_request, socket, head) => {

@@ -162,5 +162,9 @@ describe('relay', () => {
     assert.ok(one.destroyed && other.destroyed);
     await assert.rejects(relay(one, other, { signal: controller.signal }), reason);
     await assert.rejects(relay(one, other, { signal: 1 as unknown as AbortSignal }), { code: 'ERR_INVALID_ARG_TYPE' });
+    for (const none of [undefined, 1, new PassThrough()]) {
+      await assert.rejects(relay(one, none as never), { code: 'ERR_INVALID_ARG_TYPE' });
+      await assert.rejects(relay(none as never, one), { code: 'ERR_INVALID_ARG_TYPE' });
+    }
   });
 });

@@ -619,6 +619,8 @@ describe('options of servers', () => {
     ['path', { path: 'a' }, 'ERR_INVALID_ARG_VALUE'],
     ['path', { path: 1 }, 'ERR_INVALID_ARG_TYPE'],
     ['protocols', { protocols: ['a b'] }, 'ERR_INVALID_ARG_VALUE'],
+    ['a list of protocols', { protocols: 'chat' }, 'ERR_INVALID_ARG_TYPE'],
+    ['a list of origins', { origin: 1 }, 'ERR_INVALID_ARG_TYPE'],
     ['origin', { origin: [1] }, 'ERR_INVALID_ARG_TYPE'],
     ['verify', { verify: true }, 'ERR_INVALID_ARG_TYPE'],
     ['headers', { headers: { upgrade: 'x' } }, 'ERR_INVALID_ARG_VALUE'],

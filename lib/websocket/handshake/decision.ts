@@ -56,12 +56,19 @@ export function isAccepted(decision: Decision): decision is Accepted {
 /** Checks options. @throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE */
 export function acceptRules(options: AcceptOptions): AcceptRules {
   const { protocols, origin, verify, headers, deflate } = options;
-  if (typeof protocols !== 'function') {
-    for (const protocol of protocols ?? []) checkProtocol('options.protocols', protocol);
+  if (protocols !== undefined && typeof protocols !== 'function') {
+    // Of a string each character would be one.
+    if (!Array.isArray(protocols)) {
+      throw invalidArgType('options.protocols', 'an array of strings or a function', protocols);
+    }
+    for (const protocol of protocols) checkProtocol('options.protocols', protocol);
   }
   if (verify !== undefined) checkFunction('options.verify', verify);
-  if (typeof origin !== 'function' && typeof origin !== 'string') {
-    for (const allowed of origin ?? []) checkString('options.origin', allowed);
+  if (origin !== undefined && typeof origin !== 'function' && typeof origin !== 'string') {
+    if (!Array.isArray(origin)) {
+      throw invalidArgType('options.origin', 'of type string, an array of strings or a function', origin);
+    }
+    for (const allowed of origin) checkString('options.origin', allowed);
   }
   if (headers !== undefined && typeof headers !== 'function') headersToAdd(headers);
   return {
