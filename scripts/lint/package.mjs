@@ -47,6 +47,7 @@ export async function checkPackage() {
       .filter((file) => UNWANTED.test(file) && !file.startsWith('prebuilds/'))
       .map((file) => `the tarball holds ${file}`),
     ...Object.entries(manifest.exports).flatMap(([entry, target]) => exportProblems(entry, target, files)),
+    ...oldTypesProblems(manifest),
   ];
   return { looked: `${files.length} files, ${Object.keys(manifest.exports).length} entries`, problems };
 }
@@ -71,6 +72,18 @@ function exportProblems(entry, target, files) {
     .map((path) => `${entry}: ${path} is not packed`);
   if (Object.keys(target)[0] !== 'types') problems.push(`${entry}: its types do not come first`);
   return problems;
+}
+
+/** A resolution of TypeScript that does not look at `exports`, 'node10', finds entries by `typesVersions`: it requires all. */
+function oldTypesProblems({ exports, typesVersions }) {
+  const told = Object.entries(typesVersions?.['*'] ?? {}).map(([name, paths]) => `./${name}: ${paths.join()}`);
+  const wanted = Object.entries(exports)
+    .filter(([entry, target]) => entry !== '.' && typeof target === 'object')
+    .map(([entry, { types }]) => `${entry}: ${types.require}`);
+  return [
+    ...wanted.filter((entry) => !told.includes(entry)).map((entry) => `typesVersions lacks ${entry}`),
+    ...told.filter((entry) => !wanted.includes(entry)).map((entry) => `typesVersions has ${entry}, which is no entry`),
+  ];
 }
 
 function pathsOf(target) {
