@@ -6,11 +6,11 @@
  * where build/ has the addons, they are tried as prebuilds too. The last line is `pack: N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { env, execPath, exit, version } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from './lint/tools.mjs';
 import { putPrebuilds } from './prebuilds.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -166,12 +166,8 @@ const EXPERIMENT =
   /^\(node:\d+\) ExperimentalWarning: CommonJS module .*\nSupport for loading ES Module .*\n(?:\(Use .*\n)?/m;
 
 const counts = { passed: 0, failed: 0 };
-const folder = mkdtempSync(join(tmpdir(), 'miniproto-pack-'));
-try {
-  runAll();
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+const folder = temporaryFolder('pack');
+runAll();
 console.log(`pack: ${counts.passed} passed, ${counts.failed} failed`);
 exit(counts.failed > 0 || counts.passed === 0 ? 1 : 0);
 

@@ -6,21 +6,16 @@
  * why. The last line is the count of the tests.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { env, execPath, exit } from 'node:process';
-import { projectFiles, ROOT } from './lint/tools.mjs';
+import { projectFiles, ROOT, temporaryFolder } from './lint/tools.mjs';
 
 const HIDDEN = /^(?:cmake|cmake3|ctest|cpack|ccmake)$/;
 const NOTICE = 'native addon not built: cmake was not found';
 
-const folder = mkdtempSync(join(tmpdir(), 'miniproto-without-cmake-'));
-try {
-  exit(await main());
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+const folder = temporaryFolder('without-cmake');
+exit(await main());
 
 async function main() {
   const copy = join(folder, 'copy');

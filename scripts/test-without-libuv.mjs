@@ -6,11 +6,10 @@
  * must pass over Node's own sockets. The last line is the count of the tests.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { env, execPath, exit } from 'node:process';
-import { projectFiles, ROOT } from './lint/tools.mjs';
+import { projectFiles, ROOT, temporaryFolder } from './lint/tools.mjs';
 
 const NOTICE = 'native sockets not built';
 const TELL = `import('miniproto').then(({ nativeInfo }) => {
@@ -19,12 +18,8 @@ const TELL = `import('miniproto').then(({ nativeInfo }) => {
   console.log(JSON.stringify({ implementation, native, reason: sockets.reason }));
 });`;
 
-const folder = mkdtempSync(join(tmpdir(), 'miniproto-without-libuv-'));
-try {
-  exit(await main());
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+const folder = temporaryFolder('without-libuv');
+exit(await main());
 
 async function main() {
   const copy = join(folder, 'copy');

@@ -1,5 +1,7 @@
-/** What the checks share: running a program, and listing the files that belong to the project. */
+/** What the checks share: running a program, listing the files that belong to the project, a folder for a while. */
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -21,6 +23,13 @@ export function run(program, args) {
     child.on('error', (error) => resolve({ code: undefined, text: error.message }));
     child.on('close', (code) => resolve({ code, text: text.trim() }));
   });
+}
+
+/** A folder that is gone with this process: what is removed behind `exit` is not removed. */
+export function temporaryFolder(name) {
+  const folder = mkdtempSync(join(tmpdir(), `miniproto-${name}-`));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 /** Runs a program of a development dependency. */

@@ -44,7 +44,13 @@ async function told(start: (port: number) => Stop): Promise<Detected> {
 
 /** In a group of its own, and ended with it: what Chromium starts writes to its folder for a while without it. */
 function run(program: string, ...words: string[]): Stop {
-  const child: ChildProcess = spawn(program, words, { stdio: 'ignore', detached: true });
+  return runIn(tmpdir(), program, ...words);
+}
+
+/** @param folder for what a program that is killed leaves behind. */
+function runIn(folder: string, program: string, ...words: string[]): Stop {
+  const env = { ...process.env, TMPDIR: folder };
+  const child: ChildProcess = spawn(program, words, { stdio: 'ignore', detached: true, env });
   const closed = once(child, 'close');
   return async () => {
     const runs = child.exitCode === null && child.signalCode === null;
@@ -165,7 +171,7 @@ describe(`programs that are told over ${TRANSPORT}`, function () {
     const found = await told((port) => {
       const flags = ['--headless=new', '--no-sandbox', '--disable-gpu', '--no-proxy-server', '--no-first-run'];
       const rules = `--host-resolver-rules=MAP e.example 127.0.0.1:${port}, MAP * ~NOTFOUND`;
-      return run(CHROMIUM!, ...flags, rules, `--user-data-dir=${folder}`, 'https://e.example/');
+      return runIn(folder, CHROMIUM!, ...flags, rules, `--user-data-dir=${folder}`, 'https://e.example/');
     });
     rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     assert.ok(found.protocol === 'tls' && found.fault === undefined, inspect(found));
