@@ -3,8 +3,8 @@
  *
  * Small writes are copied to pages that all output buffers of a thread share, each filling on where the last stopped,
  * so that an idle connection holds no memory and a busy one gives the layer below few, large pieces. Payloads from
- * BY_REFERENCE_FROM up are sent from where they lie. Page bytes are never written twice: whoever holds a piece of one
- * may keep it as long as it likes.
+ * BY_REFERENCE_FROM up are sent from where they lie. Page bytes are written again only once the layer below has said that
+ * it is done with them: else whoever holds a piece of a page may keep it as long as it likes.
  */
 import { Buffer } from 'node:buffer';
 import { inspect } from 'node:util';
@@ -13,11 +13,11 @@ import { UsageError } from '../errors.js';
 import { BY_REFERENCE_FROM } from '../limits.js';
 import { type Block, blockOf } from './blocks.js';
 import { asBuffer, checkAttached } from './input-buffer.js';
+import { makeRoom, page } from './output-pages.js';
 import { type Finish, finish, isGone, keep, type Piece } from './output-piece.js';
-import { allocatePage, isPage } from './pages.js';
+import { isPage } from './pages.js';
 import { viewOf } from './view.js';
 
-const PAGE_SIZE = 64 * 1024;
 /** Up to this many characters a loop beats the call into Node's encoder. */
 const SHORT_TEXT = 32;
 /** Bytes. Up to here a loop beats a call. */
@@ -28,20 +28,12 @@ const UINT_ENDS = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((byteLength) =>
   byteLength === 0 ? 0 : 2 ** Math.min(8 * byteLength, 53),
 );
 
-/** Node's own encoders, without what `write` does to find one. They are documented since Node 22 and present in all before. */
-interface WriteBuffer extends Buffer {
-  utf8Write(text: string, at: number, most: number): number;
-  latin1Write(text: string, at: number, most: number): number;
-}
-
-let page = Buffer.alloc(0) as WriteBuffer;
-/** First free byte of the page. */
-let pageEnd = 0;
-
 /** Pieces from which lent memory is copied instead: one gather write takes 64. */
 const MOST_LENT_PIECES = 32;
 
 const NO_PIECES: Piece[] = [];
+/** The layer below keeps what it has taken. */
+const KEPT_BELOW = { freed: false };
 
 /** The output side of a framed stream: bytes that were encoded and have not left. */
 export class OutputBuffer {
@@ -160,12 +152,12 @@ export class OutputBuffer {
    */
   room(most: number): Buffer {
     makeRoom(most);
-    return page;
+    return page.bytes;
   }
 
   /** Where in `room` to begin. Internal. */
   get roomStart(): number {
-    return pageEnd;
+    return page.end;
   }
 
   /** So many bytes have been written at `roomStart`. Internal. Pre: `room` was asked for as many, and nothing written since. */
@@ -185,7 +177,7 @@ export class OutputBuffer {
   writeByte(byte: number): void {
     if (byte !== (byte & 0xff)) throw outOfRange('byte', '>= 0 && <= 255', byte);
     const at = this.claim(1);
-    page[at] = byte;
+    page.bytes[at] = byte;
   }
 
   /**
@@ -198,9 +190,10 @@ export class OutputBuffer {
     }
     const at = this.claim(byteLength);
     if (byteLength === 4) return writeUint32(value, at, endian);
+    const { bytes } = page;
     let rest = value;
     for (let i = 0; i < byteLength; i++) {
-      page[endian === 'little' ? at + i : at + byteLength - 1 - i] = rest % 256;
+      bytes[endian === 'little' ? at + i : at + byteLength - 1 - i] = rest % 256;
       // Division, not a shift: the value may have 53 bits.
       rest = Math.floor(rest / 256);
     }
@@ -217,7 +210,7 @@ export class OutputBuffer {
     }
     if (size === 0) return 0;
     makeRoom(most);
-    const written = (size <= SHORT_TEXT && writeAscii(text, pageEnd)) || writeLong(text, most, encoding);
+    const written = (size <= SHORT_TEXT && writeAscii(text, page.end)) || writeLong(text, most, encoding);
     this.claim(written);
     return written;
   }
@@ -226,32 +219,34 @@ export class OutputBuffer {
     const size = to - from;
     if (size === 0) return;
     const at = this.claim(size);
-    if (size <= SHORT_BYTES) for (let i = 0; i < size; i++) page[at + i] = bytes[from + i]!;
+    const target = page.bytes;
+    if (size <= SHORT_BYTES) for (let i = 0; i < size; i++) target[at + i] = bytes[from + i]!;
     // Without the view that `copy` makes of a part.
-    else if (size === bytes.length) page.set(bytes, at);
-    else bytes.copy(page, at, from, to);
+    else if (size === bytes.length) target.set(bytes, at);
+    else bytes.copy(target, at, from, to);
   }
 
   /** Takes `size` bytes of the page for this buffer. @returns where they begin. */
   private claim(size: number, finishing?: Finish): number {
     makeRoom(size);
-    const at = pageEnd;
-    pageEnd += size;
+    const { bytes } = page;
+    const at = page.claim(size);
     this.#length += size;
     const pieces = this.#pieces;
     if (pieces.length > this.#first) {
       const last = pieces[pieces.length - 1]!;
-      if (last.bytes === page && last.end === at && last.finish === finishing) {
-        last.end = pageEnd;
+      if (last.bytes === bytes && last.end === at && last.finish === finishing) {
+        last.end = at + size;
         return at;
       }
     }
     this.add({
-      bytes: page,
+      bytes,
       start: at,
-      end: pageEnd,
-      expected: page.length,
+      end: at + size,
+      expected: bytes.length,
       lent: false,
+      page,
       finish: finishing,
       finished: at,
     });
@@ -278,9 +273,11 @@ export class OutputBuffer {
       const size = last.end - last.start;
       if (size > excess) {
         last.end -= excess;
+        last.page?.free(excess);
         if (last.finished !== undefined) last.finished = Math.min(last.finished, last.end);
       } else {
         this.#pieces.pop();
+        last.page?.free(size);
       }
       excess -= size;
     }
@@ -314,8 +311,11 @@ export class OutputBuffer {
     return piece;
   }
 
-  /** Drops the first `byteCount` bytes: they have been taken by the layer below. */
-  consume(byteCount: number): void {
+  /**
+   * Drops the first `byteCount` bytes: they have been taken by the layer below.
+   * @param freed it is done with their memory, which may be written again.
+   */
+  consume(byteCount: number, { freed }: { freed: boolean } = KEPT_BELOW): void {
     this.#length -= byteCount;
     this.#taken += byteCount;
     let left = byteCount;
@@ -324,9 +324,11 @@ export class OutputBuffer {
       const size = piece.end - piece.start;
       if (left < size) {
         piece.start += left;
+        if (freed) piece.page?.free(left);
         return;
       }
       left -= size;
+      if (freed) piece.page?.free(size);
       piece.drop?.();
       this.#first++;
     }
@@ -359,31 +361,29 @@ export function isUnstable(bytes: Uint8Array): boolean {
   return buffer.resizable === true || !(buffer instanceof ArrayBuffer) || isPage(buffer);
 }
 
-function makeRoom(size: number): void {
-  if (page.length - pageEnd >= size) return;
-  page = allocatePage(Math.max(PAGE_SIZE, size)) as WriteBuffer;
-  pageEnd = 0;
-}
-
 /** The width that most protocols use. */
 function writeUint32(value: number, at: number, endian: 'big' | 'little'): void {
+  const { bytes } = page;
   const [first, step] = endian === 'big' ? [at + 3, -1] : [at, 1];
-  page[first] = value & 0xff;
-  page[first + step] = (value >>> 8) & 0xff;
-  page[first + 2 * step] = (value >>> 16) & 0xff;
-  page[first + 3 * step] = value >>> 24;
+  bytes[first] = value & 0xff;
+  bytes[first + step] = (value >>> 8) & 0xff;
+  bytes[first + 2 * step] = (value >>> 16) & 0xff;
+  bytes[first + 3 * step] = value >>> 24;
 }
 
 /** Writes an ASCII text to the page. @returns its length, or 0 when a character is not ASCII. */
 function writeAscii(text: string, at: number): number {
+  const { bytes } = page;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code > 0x7f) return 0;
-    page[at + i] = code;
+    bytes[at + i] = code;
   }
   return text.length;
 }
 
 function writeLong(text: string, most: number, encoding: 'utf8' | 'latin1'): number {
-  return encoding === 'utf8' ? page.utf8Write(text, pageEnd, most) : page.latin1Write(text, pageEnd, most);
+  return encoding === 'utf8'
+    ? page.bytes.utf8Write(text, page.end, most)
+    : page.bytes.latin1Write(text, page.end, most);
 }

@@ -2,6 +2,7 @@
  * A piece of an output queue: bytes that leave one behind the other, in a page, in a block, or where their owner has them.
  */
 import { countCopy } from './buffer-counters.js';
+import type { OutputPage } from './output-pages.js';
 import { byteLengthOf } from './view.js';
 
 /** Does what is left to do to page[from, to), which is about to leave. */
@@ -17,6 +18,8 @@ export interface Piece {
   lent: boolean;
   /** Called when the last byte has left: a block that is held until then. */
   drop?: (() => void) | undefined;
+  /** The page that `bytes` are, where it is one. */
+  page?: OutputPage | undefined;
   /** See `fillUnfinished`; and up to where it was called. */
   finish?: Finish | undefined;
   finished?: number;
@@ -40,6 +43,8 @@ export function keep(piece: Piece): void {
   piece.finish = undefined;
   countCopy(piece.end - piece.start);
   piece.bytes = Buffer.from(piece.bytes.subarray(piece.start, piece.end));
+  piece.page?.free(piece.end - piece.start);
+  piece.page = undefined;
   piece.end -= piece.start;
   piece.start = 0;
   piece.expected = piece.bytes.length;

@@ -45,6 +45,8 @@ const PUSHING = 1 << 12;
 const LOW_MARK = 1 << 13;
 /** The byte stream is somebody else's. */
 const HANDED_OVER = 1 << 14;
+/** What the stream has taken may be written again when all of it has left. */
+const LENDS_UNTIL_SENT = 1 << 15;
 
 /** What a channel mostly has not got: made when it is needed, since idle connections are many. */
 class Extras {
@@ -71,7 +73,9 @@ export class Channel {
   constructor(stream: ByteStream, highWaterMark: number, lowWaterMark = highWaterMark) {
     this.stream = stream;
     this.highWaterMark = highWaterMark;
-    this.#state = (stream.keepOpen?.() ? ENDS_ITSELF : 0) | (stream.freesWritten === true ? LENDS : 0);
+    this.#state = stream.keepOpen?.() ? ENDS_ITSELF : 0;
+    if (stream.freesWritten === true) this.#state |= LENDS;
+    else if (stream.freesSent === true) this.#state |= LENDS_UNTIL_SENT;
     if (lowWaterMark < highWaterMark) {
       this.#state |= LOW_MARK;
       this.more().lowWaterMark = lowWaterMark;
@@ -96,6 +100,17 @@ export class Channel {
   /** See LENDS. */
   get lends(): boolean {
     return (this.#state & LENDS) !== 0;
+  }
+
+  /** What is copied to be sent is mostly copied to memory that was used before. */
+  get reuses(): boolean {
+    return (this.#state & (LENDS | LENDS_UNTIL_SENT)) !== 0;
+  }
+
+  /** The memory of all that the stream has taken may be written again. */
+  private get freed(): boolean {
+    if ((this.#state & LENDS_UNTIL_SENT) === 0) return (this.#state & LENDS) !== 0;
+    return this.stream.pendingOutput === 0 && this.stream.freesSent === true;
   }
 
   /**
@@ -278,7 +293,7 @@ export class Channel {
             ? stream.tryWriteStable(output.peek())
             : stream.tryWriteRange!(single.bytes, single.start, single.end);
         if (typeof taken !== 'number') return taken;
-        output.consume(taken);
+        output.consume(taken, this.freed ? FREED : KEPT);
       }
     } catch (error) {
       this.fail(error);
@@ -456,6 +471,9 @@ export class Channel {
     }
   }
 }
+
+const FREED = { freed: true };
+const KEPT = { freed: false };
 
 function handleExit(): void {
   if (exitHandled) return;

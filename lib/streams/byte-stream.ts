@@ -30,6 +30,8 @@ export interface ByteStream extends AsyncDisposable {
   readonly pendingOutput: number;
   /** True where the memory of bytes that were taken is the writer's at once, whether they have left or not. Internal. */
   readonly freesWritten?: boolean;
+  /** True where it is the writer's again as soon as `pendingOutput` is 0. Internal. */
+  readonly freesSent?: boolean;
   /** True where there is no writable side. */
   readonly readsOnly?: boolean;
   /** True once somebody has destroyed or released the stream: what is in `input` is nobody's any more. Internal. */

@@ -10,7 +10,7 @@
  * Over 400 lines, because what a Node stream tells and what is done to it are one state.
  */
 import { Socket } from 'node:net';
-import type { Duplex, Readable, Writable } from 'node:stream';
+import { Duplex, type Readable, type Writable } from 'node:stream';
 import { describe } from '../arguments.js';
 import { isPage } from '../bytes/pages.js';
 import { viewOf } from '../bytes/view.js';
@@ -116,6 +116,17 @@ export class DuplexStream extends BaseStream {
     const readable = this.#readable as { _handle?: unknown; rstCode?: number } | undefined;
     const isSocket = this.#readable instanceof Socket && readable?._handle != null;
     return !isSocket && readable?.rstCode === undefined;
+  }
+
+  /**
+   * A plain socket gives its bytes to the system, and is done with them when it says so: what another stream has taken may
+   * be somebody else's by then, and what an encrypted one has is sent later. Internal.
+   */
+  get freesSent(): boolean {
+    const socket = this.#writable;
+    if (!(socket instanceof Socket) || Object.getPrototypeOf(socket) !== Socket.prototype) return false;
+    // Some packages put methods of their own in the place of Node's, to see what is sent.
+    return socket.write === Duplex.prototype.write && socket._write === Socket.prototype._write;
   }
 
   get pendingOutput(): number {

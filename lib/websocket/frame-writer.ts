@@ -33,6 +33,8 @@ export interface FrameTarget {
   readonly keys: MaskKeySource | undefined;
   /** The stream below is done with memory that it has taken; else what it has taken must never be written again. */
   readonly lends: boolean;
+  /** It is mostly done with what it has taken by the time that there is more. */
+  readonly reuses?: boolean;
 }
 
 /**
@@ -51,7 +53,7 @@ export function writeFrame(
   const size = to - from;
   const { output, keys } = target;
   if (keys !== undefined) return writeMasked(target, first, bytes, from, to, keys());
-  if (size >= BY_REFERENCE_FROM) {
+  if (size >= BY_REFERENCE_FROM && (stable || target.lends || size >= LEAST_BLOCK || target.reuses !== true)) {
     if (!stable && writeToBlock(target, first, bytes, from, to)) return;
     const room = output.room(LONGEST_HEADER);
     output.fill(putHeader(room, output.roomStart, first, size, 0));

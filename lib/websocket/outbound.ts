@@ -78,6 +78,10 @@ export class Outbound implements FrameTarget {
     return this.#channel.lends;
   }
 
+  get reuses(): boolean {
+    return this.#channel.reuses;
+  }
+
   /** Nothing can be sent any more. */
   get closed(): boolean {
     return this.#closed;
@@ -356,11 +360,11 @@ export class Outbound implements FrameTarget {
 }
 
 /**
- * Bytes. What is pushed goes by reference, and at once, only where copying it costs more than that. Streams of Node's
- * hold on to memory, so that a copy for them is of no use again.
+ * Bytes. What is pushed goes by reference, and at once, only where copying it costs more than that. Where a stream holds
+ * on to memory, a copy for it is of no use again.
  */
-function inPlaceFrom({ lends }: Channel): number {
-  return lends ? 4 * BY_REFERENCE_FROM : BY_REFERENCE_FROM;
+function inPlaceFrom({ reuses }: Channel): number {
+  return reuses ? 4 * BY_REFERENCE_FROM : BY_REFERENCE_FROM;
 }
 
 const KEPT = { lent: false };

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { OutputBuffer } from '#lib/bytes/output-buffer';
+import { makeRoom, page } from '#lib/bytes/output-pages';
 import { BY_REFERENCE_FROM } from '#lib/limits';
 import { type Random, seeded } from '../support/random.js';
 
@@ -282,6 +283,102 @@ describe('OutputBuffer', () => {
     output.rollback(length);
     writeUnfinished(output, 'last', capitalise);
     assert.equal(content(output).toString(), 'KEPTLAST');
+  });
+
+  describe('pages', () => {
+    const FREED = { freed: true };
+    const SIZE = 64 * 1024;
+
+    /** An empty page, of which nobody holds anything. */
+    beforeEach(() => {
+      makeRoom(SIZE);
+    });
+
+    it('are written again once all of their bytes were taken and are free', () => {
+      const [one, other] = [new OutputBuffer(), new OutputBuffer()];
+      one.writeText('first');
+      other.writeText('second');
+      const { bytes } = page;
+      one.consume(2, FREED);
+      one.consume(3, FREED);
+      assert.equal(page.end, 11, 'the other queue has bytes there');
+      other.consume(6, FREED);
+      one.writeText('third');
+      assert.deepEqual([page.bytes === bytes, page.end], [true, 5]);
+      assert.equal(content(one).toString(), 'third');
+    });
+
+    it('are not written again where the layer below keeps what it has taken', () => {
+      const output = new OutputBuffer();
+      output.writeText('kept');
+      const [kept] = output.peek();
+      output.consume(4);
+      output.writeText('freed');
+      output.consume(5, FREED);
+      output.writeText('next');
+      assert.equal(page.end, 13);
+      assert.equal(kept!.toString(), 'kept');
+      output.consume(4, FREED);
+      // Nor is it once it is full.
+      const { bytes } = page;
+      for (let i = 0; i < 40; i++) {
+        output.writeCopy(Buffer.alloc(10_000, 'x'));
+        output.consume(10_000, FREED);
+      }
+      assert.notEqual(page.bytes, bytes);
+      assert.equal(kept!.toString(), 'kept');
+    });
+
+    it('that are full are found again when they are free', () => {
+      const output = new OutputBuffer();
+      const write = () => {
+        output.writeCopy(Buffer.alloc(10_000, 'x'));
+        return page.bytes;
+      };
+      const first = new Set(Array.from({ length: 20 }, write));
+      assert.equal(first.size, 4);
+      assert.equal(content(output).toString(), 'x'.repeat(200_000));
+      output.consume(200_000, FREED);
+      const second = new Set(Array.from({ length: 20 }, write));
+      assert.deepEqual(
+        [...second].filter((bytes) => !first.has(bytes)),
+        [],
+      );
+    });
+
+    it('are each one once, however they became free', () => {
+      const output = new OutputBuffer();
+      const other = new OutputBuffer();
+      for (let i = 0; i < 6; i++) output.writeCopy(Buffer.alloc(12_000, 'o'));
+      output.rollback(0);
+      for (let i = 0; i < 6; i++) output.writeCopy(Buffer.alloc(12_000, 'o'));
+      output.consume(72_000, FREED);
+      makeRoom(SIZE);
+      for (let i = 0; i < 12; i++) {
+        output.writeCopy(Buffer.alloc(12_000, 'o'));
+        other.writeCopy(Buffer.alloc(12_000, 'p'));
+      }
+      assert.equal(content(output).toString(), 'o'.repeat(144_000));
+      assert.equal(content(other).toString(), 'p'.repeat(144_000));
+    });
+
+    it('larger than others are not kept', () => {
+      const output = new OutputBuffer();
+      output.room(SIZE + 1).fill('x', output.roomStart, output.roomStart + SIZE + 1);
+      output.fill(SIZE + 1);
+      assert.ok(page.bytes.length > SIZE);
+      output.consume(SIZE + 1, FREED);
+      assert.ok(page.bytes.length <= SIZE);
+    });
+
+    it('are free of what was copied to memory of its own', () => {
+      const output = new OutputBuffer();
+      output.writeText('text');
+      output.keepOf(page.bytes);
+      assert.equal(page.end, 0);
+      assert.equal(content(output).toString(), 'text');
+      output.consume(4, FREED);
+    });
   });
 
   it('drops everything when it is cleared, and goes on', () => {

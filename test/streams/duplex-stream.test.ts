@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { Duplex, PassThrough, Readable, Writable } from 'node:stream';
 import { ReadableStream, WritableStream } from 'node:stream/web';
+import { TLSSocket } from 'node:tls';
 import { asByteStream, EOF, framed, lines, type MiniprotoError, NOT_READY } from 'miniproto';
 import { DuplexStream } from '#lib/streams/duplex-stream';
 import { pattern, readExactly, readToEnd, writeAll } from '../support/byte-stream-contract.js';
@@ -385,6 +386,42 @@ describe('DuplexStream when the stream below fails', () => {
     await other!.close();
     server.close();
     await once(server, 'close');
+  });
+});
+
+describe('DuplexStream and the memory of what was written', () => {
+  it('says that a plain socket is done with it once it has left, and no other stream', async () => {
+    const { accepted, connected } = await nodePair();
+    const patched = new net.Socket();
+    patched.write = () => true;
+    const own = new net.Socket();
+    own._write = (_chunk, _encoding, callback) => callback();
+    const others = [new PassThrough(), new (class extends net.Socket {})(), new TLSSocket(accepted), patched, own];
+    assert.equal(new DuplexStream(connected).freesSent, true);
+    assert.deepEqual(
+      others.map((stream) => new DuplexStream(stream).freesSent),
+      others.map(() => false),
+    );
+    for (const stream of [connected, accepted, ...others]) stream.destroy();
+  });
+
+  it('leaves to a socket what the system has not taken, although others write', async () => {
+    const [slow, fast] = [await nodePair(), await nodePair()];
+    const writer = framed(new DuplexStream(slow.connected), lines());
+    let count = 0;
+    while (slow.connected.writableLength === 0) {
+      while (writer.tryWrite(`${count}`.padEnd(5000, '.')) === true) count++;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const other = framed(new DuplexStream(fast.connected), lines());
+    const far = framed(new DuplexStream(fast.accepted), lines());
+    for (let i = 0; i < 200; i++) {
+      assert.equal(other.tryWrite('!'.repeat(5000)), true);
+      assert.equal(await far.read(), '!'.repeat(5000));
+    }
+    const reader = framed(new DuplexStream(slow.accepted), lines());
+    for (let i = 0; i < count; i++) assert.equal(await reader.read(), `${i}`.padEnd(5000, '.'));
+    for (const stream of [writer, other, far, reader]) stream.destroy();
   });
 });
 
