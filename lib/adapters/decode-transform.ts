@@ -68,7 +68,7 @@ export class DecodeTransform<R> extends Transform {
     super({ ...options, readableObjectMode: true });
     this.#target = output;
     bindCodec(codec);
-    this.#reader = new RecordReader(codec, this.#input, this.#output);
+    this.#reader = new RecordReader(codec, this.#input, { output: this.#output });
     this.#send();
   }
 

@@ -58,6 +58,9 @@ class Extras {
   shownTo: number | undefined = undefined;
   /** Chunks are not kept where they are, see `copyChunks`. */
   copiesChunks = false;
+  /** See `countCopy`. */
+  copies = 0;
+  copiedBytes = 0;
 }
 
 /** The input side of a byte stream: bytes that arrived and were not consumed. */
@@ -80,10 +83,8 @@ export class InputBuffer {
   searched = 0;
   /** What the codec in charge is doing with a record that is too long, one of OVERFLOW_*; see frame-table.ts. */
   overflow = 0;
-  /** Records that were given out, and copies of what was received. Internal, for counters. */
+  /** Records that were given out. Internal, for counters. */
   records = 0;
-  copies = 0;
-  copiedBytes = 0;
 
   private more(): Extras {
     this.#extras ??= new Extras();
@@ -127,9 +128,19 @@ export class InputBuffer {
 
   /** So much of what was received was copied, because its memory is needed elsewhere. Internal. */
   countCopy(byteCount: number): void {
-    this.copies++;
-    this.copiedBytes += byteCount;
+    const extras = this.more();
+    extras.copies++;
+    extras.copiedBytes += byteCount;
     countCopy(byteCount);
+  }
+
+  /** Copies of what was received. Internal, for counters. */
+  get copies(): number {
+    return this.#extras?.copies ?? 0;
+  }
+
+  get copiedBytes(): number {
+    return this.#extras?.copiedBytes ?? 0;
   }
 
   /** Bytes consumed since the stream began: the offset in the stream of the first byte that is here. */

@@ -6,8 +6,7 @@
  */
 import { inspect } from 'node:util';
 import { type Framing, textItself } from '../codecs/codec.js';
-import { UsageError } from '../errors.js';
-import { type RecordCursor, SpanCursor, ValueCursor } from './cursor.js';
+import type { BatchCursor, RecordCursor, SpanCursor, ValueCursor } from './cursor.js';
 import type { Span } from './span.js';
 import { SpanSlabs } from './span-slabs.js';
 
@@ -28,38 +27,20 @@ export interface Batch<R> extends Iterable<RecordCursor<R>> {
   values(): R[];
 }
 
-/** Internal face of a batch. */
-export interface LiveBatch<R> extends Batch<R> {
-  /** Rows that were handed out so far, by the loop that got furthest; those after it are unread if the iteration is left. */
-  readonly visited: number;
-  /** A record could not be decoded; it is the one at `visited`, and nothing is given from there on. */
-  readonly fault: unknown;
-  /** What `visit` moves. */
-  readonly cursor: RecordCursor<R>;
-  /** Moves the cursor to a row, counted from the batch's first. @returns false behind the last that is given. */
-  visit(row: number): boolean;
-  expire(): void;
-}
-
-type MovingCursor<R> = RecordCursor<R> & {
-  moveTo(row: number): RecordCursor<R>;
-  value(slabs?: SpanSlabs): R;
-};
-
 /** Steps through rows without an object a step: the result and the cursor in it are always the same ones. */
 class Steps<R> implements IterableIterator<RecordCursor<R>> {
-  readonly #batch: BaseBatch<R>;
+  readonly #cursor: BatchCursor<R>;
   readonly #result: IteratorYieldResult<RecordCursor<R>>;
   /** The row to visit next, counted from the batch's first. */
   #row = 0;
 
-  constructor(batch: BaseBatch<R>, cursor: RecordCursor<R>) {
-    this.#batch = batch;
+  constructor(cursor: BatchCursor<R>) {
+    this.#cursor = cursor;
     this.#result = { done: false, value: cursor };
   }
 
   next(): IteratorResult<RecordCursor<R>> {
-    return this.#batch.visit(this.#row++) ? this.#result : { done: true, value: undefined };
+    return this.#cursor.visit(this.#row++) ? this.#result : { done: true, value: undefined };
   }
 
   [Symbol.iterator](): this {
@@ -67,62 +48,32 @@ class Steps<R> implements IterableIterator<RecordCursor<R>> {
   }
 }
 
-abstract class BaseBatch<R> implements LiveBatch<R> {
-  readonly length: number;
-  visited = 0;
-  fault: unknown;
-  /** Internal. */
-  readonly cursor: MovingCursor<R> & { expire(): void };
-  protected readonly first: number;
-  /** Rows that a loop may visit without a further look: all of them, up to a fault, none once the batch has ended. */
-  #open: number;
-  #expired = false;
+abstract class BaseBatch<R> implements Batch<R> {
+  protected readonly cursor: BatchCursor<R>;
 
-  constructor(cursor: MovingCursor<R> & { expire(): void }, first: number, length: number) {
+  constructor(cursor: BatchCursor<R>) {
     this.cursor = cursor;
-    this.first = first;
-    this.length = length;
-    this.#open = length;
+  }
+
+  get length(): number {
+    return this.cursor.count;
   }
 
   abstract values(): R[];
 
-  /** Moves the cursor to a row, counted from the batch's first. @returns false behind the last that is given. Internal. */
-  visit(row: number): boolean {
-    if (row >= this.#open) return this.#visitNone(row);
-    if (row >= this.visited) this.visited = row + 1;
-    this.cursor.moveTo(this.first + row);
-    return true;
-  }
-
-  #visitNone(row: number): false {
-    if (row < this.length && !(this.fault !== undefined && row >= this.visited)) this.checkLive();
-    return false;
-  }
-
-  /** Nothing is given from this row on. */
-  protected failAt(row: number, error: unknown): void {
-    this.fault = error;
-    this.visited = row;
-    this.#open = Math.min(this.#open, row);
-  }
-
   [Symbol.iterator](): IterableIterator<RecordCursor<R>> {
-    return new Steps(this, this.cursor);
-  }
-
-  expire(): void {
-    this.#expired = true;
-    this.#open = 0;
-    this.cursor.expire();
+    return new Steps(this.cursor);
   }
 
   [inspect.custom](): string {
-    return `Batch { ${this.#expired ? 'expired, ' : ''}length: ${this.length}, visited: ${this.visited} }`;
+    const { live, count, visited } = this.cursor;
+    return `Batch { ${live ? '' : 'expired, '}length: ${count}, visited: ${visited} }`;
   }
 
-  protected checkLive(): void {
-    if (this.#expired) throw new UsageError('ERR_RECORD_EXPIRED');
+  /** All are given. @throws ERR_RECORD_EXPIRED */
+  protected visitAll(): void {
+    this.cursor.checkLive();
+    this.cursor.visited = this.length;
   }
 }
 
@@ -130,39 +81,31 @@ abstract class BaseBatch<R> implements LiveBatch<R> {
 export class SpanBatch<R> extends BaseBatch<R> {
   readonly #framing: Framing<R>;
   readonly #span: Span;
-  /** The cursor. Internal. */
-  readonly rows: SpanCursor<R>;
+  readonly #rows: SpanCursor<R>;
   #slabs: SpanSlabs | undefined;
 
-  constructor(framing: Framing<R>, span: Span) {
-    const cursor = new SpanCursor(framing, span);
-    super(cursor, span.row, span.rows - span.row);
-    cursor.watch(this);
-    this.rows = cursor;
+  constructor(framing: Framing<R>, span: Span, cursor: SpanCursor<R>) {
+    super(cursor);
+    this.#rows = cursor;
     this.#framing = framing;
     this.#span = span;
   }
 
-  /** Nothing is given from the row on, counted from the table's first. Internal. */
-  faultAt(row: number, error: unknown): void {
-    this.failAt(row - this.first, error);
-  }
-
   values(): R[] {
-    this.checkLive();
-    this.visited = this.length;
+    this.visitAll();
+    const rows = this.#rows;
     // Where a record is its text, the slices are the records.
     if (this.#framing.fromText === (textItself as unknown)) {
-      const texts = this.rows.texts.all();
+      const texts = rows.texts.all();
       if (texts !== undefined) return texts as unknown as R[];
     }
     if (this.#framing.text === undefined) this.#slabs ??= new SpanSlabs(this.#span);
-    if (this.#framing.bytesThemselves) return this.#slabs!.all(this.first) as unknown as R[];
+    if (this.#framing.bytesThemselves) return this.#slabs!.all(rows.first) as unknown as R[];
     const records: R[] = [];
     for (let row = 0; row < this.length; row++) {
       try {
-        this.cursor.moveTo(this.first + row);
-        records.push(this.cursor.value(this.#slabs));
+        rows.moveTo(rows.first + row);
+        records.push(rows.value(this.#slabs));
       } catch (error) {
         // Those before it are given now; the error comes with the next read.
         if (row === 0) throw error;
@@ -177,14 +120,13 @@ export class SpanBatch<R> extends BaseBatch<R> {
 export class ValueBatch<R> extends BaseBatch<R> {
   readonly #records: R[];
 
-  constructor(records: R[]) {
-    super(new ValueCursor(records), 0, records.length);
+  constructor(records: R[], cursor: ValueCursor<R>) {
+    super(cursor);
     this.#records = records;
   }
 
   values(): R[] {
-    this.checkLive();
-    this.visited = this.length;
+    this.visitAll();
     return this.#records;
   }
 }

@@ -51,13 +51,69 @@ export interface RecordCursor<R> {
 const LENT = { lent: true };
 const KEPT = { lent: false };
 
-/** Hears of records that cannot be decoded, with their row, counted from the table's first. Internal. */
-interface FaultWatcher {
-  faultAt(row: number, error: unknown): void;
+/**
+ * A cursor that moves over the records of a batch, and knows how far it has come. A push needs nothing else of a batch, so
+ * for each arrival there is one object. Internal.
+ */
+abstract class MovingCursor {
+  /** How many records there are. */
+  readonly count: number;
+  /** The first one's row. */
+  readonly first: number;
+  /** Records that were handed out so far, by the loop that got furthest; those after it are unread if the iteration is left. */
+  visited = 0;
+  /** A record could not be decoded; it is the one at `visited`, and nothing is given from there on. */
+  fault: unknown = undefined;
+  /** Records that a loop may visit without a further look: all of them, up to a fault, none once the batch has ended. */
+  #open: number;
+
+  constructor(first: number, count: number) {
+    this.first = first;
+    this.count = count;
+    this.#open = count;
+  }
+
+  /** Moves to a row. Pre: the batch has not ended. */
+  abstract moveTo(row: number): void;
+  /** The batch has not ended. */
+  abstract readonly live: boolean;
+
+  /** Moves to a record, counted from the batch's first. @returns false behind the last that is given. */
+  visit(row: number): boolean {
+    if (row >= this.#open) return this.visitNone(row);
+    if (row >= this.visited) this.visited = row + 1;
+    this.moveTo(this.first + row);
+    return true;
+  }
+
+  /** @throws ERR_RECORD_EXPIRED */
+  checkLive(): void {
+    if (!this.live) throw new UsageError('ERR_RECORD_EXPIRED');
+  }
+
+  private visitNone(row: number): false {
+    if (row < this.count && !(this.fault !== undefined && row >= this.visited)) this.checkLive();
+    return false;
+  }
+
+  /** Nothing is given from this row on. */
+  protected failAt(row: number, error: unknown): void {
+    this.fault = error;
+    this.visited = row;
+    this.#open = Math.min(this.#open, row);
+  }
+
+  /** Ends the cursor's life. */
+  expire(): void {
+    this.#open = 0;
+  }
 }
 
+/** What a batch or a push moves. Internal. */
+export type BatchCursor<R> = MovingCursor & RecordCursor<R> & { value(slabs?: SpanSlabs): R };
+
 /** The rows of a framer, seen through one moving cursor. */
-export class SpanCursor<R> implements RecordCursor<R> {
+export class SpanCursor<R> extends MovingCursor implements RecordCursor<R> {
   readonly #framing: Framing<R>;
   /** The batch's bytes; undefined once it has ended. */
   #bytes: Buffer | undefined;
@@ -74,9 +130,9 @@ export class SpanCursor<R> implements RecordCursor<R> {
   readonly #span: Span;
   /** Once somebody has asked for text. */
   #texts: SpanText | undefined;
-  #watcher: FaultWatcher | undefined;
 
   constructor(framing: Framing<R>, span: Span) {
+    super(span.row, span.rows - span.row);
     this.#framing = framing;
     this.#bytes = span.bytes;
     this.#table = span.table;
@@ -89,26 +145,23 @@ export class SpanCursor<R> implements RecordCursor<R> {
     return this.#texts;
   }
 
-  /** Moves to a row. Internal. Pre: the batch has not ended. */
-  moveTo(row: number): this {
+  moveTo(row: number): void {
     const table = this.#table;
     const words = HEADER_WORDS + row * ROW_WORDS;
     this.#row = words;
     this.#from = table[words + R_OFFSET]!;
     this.#length = table[words + R_LENGTH]!;
-    return this;
   }
 
-  /** Has records that cannot be decoded reported, with their row. Internal. */
-  watch(watcher: FaultWatcher): void {
-    this.#watcher = watcher;
-  }
-
-  /** Ends the cursor's life. Internal. */
-  expire(): void {
+  override expire(): void {
+    super.expire();
     this.#bytes = undefined;
     this.#memory = undefined;
     this.#length = -1;
+  }
+
+  get live(): boolean {
+    return this.#bytes !== undefined;
   }
 
   #rowIndex(): number {
@@ -162,7 +215,7 @@ export class SpanCursor<R> implements RecordCursor<R> {
       if (slabs !== undefined) return slabs.record(this.#framing, this.#rowIndex(), this.#recordOffset());
       return this.#framing.record(bytes, from, to, flags, this.#span.memory, this.#recordOffset());
     } catch (error) {
-      this.#watcher?.faultAt(this.#rowIndex(), error);
+      this.failAt(this.#rowIndex() - this.first, error);
       throw error;
     }
   }
@@ -245,23 +298,26 @@ function giveAway(bytes: Buffer): boolean {
 }
 
 /** Decoded records, seen through the same interface: for codecs without a framer. */
-export class ValueCursor<R> implements RecordCursor<R> {
+export class ValueCursor<R> extends MovingCursor implements RecordCursor<R> {
   #values: readonly R[] | undefined;
   #row = 0;
 
   constructor(values: readonly R[]) {
+    super(0, values.length);
     this.#values = values;
   }
 
-  /** Internal. */
-  moveTo(row: number): this {
+  moveTo(row: number): void {
     this.#row = row;
-    return this;
   }
 
-  /** Internal. */
-  expire(): void {
+  override expire(): void {
+    super.expire();
     this.#values = undefined;
+  }
+
+  get live(): boolean {
+    return this.#values !== undefined;
   }
 
   readonly piece = 'whole';

@@ -12,7 +12,7 @@
  *                       reader waits, its next attempt
  *   owing     needy     the same, or our output to leave   as above
  *
- *   free → owing        decode answers NEED_WRITE                                     (#idleNeeds > 0)
+ *   free → owing        decode answers NEED_WRITE                                     (idleNeeds > 0)
  *   owing → free        decode answers anything else
  *   free → needy        encode answers NEED_READ                                      (NEEDS_PEER)
  *   needy → free        encode answers true; a ready('read') is over; the peer has ended and was heard to its end
@@ -33,7 +33,9 @@ import {
 import type { ReadyOptions } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 import type { Channel } from './channel.js';
+import type { RecordParts, RecordPieces } from './record-pieces.js';
 import type { RecordReader } from './record-reader.js';
+import type { WriteQueue } from './write-queue.js';
 
 /** Bits of a conversation's state. Those of ReadAttempts follow. */
 const ENDED = 1;
@@ -48,21 +50,43 @@ export const DRIVER_BITS = 4;
 /** Times that a loop may get input without a wait before others get their turn: about a megabyte. */
 const FILLS_PER_TURN = 16;
 
+/** What a conversation mostly has nothing of. Made when there is something: idle connections are many. */
+class Seldom<W> {
+  /** Writers that need the peer, woken when a reader has got further on their behalf. */
+  needy: Waiters | undefined = undefined;
+  /** NEED_WRITE answers in a row although nothing was left to write. */
+  idleNeeds = 0;
+  /** See RecordWriter. */
+  queue: WriteQueue<W> | undefined = undefined;
+  /** A record that is being written in parts. */
+  parts: RecordParts | undefined = undefined;
+  /** A record that a push handler wrote could not be encoded when its turn came. */
+  pushFailure: unknown = undefined;
+  /** A record that is being read in pieces. */
+  pieces: RecordPieces | undefined = undefined;
+}
+
 export class Driver<R, W> {
   readonly channel: Channel;
   readonly reader: RecordReader<R, W>;
-  /** The bits above, in one word: idle connections are many. */
+  /** The bits above, in one word. */
   protected state = 0;
-  /** Writers that need the peer, woken when a reader has got further on their behalf. */
-  #needy: Waiters | undefined;
-  /** NEED_WRITE answers in a row although nothing was left to write. */
-  #idleNeeds = 0;
+  protected seldom: Seldom<W> | undefined;
   /** Times that input came without a wait. */
   #fillsInRow = 0;
 
   constructor(channel: Channel, reader: RecordReader<R, W>) {
     this.channel = channel;
     this.reader = reader;
+  }
+
+  protected more(): Seldom<W> {
+    this.seldom ??= new Seldom();
+    return this.seldom;
+  }
+
+  private get idleNeeds(): number {
+    return this.seldom === undefined ? 0 : this.seldom.idleNeeds;
   }
 
   protected is(bit: number): boolean {
@@ -113,7 +137,7 @@ export class Driver<R, W> {
     if (this.reader.hasRecord) return undefined;
     const { output, stream } = this.channel;
     const { input } = stream;
-    if (this.#idleNeeds > 0 && output.length > 0) return NEED_WRITE;
+    if (this.idleNeeds > 0 && output.length > 0) return NEED_WRITE;
     if (input.length > 0 && input.length >= input.needed) return undefined;
     return this.ended ? EOF : stream.pendingRead;
   }
@@ -127,7 +151,7 @@ export class Driver<R, W> {
 
   /** Notes that decode answered something other than NEED_WRITE. */
   decoded(): void {
-    this.#idleNeeds = 0;
+    if (this.seldom !== undefined) this.seldom.idleNeeds = 0;
   }
 
   /**
@@ -135,11 +159,12 @@ export class Driver<R, W> {
    * @returns true when it has.
    */
   wrote(): boolean {
+    const seldom = this.more();
     if (this.channel.tryFlush() !== true) {
-      this.#idleNeeds = 1;
+      seldom.idleNeeds = 1;
       return false;
     }
-    if (++this.#idleNeeds > MAX_EMPTY_PROGRESS) {
+    if (++seldom.idleNeeds > MAX_EMPTY_PROGRESS) {
       throw new UsageError('ERR_CODEC_NO_PROGRESS', { protocol: this.protocol });
     }
     return true;
@@ -167,7 +192,7 @@ export class Driver<R, W> {
 
   /** A reader has got further, or the stream is gone: either may be what a write waits for. */
   wakeNeedy(): void {
-    this.#needy?.wake();
+    this.seldom?.needy?.wake();
   }
 
   // ---------------------------------------------------------------- input
@@ -238,7 +263,7 @@ export class Driver<R, W> {
    * is taken in meanwhile, up to the mark, or both would wait forever.
    */
   async outputMoved({ signal }: ReadyOptions): Promise<void> {
-    while (this.#idleNeeds > 0 && this.mayReadAhead()) {
+    while (this.idleNeeds > 0 && this.mayReadAhead()) {
       const moved = await firstOf(signal, (either) => [
         this.channel.ready(either),
         this.channel.stream.ready('read', { signal: either }),
@@ -264,8 +289,9 @@ export class Driver<R, W> {
   private async peerHeard({ signal }: ReadyOptions): Promise<void> {
     const { stream, highWaterMark } = this.channel;
     const room = this.mayReadAhead() && this.reader.decodedBytes < highWaterMark;
-    this.#needy ??= new Waiters();
-    const needy = this.#needy;
+    const seldom = this.more();
+    seldom.needy ??= new Waiters();
+    const { needy } = seldom;
     await firstOf(signal, (either) => {
       const waits = [needy.wait(either)];
       // A reader that waits takes what comes. With everything there that may be held, only a reader gets further.
@@ -283,7 +309,7 @@ export class Driver<R, W> {
     let advanced = false;
     while (this.reader.decodedBytes < limit) {
       const answer = this.reader.decodeAhead(this.ended);
-      if (answer !== NEED_WRITE) this.#idleNeeds = 0;
+      if (answer !== NEED_WRITE) this.decoded();
       if (answer === true) advanced = true;
       else if (answer === NEED_WRITE) {
         this.blockedByOutput = !this.wrote();

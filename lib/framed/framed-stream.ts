@@ -23,13 +23,11 @@ import { closeConversation, endConversation, passHolder } from './conversations.
 import type { RecordCursor } from './cursor.js';
 import { BatchIterator, RecordIterator } from './iterators.js';
 import { type PushHandler, pushRecords } from './push.js';
-import { PushHost } from './push-host.js';
 import { ReadAttempts } from './read-attempts.js';
 import { RecordDuplex, type RecordDuplexOptions, type RecordReads } from './record-duplex.js';
 import { RecordParts, type RecordPieces } from './record-pieces.js';
 import { RecordReader } from './record-reader.js';
 import { type RecordWebOptions, type RecordWebStreams, webStreamsOf } from './record-web.js';
-import { RecordWriter } from './record-writer.js';
 import { checkUnread, discardInput, type SwitchOptions, type UpgradeOptions } from './unread-input.js';
 
 export { checkCodec } from './bound-codecs.js';
@@ -43,17 +41,15 @@ class Ends {
 
 /** A byte stream and a codec together: records to read, records to write. `framed` makes one; see docs/framed.md. */
 export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable {
-  /** The reading side, which has the channel and the reader. */
+  /** Both sides: it has the channel and the reader. */
   readonly #attempts: ReadAttempts<R, W>;
-  readonly #writer: RecordWriter<R, W>;
   #ends: Ends | undefined;
 
   /** Internal: use `framed`. */
   constructor(channel: Channel, codec: Codec<R, W>) {
     bindCodec(codec);
-    const reader = new RecordReader(codec, channel.stream.input, channel.output, channel);
+    const reader = new RecordReader(codec, channel.stream.input, channel);
     this.#attempts = new ReadAttempts(channel, reader, this);
-    this.#writer = new RecordWriter(this.#attempts);
     passHolder(channel.stream, this);
     channel.schedule();
   }
@@ -85,7 +81,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** Why a write would be refused now, without an attempt; undefined when it may succeed. */
   get pendingWrite(): WriteStatus | undefined {
-    return this.#writer.pendingWrite;
+    return this.#attempts.pendingWrite;
   }
 
   // ---------------------------------------------------------------- reading
@@ -163,7 +159,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     checkFunction('handler', handler);
     if (options.signal !== undefined) checkSignal('options.signal', options.signal);
     const attempts = this.#attempts;
-    return attempts.push(() => pushRecords(handler, new PushHost(attempts, this.#writer, options.signal)));
+    return attempts.push(() => pushRecords(handler, attempts, options.signal));
   }
 
   /** Starts to read one record in pieces. Until it has ended, other reads throw ERR_RECORD_UNFINISHED. */
@@ -218,7 +214,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    */
   tryWrite(record: W | RecordCursor<unknown>): true | WriteStatus {
     this.checkWritable();
-    return this.#writer.tryWrite(record);
+    return this.#attempts.tryWrite(record);
   }
 
   /**
@@ -231,7 +227,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       if (options.signal !== undefined) checkSignal('options.signal', options.signal);
       options.signal?.throwIfAborted();
       this.checkWritable();
-      return this.#writer.write(record, options);
+      return this.#attempts.write(record, options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -247,7 +243,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     if (this.#attempts.switched) throw new UsageError('ERR_STREAM_SWITCHED');
     this.#attempts.channel.checkWritable();
     if (this.#ends !== undefined) throw new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name });
-    this.#writer.checkWhole();
+    this.#attempts.checkWhole();
   }
 
   /**
@@ -256,7 +252,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    */
   tryBegin(length?: number): RecordParts | WriteStatus {
     this.checkWritable();
-    return this.#writer.tryBegin(length);
+    return this.#attempts.tryBegin(length);
   }
 
   /** The same, waiting for room. */
@@ -266,7 +262,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     for (;;) {
       const answer = this.tryBegin(length);
       if (answer instanceof RecordParts) return answer;
-      if (this.#writer.queued > 0) await this.#writer.emptied(options.signal);
+      if (this.#attempts.queued > 0) await this.#attempts.emptied(options.signal);
       else await this.ready('write', options);
     }
   }
@@ -286,14 +282,14 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** Sends what was written now, as far as it goes. @returns true when everything has left. */
   tryFlush(): true | NotReady | NeedRead {
-    return this.#writer.tryFlush();
+    return this.#attempts.tryFlush();
   }
 
   /** Resolves when everything written has left; its memory is the caller's again. */
   async flush(options: ReadyOptions = {}): Promise<void> {
     checkSignal('options.signal', options.signal);
     options.signal?.throwIfAborted();
-    await this.#writer.flush(options.signal);
+    await this.#attempts.flush(options.signal);
   }
 
   // ---------------------------------------------------------------- switching and ending
@@ -368,11 +364,11 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   private checkSwitch(unread: 'carry' | 'refuse' | 'discard'): void {
     this.#attempts.checkReadable();
     if (this.#attempts.reading) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
-    this.#writer.checkWhole();
+    this.#attempts.checkWhole();
     this.#attempts.skipWhole();
     this.#attempts.reader.settle('visited');
     checkUnread(unread, this.stream, this.#attempts.reader, this.#attempts.ended);
-    this.#writer.encodeAll();
+    this.#attempts.encodeAll();
     this.#attempts.reader.drop();
   }
 
@@ -414,7 +410,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     if (begun === undefined) {
       const about = { protocol: this.codec.name };
       if (this.#attempts.switched) return Promise.reject(new UsageError('ERR_STREAM_SWITCHED', about));
-      if (this.#writer.unfinished) return Promise.reject(new UsageError('ERR_RECORD_UNFINISHED', about));
+      if (this.#attempts.unfinished) return Promise.reject(new UsageError('ERR_RECORD_UNFINISHED', about));
       this.#attempts.channel.interrupted = true;
       const ends = this.ends();
       ends.end = this.endOutput();
@@ -424,7 +420,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   }
 
   private async endOutput(): Promise<void> {
-    await this.#writer.emptied(undefined);
+    await this.#attempts.emptied(undefined);
     if (!this.#attempts.switched) this.codec.end?.(this.#attempts.channel.output);
     await this.#attempts.channel.end();
   }
@@ -465,18 +461,19 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     await (handedOver ? closeConversation(stream, options) : stream.close(options));
     deadline.clear();
     // An error costs its stack, and mostly nobody waits.
-    if (this.#writer.queued > 0) this.#writer.fail(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));
+    if (this.#attempts.queued > 0)
+      this.#attempts.failWrites(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));
   }
 
   /** Everything written leaves, and the codec's farewell. @returns undefined where that has happened at once. */
   private leave(deadline: Deadline): Promise<void> | undefined {
     const over = this.#attempts.switched || this.#ends?.end !== undefined || this.#attempts.channel.ended;
-    if (over || this.#writer.unfinished) return this.leaveQueue(deadline);
+    if (over || this.#attempts.unfinished) return this.leaveQueue(deadline);
     // What still waits then needs the peer, and not room.
-    this.#writer.encodeWaiting();
+    this.#attempts.encodeWaiting();
     // Not the public form: what leaves at once leaves also where no time is given.
-    if (this.#writer.tryFlush() !== true) {
-      return this.hear(this.#writer.flush(deadline.signal)).then(() => this.farewell(deadline));
+    if (this.#attempts.tryFlush() !== true) {
+      return this.hear(this.#attempts.flush(deadline.signal)).then(() => this.farewell(deadline));
     }
     return this.farewell(deadline);
   }
@@ -509,7 +506,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** Encodes what waits for room: the process exits. @internal */
   encodeWaiting(): void {
-    this.#writer.encodeWaiting();
+    this.#attempts.encodeWaiting();
   }
 
   /**
@@ -522,7 +519,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     this.#attempts.channel.checkUnsentKnown();
     const { output } = this.#attempts.channel;
     this.#attempts.reader.drop();
-    this.#writer.encodeWaiting();
+    this.#attempts.encodeWaiting();
     this.#attempts.channel.pushOn();
     return Buffer.concat(output.peek(Number.POSITIVE_INFINITY));
   }

@@ -27,43 +27,51 @@ class Waited {
   }
 }
 
+/** Who waits for the end of a push, or how it ended. */
+export type EndTold = EndKeeper | Waited | Promise<void> | undefined;
+
+/** A push, as far as its end is concerned. It does not know its promise, which goes when nobody holds it. */
+export interface Ending {
+  told: EndTold;
+  readonly stream: ByteStream;
+}
+
+/** Says how the push ended. Where nobody waits, an error is an unhandled rejection, as ever. */
+export function settleEnd(push: Ending, end: Promise<void>): void {
+  const { told } = push;
+  push.told = end;
+  if (told instanceof Waited) told.settle(end);
+  else if (told !== undefined && !(told instanceof Promise)) told.ended(end, push.stream);
+}
+
 export class PushEnd extends Promise<void> {
-  readonly #stream: ByteStream;
-  /** Who waits, or how it ended. */
-  #told: EndKeeper | Waited | Promise<void> | undefined;
+  readonly #push: Ending;
 
   /** What `then` gives is an ordinary promise. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise;
   }
 
-  constructor(stream: ByteStream) {
+  constructor(push: Ending) {
     super(neverSettled);
-    this.#stream = stream;
-  }
-
-  /** Says how the push ended. Where nobody waits, an error is an unhandled rejection, as ever. */
-  settle(end: Promise<void>): void {
-    const told = this.#told;
-    this.#told = end;
-    if (told instanceof Waited) told.settle(end);
-    else if (told !== undefined && !(told instanceof Promise)) told.ended(end, this.#stream);
+    this.#push = push;
   }
 
   /** @returns false where somebody waits already, the push is over, or it is on another stream. */
   keep(keeper: EndKeeper, stream: ByteStream): boolean {
-    if (this.#told !== undefined || stream !== this.#stream) return false;
-    this.#told = keeper;
+    const push = this.#push;
+    if (push.told !== undefined || stream !== push.stream) return false;
+    push.told = keeper;
     return true;
   }
 
   private inner(): Promise<void> {
-    const told = this.#told;
+    const { told, stream } = this.#push;
     if (told instanceof Promise) return told;
     if (told instanceof Waited) return told.promise;
     const waited = new Waited();
-    this.#told = waited;
-    told?.ended(waited.promise, this.#stream);
+    this.#push.told = waited;
+    told?.ended(waited.promise, stream);
     return waited.promise;
   }
 

@@ -13,15 +13,13 @@
  *   blocked    for output, or for others' turn           a promise; arrivals are left where they are
  *   over       ended, failed, aborted or switched
  */
-import { AsyncResource } from 'node:async_hooks';
 import { invalidArgValue } from '../arguments.js';
-import type { Framer } from '../native-interface.js';
 import { EOF, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
 import type { Watcher } from '../streams/byte-stream.js';
-import type { LiveBatch } from './batch.js';
-import type { RecordCursor } from './cursor.js';
-import { PushEnd } from './push-end.js';
-import type { PushHost } from './push-host.js';
+import type { BatchCursor, RecordCursor } from './cursor.js';
+import { type Ending, type EndTold, PushEnd, settleEnd } from './push-end.js';
+import { PushHost } from './push-host.js';
+import type { ReadAttempts } from './read-attempts.js';
 
 /** Where a push handler writes its answers. */
 export interface PushOutput<W> {
@@ -40,138 +38,126 @@ export interface PushOutput<W> {
 export type PushHandler<R, W> = (record: RecordCursor<R>, out: PushOutput<W>) => void;
 
 /** @returns a promise for the end of the push. */
-export function pushRecords<R, W>(handler: PushHandler<R, W>, host: PushHost<R, W>): Promise<void> {
-  const end = new PushEnd(host.stream);
-  new Push(handler, host, end).start();
-  return end;
+export function pushRecords<R, W>(
+  handler: PushHandler<R, W>,
+  attempts: ReadAttempts<R, W>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const push = new Push(handler, attempts);
+  push.start(signal);
+  return new PushEnd(push);
 }
 
-class Push<R, W> extends AsyncResource implements Watcher {
+class Push<R, W> extends PushHost<R, W> implements Watcher, Ending {
+  /** See push-end.ts. */
+  told: EndTold;
   readonly #handler: PushHandler<R, W>;
-  readonly #host: PushHost<R, W>;
-  readonly #end: PushEnd;
   #state: 'running' | 'waiting' | 'blocked' | 'over' = 'blocked';
   #watching = false;
-  #onAbort: (() => void) | undefined;
 
-  constructor(handler: PushHandler<R, W>, host: PushHost<R, W>, end: PushEnd) {
-    super('MINIPROTO_PUSH');
+  constructor(handler: PushHandler<R, W>, attempts: ReadAttempts<R, W>) {
+    super(attempts);
     this.#handler = handler;
-    this.#host = host;
-    this.#end = end;
-  }
-
-  get framer(): Framer | undefined {
-    return this.#host.framer;
   }
 
   get saysNeed(): boolean {
     return true;
   }
 
-  start(): void {
-    const { signal } = this.#host;
+  start(signal: AbortSignal | undefined): void {
     if (signal?.aborted) return this.isOver(signal.reason);
-    if (signal !== undefined) {
-      this.#onAbort = () => this.aborted();
-      signal.addEventListener('abort', this.#onAbort, { once: true });
-    }
+    if (signal !== undefined) this.heed(signal, () => this.aborted());
     // Not within the call that begins the push: the caller has not got its promise yet.
     this.block(Promise.resolve());
   }
 
   /** Aborting a running push ends it behind the batch that is being handed out. */
   private aborted(): void {
-    if (this.#state !== 'running') this.isOver(this.#host.signal!.reason);
-    else this.#host.interrupt();
+    if (this.#state !== 'running') this.isOver(this.signal!.reason);
+    else this.interrupt();
   }
 
   arrived(table: Int32Array, base: number, rows: number): void {
     if (this.#state !== 'waiting') return;
-    if (rows > 0) this.#host.adoptRows(table, base, rows);
+    if (rows > 0) this.adoptRows(table, base, rows);
     // The callback came from the reactor, or from whoever wrote; the handler belongs to whoever began the push.
     this.runInAsyncScope(this.run, this);
     // What was looked at and not handed out lies in memory that others get next.
-    this.#host.drop();
+    this.drop();
   }
 
   private run(): void {
-    const host = this.#host;
     this.#state = 'running';
-    host.waits(false);
-    const { outputEnd, queued } = host;
-    host.hold();
+    this.waits(false);
+    const { outputEnd, queued } = this;
+    this.hold();
     try {
       this.handOut(outputEnd, queued);
     } catch (error) {
       this.isOver(error);
     } finally {
-      host.release();
+      this.release();
     }
   }
 
   /** Hands out what is there, until something has to be waited for. */
   private handOut(outputEnd: number, queued: number): void {
-    const host = this.#host;
     for (;;) {
-      host.signal?.throwIfAborted();
-      const batch = host.tryNextBatch();
-      if (batch === EOF) {
+      this.signal?.throwIfAborted();
+      const records = this.tryNext();
+      if (records === EOF) {
         // Answers that cannot leave are an error, and not an end.
-        host.release();
-        host.stopped();
+        this.release();
+        this.stopped();
         return this.isOver();
       }
-      if (batch === NOT_READY || batch === NEED_WRITE) return this.wait(batch as NotReady);
-      if (this.visit(batch as LiveBatch<R>)) return this.isOver();
-      const others = host.drained(outputEnd, queued) ?? host.pause();
+      if (records === NOT_READY || records === NEED_WRITE) return this.wait(records as NotReady);
+      if (this.visit(records as BatchCursor<R>)) return this.isOver();
+      const others = this.drained(outputEnd, queued) ?? this.pause();
       if (others !== undefined) return this.block(others);
     }
   }
 
   /** @returns true when another codec has taken over. */
-  private visit(batch: LiveBatch<R>): boolean {
+  private visit(records: BatchCursor<R>): boolean {
     try {
-      return this.visitRows(batch);
+      return this.visitEach(records);
     } finally {
-      this.#host.returnLent();
-      this.#host.settle();
+      this.returnLent();
+      this.settle();
     }
   }
 
   /** The innermost loop, alone and without an iterator, so that all that it calls is compiled into it. */
-  private visitRows(batch: LiveBatch<R>): boolean {
+  private visitEach(records: BatchCursor<R>): boolean {
     const handler = this.#handler;
-    const host = this.#host;
-    const { cursor } = batch;
-    for (let row = 0; batch.visit(row); row++) {
-      const answer: unknown = handler(cursor, host);
+    for (let row = 0; records.visit(row); row++) {
+      const answer: unknown = handler(records, this);
       if (typeof answer === 'object' && answer !== null) refusePromise(answer, handler);
-      if (host.interrupted && host.stopped()) return true;
+      if (this.interrupted && this.stopped()) return true;
     }
     return false;
   }
 
   private wait(answer: NotReady | NeedWrite): void {
     this.#state = 'waiting';
-    this.#host.waits(true);
-    if (answer === NOT_READY && (this.#watching || this.#host.watch(this))) {
+    this.waits(true);
+    if (answer === NOT_READY && (this.#watching || this.watch(this))) {
       this.#watching = true;
       return;
     }
-    this.block(this.#host.moved(answer));
+    this.block(this.moved(answer));
   }
 
   /** Goes on after the promise; what arrives meanwhile is not taken. */
   private block(until: Promise<void>): void {
     this.unwatch();
     this.#state = 'blocked';
-    const host = this.#host;
     until.then(
       () => {
         if (this.#state !== 'blocked') return;
         try {
-          if (host.stopped()) return this.isOver();
+          if (this.stopped()) return this.isOver();
         } catch (error) {
           return this.isOver(error);
         }
@@ -184,17 +170,16 @@ class Push<R, W> extends AsyncResource implements Watcher {
   private unwatch(): void {
     if (!this.#watching) return;
     this.#watching = false;
-    this.#host.watch(undefined);
+    this.watch(undefined);
   }
 
   private isOver(...failure: [] | [unknown]): void {
     if (this.#state === 'over') return;
     this.#state = 'over';
     this.unwatch();
-    this.#host.waits(false);
-    this.#host.over();
-    if (this.#onAbort !== undefined) this.#host.signal!.removeEventListener('abort', this.#onAbort);
-    this.#end.settle(failure.length === 0 ? Promise.resolve() : Promise.reject(failure[0]));
+    this.waits(false);
+    this.over();
+    settleEnd(this, failure.length === 0 ? Promise.resolve() : Promise.reject(failure[0]));
   }
 }
 

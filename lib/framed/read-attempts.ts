@@ -19,10 +19,12 @@ import { EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady, ty
 import type { ReadyOptions } from '../streams/byte-stream.js';
 import type { Batch } from './batch.js';
 import type { Channel } from './channel.js';
-import { DRIVER_BITS, Driver } from './driver.js';
+import type { BatchCursor } from './cursor.js';
+import { DRIVER_BITS } from './driver.js';
 import type { FramedFace } from './push-host.js';
 import { type PieceHost, RecordPieces } from './record-pieces.js';
 import type { RecordReader } from './record-reader.js';
+import { RecordWriter } from './record-writer.js';
 
 /** Bits of a conversation's state, behind those of Driver. */
 const SWITCHED = 1 << DRIVER_BITS;
@@ -31,11 +33,10 @@ const DROPS = SWITCHED << 2;
 const PUSHING = SWITCHED << 3;
 const LENT = SWITCHED << 4;
 
-/** It is the driver, too: an object of its own for each would be more than both hold. */
-export class ReadAttempts<R, W> extends Driver<R, W> {
+/** It is the writing side and the driver, too: objects of their own would be more than all of them hold. */
+export class ReadAttempts<R, W> extends RecordWriter<R, W> {
   /** The framed stream itself. */
   readonly face: FramedFace;
-  #pieces: RecordPieces | undefined;
   /** Waits so far: one that was aborted must not end the next one's turn. */
   #waits = 0;
 
@@ -95,7 +96,8 @@ export class ReadAttempts<R, W> extends Driver<R, W> {
   checkReadable(): void {
     if (this.switched) throw new UsageError('ERR_STREAM_SWITCHED');
     // A record that its reader has left is skipped by the attempt.
-    if (this.#pieces !== undefined && !this.#pieces.left) this.refuse('ERR_RECORD_UNFINISHED');
+    const pieces = this.seldom?.pieces;
+    if (pieces !== undefined && !pieces.left) this.refuse('ERR_RECORD_UNFINISHED');
   }
 
   private refuse(code: 'ERR_READ_IN_PROGRESS' | 'ERR_RECORD_UNFINISHED'): never {
@@ -104,7 +106,8 @@ export class ReadAttempts<R, W> extends Driver<R, W> {
 
   /** Drops what is there of a record that its reader has left. @returns true when nothing of it is to come. */
   private skipLeft(): true | NotReady | NeedWrite {
-    return this.#pieces === undefined || this.#pieces.tryDiscard();
+    const pieces = this.seldom?.pieces;
+    return pieces === undefined || pieces.tryDiscard();
   }
 
   /** The same, now or never. @throws UsageError ERR_RECORD_UNFINISHED */
@@ -116,6 +119,12 @@ export class ReadAttempts<R, W> extends Driver<R, W> {
   tryBatch(): Batch<R> | ReadStatus {
     this.checkReadable();
     return this.try(() => this.reader.nextBatch(this.ended));
+  }
+
+  /** The same without a batch, see RecordReader. */
+  tryCursor(): BatchCursor<R> | ReadStatus {
+    this.checkReadable();
+    return this.try(() => this.reader.nextCursor(this.ended));
   }
 
   /** Tries, fills, tries again, until there is a value or nothing more can be done now; while it closes, it is the end. */
@@ -246,8 +255,9 @@ export class ReadAttempts<R, W> extends Driver<R, W> {
       const opened = pieces.open(input);
       // A header that the end cut off is the same error as a record that it cut off.
       if (opened === NOT_READY) return this.ended ? (reader.next(true) as Eof) : NOT_READY;
-      this.#pieces = new RecordPieces(opened, this.pieceHost());
-      return this.#pieces;
+      const reading = new RecordPieces(opened, this.pieceHost());
+      this.more().pieces = reading;
+      return reading;
     });
   }
 
@@ -269,10 +279,10 @@ export class ReadAttempts<R, W> extends Driver<R, W> {
           throw this.failedBy(error, options.signal);
         }),
       done: () => {
-        this.#pieces = undefined;
+        this.more().pieces = undefined;
       },
       failed: (error) => {
-        this.#pieces = undefined;
+        this.more().pieces = undefined;
         this.reader.fail(error);
       },
     };

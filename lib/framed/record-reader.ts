@@ -7,7 +7,6 @@
  * records before them, and stick.
  */
 import type { InputBuffer } from '../bytes/input-buffer.js';
-import type { OutputBuffer } from '../bytes/output-buffer.js';
 import type { Codec, Framing } from '../codecs/codec.js';
 import { afterRows, frameFront, memoryOf } from '../codecs/framing.js';
 import { channels } from '../diagnostics.js';
@@ -15,55 +14,50 @@ import { LimitError, ProtocolError } from '../errors.js';
 import { H_CONSUMED, HEADER_WORDS, R_END, ROW_WORDS } from '../frame-table.js';
 import { BATCH_ROWS } from '../limits.js';
 import { CONTINUE, EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady } from '../status.js';
-import type { ByteStream } from '../streams/byte-stream.js';
-import { type Batch, type LiveBatch, SpanBatch, ValueBatch } from './batch.js';
+import { type Batch, SpanBatch, ValueBatch } from './batch.js';
 import { bindCodec } from './bound-codecs.js';
-import type { SpanCursor } from './cursor.js';
+import { type BatchCursor, SpanCursor, ValueCursor } from './cursor.js';
 import { NONE, SlowReading } from './slow-reading.js';
 import { leaseTable, returnTable, type Span } from './span.js';
 import { SpanSlabs } from './span-slabs.js';
 import { SpanText } from './span-text.js';
+import type { Surroundings } from './surroundings.js';
 
 /** Rows looked ahead for at first; each time they are used up, eight times as many. */
 const FIRST_AHEAD = 2;
 /** Rows of a batch of a codec without a framer: each is an object already. */
 const VALUE_BATCH = 256;
 
+/** Bits of a reader's state. */
+/** Records take nothing from the system that is not theirs. */
+const EXACT = 1;
+/** A large record of a batch was kept: those that follow will be too. */
+const KEEPS_LARGE = 1 << 1;
+
 export class RecordReader<R, W> {
   readonly #input: InputBuffer;
-  readonly #output: OutputBuffer;
-  readonly #stream: ByteStream | undefined;
-  /** Records take nothing from the system that is not theirs. */
-  readonly #exact: boolean;
+  readonly #around: Surroundings;
+  /** The bits above. */
+  #state: number;
   #codec: Codec<R, W>;
   #span: Span | undefined;
   /** Rows to look ahead for when single records are read; what a switch soon after would have framed in vain. */
   #ahead = FIRST_AHEAD;
-  /** The batch that the user holds. */
-  #batch: LiveBatch<R> | undefined;
-  /** Its cursor, where it is one over rows. */
-  #cursor: SpanCursor<R> | undefined;
-  /** A large record of a batch was kept: those that follow will be too. */
-  #keepsLarge = false;
+  /** That of the batch that the user holds. */
+  #cursor: BatchCursor<R> | undefined;
   #slow: SlowReading<R> | undefined;
 
-  /**
-   * @param stream what the input belongs to, where it belongs to one.
-   * @param exact the stream is told where each record ends, see `readExactly`.
-   */
-  constructor(
-    codec: Codec<R, W>,
-    input: InputBuffer,
-    output: OutputBuffer,
-    { stream, exact = false }: { stream?: ByteStream; exact?: boolean } = {},
-  ) {
-    this.#stream = stream;
-    this.#exact = exact;
+  constructor(codec: Codec<R, W>, input: InputBuffer, around: Surroundings) {
+    this.#around = around;
+    this.#state = around.exact === true ? EXACT : 0;
     this.#codec = codec;
     this.#input = input;
-    this.#output = output;
     input.resetNotes();
-    codec.start?.(output);
+    codec.start?.(around.output);
+  }
+
+  private get exact(): boolean {
+    return (this.#state & EXACT) !== 0;
   }
 
   private slow(): SlowReading<R> {
@@ -107,7 +101,7 @@ export class RecordReader<R, W> {
       slow.failure = error;
       this.dropSpan();
       if (error instanceof LimitError && channels.limit.hasSubscribers) {
-        channels.limit.publish({ stream: this.#stream, error });
+        channels.limit.publish({ stream: this.#around.stream, error });
       }
     }
     return slow.failure;
@@ -124,7 +118,7 @@ export class RecordReader<R, W> {
    * @returns NOT_READY when more bytes are needed, `input.needed` says how many.
    */
   next(ended: boolean): R | NotReady | NeedWrite | Eof {
-    if (this.#batch !== undefined) this.settle('visited');
+    if (this.#cursor !== undefined) this.settle('visited');
     if (this.values.length > 0) return this.values.shift()!;
     const framing = this.#codec.framing;
     if (framing === undefined) return this.decode(ended);
@@ -136,28 +130,34 @@ export class RecordReader<R, W> {
   /** `next` where a record was found by looking ahead already: the way most records of a loop come. */
   takeFound(): R | NotReady {
     const span = this.#span;
-    if (span === undefined || this.#batch !== undefined || span.row >= span.rows) return NOT_READY;
+    if (span === undefined || this.#cursor !== undefined || span.row >= span.rows) return NOT_READY;
     if (!this.isCurrent(span)) return NOT_READY;
     return this.takeRow(this.#codec.framing!);
   }
 
   /** Everything that is there, up to a table's rows; the batch before is done with. */
   nextBatch(ended: boolean): Batch<R> | NotReady | NeedWrite | Eof {
-    if (this.#batch !== undefined) this.settle('all');
+    const cursor = this.nextCursor(ended);
+    if (cursor instanceof SpanCursor) return new SpanBatch(this.#codec.framing!, this.#span!, cursor);
+    if (cursor instanceof ValueCursor) return new ValueBatch(this.values, cursor);
+    return cursor as NotReady;
+  }
+
+  /** The same without the batch: its cursor, for a loop that wants nothing else. */
+  nextCursor(ended: boolean): BatchCursor<R> | NotReady | NeedWrite | Eof {
+    if (this.#cursor !== undefined) this.settle('all');
     const framing = this.#codec.framing;
     if (framing !== undefined && this.values.length === 0) {
       // A cursor copies where it has to. A codec without a framer may give out what it sees.
-      this.#input.handsOn = !this.#keepsLarge;
+      this.#input.handsOn = (this.#state & KEEPS_LARGE) === 0;
       if (!this.lookAhead(framing, ended, BATCH_ROWS)) return ended ? EOF : NOT_READY;
-      const batch = new SpanBatch(framing, this.#span!);
-      this.#batch = batch;
-      this.#cursor = batch.rows;
-      return batch;
+      this.#cursor = new SpanCursor(framing, this.#span!);
+      return this.#cursor;
     }
     const status = this.decodeMany(ended);
     if (this.values.length === 0) return status;
-    this.#batch = new ValueBatch(this.values);
-    return this.#batch;
+    this.#cursor = new ValueCursor(this.values);
+    return this.#cursor;
   }
 
   /** Makes rows be there, at most so many. Consumes nothing but what the framer drops. */
@@ -175,7 +175,7 @@ export class RecordReader<R, W> {
     const table = leaseTable();
     let rows = 0;
     try {
-      rows = frameFront(this.#input, framing, table, this.#exact ? 1 : most, ended);
+      rows = frameFront(this.#input, framing, table, this.exact ? 1 : most, ended);
     } catch (error) {
       throw this.fail(error);
     } finally {
@@ -183,7 +183,7 @@ export class RecordReader<R, W> {
     }
     if (rows === 0) return false;
     const { start } = this.#input.front()!;
-    if (this.#exact) this.#stream!.settlePeeked!(table[HEADER_WORDS + R_END]! - start);
+    if (this.exact) this.#around.stream!.settlePeeked!(table[HEADER_WORDS + R_END]! - start);
     this.#span = this.spanOf({ table, base: 0, rows, leased: true });
     return true;
   }
@@ -193,7 +193,7 @@ export class RecordReader<R, W> {
    * else is under way they are left, and framed again.
    */
   adoptRows(table: Int32Array, base: number, rows: number): void {
-    if (this.#span !== undefined || this.#batch !== undefined || this.failed || this.values.length > 0) return;
+    if (this.#span !== undefined || this.#cursor !== undefined || this.failed || this.values.length > 0) return;
     this.#span = this.spanOf({ table, base, rows, leased: false });
   }
 
@@ -282,7 +282,7 @@ export class RecordReader<R, W> {
 
   /** True for the cursor of the batch that is being read, over rows. */
   isCursor(record: unknown): record is SpanCursor<R> {
-    return this.#cursor !== undefined && record === this.#cursor;
+    return record === this.#cursor && record instanceof SpanCursor;
   }
 
   /**
@@ -290,20 +290,19 @@ export class RecordReader<R, W> {
    * @param extent 'all': it is read whole. 'visited': what was not visited is unread again.
    */
   settle(extent: 'all' | 'visited'): void {
-    const batch = this.#batch;
-    if (batch === undefined) return;
-    this.#batch = undefined;
-    // What is kept after all had better be gathered in memory that can be.
-    if (this.#span?.taken) this.#keepsLarge = true;
+    const cursor = this.#cursor;
+    if (cursor === undefined) return;
     this.#cursor = undefined;
+    // What is kept after all had better be gathered in memory that can be.
+    if (this.#span?.taken) this.#state |= KEEPS_LARGE;
     // Answers may lie in the records' own memory, which goes back with them: a handler may switch or close in between.
-    this.#output.keepLent();
-    const count = extent === 'all' && batch.fault === undefined ? batch.length : batch.visited;
-    batch.expire();
+    this.#around.output.keepLent();
+    const count = extent === 'all' && cursor.fault === undefined ? cursor.count : cursor.visited;
+    cursor.expire();
     if (this.#span !== undefined && !this.isCurrent(this.#span)) this.dropSpan();
-    if (batch instanceof ValueBatch) this.slow().values = this.values.slice(count);
+    if (cursor instanceof ValueCursor) this.slow().values = this.values.slice(count);
     else if (count > 0 && this.#span !== undefined) this.consumeThrough(this.#span, this.#span.row + count - 1);
-    if (batch.fault !== undefined) this.fail(batch.fault);
+    if (cursor.fault !== undefined) this.fail(cursor.fault);
     if (this.#span !== undefined) this.finishIfRead(this.#span);
   }
 
@@ -335,7 +334,7 @@ export class RecordReader<R, W> {
    * @returns true when there is one more; else why not.
    */
   decodeAhead(ended: boolean): true | NotReady | NeedWrite | Eof {
-    if (this.#codec.framing !== undefined || this.failed || this.#batch !== undefined) return NOT_READY;
+    if (this.#codec.framing !== undefined || this.failed || this.#cursor !== undefined) return NOT_READY;
     if (this.values.length === 0) this.slow().decodedFrom = this.#input.offset;
     const record = this.decode(ended);
     if (record === NOT_READY || record === NEED_WRITE || record === EOF) return record as NotReady;
@@ -347,9 +346,10 @@ export class RecordReader<R, W> {
     this.checkFailure();
     try {
       for (;;) {
-        const [offset, written] = [this.#input.offset, this.#output.offset + this.#output.length];
-        const answer = this.#codec.decode(this.#input, this.#output);
-        const progress = this.#input.offset > offset || this.#output.offset + this.#output.length > written;
+        const [offset, written] = [this.#input.offset, this.#around.output.offset + this.#around.output.length];
+        const answer = this.#codec.decode(this.#input, this.#around.output);
+        const progress =
+          this.#input.offset > offset || this.#around.output.offset + this.#around.output.length > written;
         const switched = this.follow();
         if (answer === NOT_READY && ended && !switched) return this.finish();
         if (answer === NOT_READY && switched) return this.next(ended);
@@ -357,7 +357,7 @@ export class RecordReader<R, W> {
         if (answer !== CONTINUE || !progress) this.countProgress(progress || switched);
         if (answer !== CONTINUE) {
           this.#input.countRecords(1);
-          if (this.#exact) this.#stream!.settlePeeked!(0);
+          if (this.exact) this.#around.stream!.settlePeeked!(0);
           return answer as R;
         }
         if (switched && this.#codec.framing !== undefined) return this.next(ended);
@@ -374,7 +374,7 @@ export class RecordReader<R, W> {
     bindCodec(next);
     this.#codec = next;
     this.#input.resetNotes();
-    next.start?.(this.#output);
+    next.start?.(this.#around.output);
     return true;
   }
 
@@ -387,7 +387,7 @@ export class RecordReader<R, W> {
     const input = this.#input;
     const offset = input.offset;
     if (this.#codec.finish !== undefined) {
-      const last = this.#codec.finish(input, this.#output);
+      const last = this.#codec.finish(input, this.#around.output);
       if (last !== EOF) this.countProgress(input.offset > offset);
       if (last !== EOF) input.countRecords(1);
       return last;
