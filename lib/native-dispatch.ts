@@ -10,25 +10,25 @@ import type { Framer, MaskKernels, NativeInterface } from './native-interface.js
 import { MEMCHR_SLACK, matchesAt, NEAR } from './reference/scan.js';
 
 /** Bytes from which the addon searches, what is near having been looked at here. */
-export const SCAN_ADDON_FROM = 96;
+const SCAN_ADDON_FROM = 96;
 /** Bytes of a search for several bytes that are looked at here first: found before the addon had begun. */
-export const SCAN_NEAR = 48;
+const SCAN_NEAR = 48;
 /** Places of a sequence's first byte that are looked at here. */
 const SEQUENCE_TRIES = 3;
 /** Bytes from which the addon indexes: every byte is looked at, so it pays earlier than a search. */
-export const INDEX_ADDON_FROM = 128;
+const INDEX_ADDON_FROM = 128;
 /** Bytes from which the addon masks. */
-export const MASK_ADDON_FROM = 128;
+const MASK_ADDON_FROM = 128;
 /** Bytes of frames, headers included, from which the addon masks them. */
-export const FRAMES_ADDON_FROM = 192;
+const FRAMES_ADDON_FROM = 192;
 /** Bytes from which the addon looks for separators. */
-export const FRAME_ADDON_FROM = 96;
+const FRAME_ADDON_FROM = 96;
 /** Records from which the addon frames by lengths: payloads are not looked at, so bytes do not count. */
-export const LENGTH_ROWS_ADDON_FROM = 6;
+const LENGTH_ROWS_ADDON_FROM = 6;
 /** Records from which the addon frames by a fixed size: here a row is a few additions. */
-export const FIXED_ROWS_ADDON_FROM = 16;
+const FIXED_ROWS_ADDON_FROM = 16;
 /** Bytes from which the addon checks UTF-8. */
-export const UTF8_ADDON_FROM = 32;
+const UTF8_ADDON_FROM = 32;
 /** What a framer takes a record for before it has seen one. */
 const FIRST_GUESS = 64;
 

@@ -26,7 +26,7 @@ import {
 } from './options.js';
 
 /** What errors call it. */
-export const DETECTION = 'detection';
+const DETECTION = 'detection';
 
 /**
  * Tells what these first bytes of a connection are, without I/O. Decides at the first byte that decides.

@@ -20,7 +20,7 @@ export interface Probe {
 }
 
 /** Asks for exactly these bytes. */
-export function openingProbe(opening: Buffer, detected: Detected): Probe {
+function openingProbe(opening: Buffer, detected: Detected): Probe {
   return { look: (bytes) => lookFor(opening, detected, bytes) };
 }
 

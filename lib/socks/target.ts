@@ -30,7 +30,7 @@ export interface ThroughProxyOptions {
 }
 
 /** Bytes. Longest host name: what a length byte holds, and what DNS allows. RFC 1035 §2.3.4 */
-export const LONGEST_NAME = 255;
+const LONGEST_NAME = 255;
 
 const NAME = /^[0-9A-Za-z._-]{1,255}$/;
 

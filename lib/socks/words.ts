@@ -74,7 +74,7 @@ function indexOf(replies: readonly (readonly [SocksReason, string])[], reason: S
 }
 
 /** What a reply code says: `0x05, connection refused`. */
-export function wordsOf(
+function wordsOf(
   code: number,
   version: 4 | 5,
 ): { readonly reason: SocksReason | undefined; readonly words: string } {

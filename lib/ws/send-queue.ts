@@ -149,7 +149,7 @@ function lookLater(queue: SendQueue): void {
 }
 
 /** What a callback or listener throws is the program's, and nobody else is to suffer for it. */
-export function callSafely(call: (error?: Error) => void, error: Error | undefined): void {
+function callSafely(call: (error?: Error) => void, error: Error | undefined): void {
   try {
     if (error === undefined) call();
     else call(error);

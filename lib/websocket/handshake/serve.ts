@@ -107,7 +107,7 @@ export function notFound(): Refused {
 }
 
 /** Writes the refusal and has the connection end once it has arrived. Does not wait for that. */
-export async function answerRefused(
+async function answerRefused(
   stream: ByteStream,
   refused: Refused,
   request: WebSocketRequest | undefined,
