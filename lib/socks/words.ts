@@ -74,10 +74,7 @@ function indexOf(replies: readonly (readonly [SocksReason, string])[], reason: S
 }
 
 /** What a reply code says: `0x05, connection refused`. */
-function wordsOf(
-  code: number,
-  version: 4 | 5,
-): { readonly reason: SocksReason | undefined; readonly words: string } {
+function wordsOf(code: number, version: 4 | 5): { readonly reason: SocksReason | undefined; readonly words: string } {
   const [reason, words] = (version === 4 ? REPLIES_4[code - GRANTED_4 - 1] : REPLIES_5[code - 1]) ?? [];
   const number = version === 4 ? String(code) : hex(code);
   return { reason, words: `${number}, ${words ?? 'which is assigned to nothing'}` };
