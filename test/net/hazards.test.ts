@@ -450,6 +450,36 @@ describeNative('Hazards of native sockets', () => {
       assert.ok(receives - before.receives <= turns - before.turns + 1, String(receives - before.receives));
     });
 
+    it('receives its share and no more in a turn where a push takes large records, and goes on by itself', async () => {
+      // Its buffers hold more than a turn's share.
+      const made = await connected(1, 'tcp');
+      const { one, other } = made[0]!;
+      const size = 128 * 1024;
+      const record = Buffer.alloc(4 + size);
+      record.writeUInt32BE(size);
+      let taken = 0;
+      /** Bytes that had been received when the last record of each turn was taken. */
+      const received = new Map<number, number>();
+      const options = { bytes: 4, maxLength: size } as const;
+      void framed(one, lengthPrefixed(options)).onRecord(() => {
+        taken++;
+        const { turns, bytesReceived } = (one as SocketStream).counters();
+        received.set(turns, bytesReceived);
+      });
+      await turn();
+      // All of it is there before anybody looks.
+      const flood = Buffer.concat(Array.from({ length: 16 }, () => record));
+      const sent = Math.floor((other.tryWriteStable([flood]) as number) / record.length);
+      assert.ok(sent >= 10, `too little for a turn without a bound: ${sent} records`);
+      await until(() => taken === sent);
+      let before = 0;
+      for (const bytes of received.values()) {
+        // 256 KiB, and up to a record before and after them.
+        assert.ok(bytes - before <= 256 * 1024 + 2 * record.length, `${bytes - before} bytes in a turn`);
+        before = bytes;
+      }
+    });
+
     it('does not swallow the end of a peer that sends and ends at once', async () => {
       const made = await connected(50);
       const ends: Promise<void>[] = [];
