@@ -181,6 +181,17 @@ export class Channel {
     if (this.ended) throw new UsageError('ERR_STREAM_ENDED');
   }
 
+  /** @throws why the stream below is gone, where somebody gave it away or destroyed it: what it took now would be lost. */
+  checkAbandoned(): void {
+    if (this.stream.abandoned !== true) return;
+    try {
+      this.stream.tryFlush();
+    } catch (error) {
+      this.lost(error);
+      this.checkFailure();
+    }
+  }
+
   /** Keeps what is written until `release`: a turn's answers leave together, and at its end, not a tick later. */
   hold(): void {
     if ((this.#state & HELD) === 0) held.push(this);

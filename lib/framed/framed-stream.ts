@@ -244,6 +244,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     this.#attempts.channel.checkWritable();
     if (this.#ends !== undefined) throw new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name });
     this.#attempts.checkWhole();
+    this.#attempts.channel.checkAbandoned();
   }
 
   /**
@@ -521,6 +522,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     this.#attempts.reader.drop();
     this.#attempts.encodeWaiting();
     this.#attempts.channel.pushOn();
+    // A handler that writes on would write to nobody.
+    this.#attempts.channel.interrupted = true;
     return Buffer.concat(output.peek(Number.POSITIVE_INFINITY));
   }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
+import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { adopt, framed, lines, type MiniprotoError } from 'miniproto';
 import { readExactly, readToEnd, writeAll } from '../support/byte-stream-contract.js';
@@ -68,6 +69,39 @@ for (const family of ['tcp', 'unix'] as const) {
 }
 
 describe('release', () => {
+  it('leaves a framed stream that takes nothing more, in the same tick', async () => {
+    const { accepted, connected } = await nodePair();
+    const talk = framed(adopt(accepted), lines());
+    await talk.write('ours');
+    const { socket } = (talk.stream as ReturnType<typeof adopt>).release();
+    assert.throws(() => talk.tryWrite('lost'), code('ERR_STREAM_DESTROYED'));
+    assert.throws(() => talk.tryBegin(), code('ERR_STREAM_DESTROYED'));
+    await assert.rejects(talk.write('lost'), code('ERR_STREAM_DESTROYED'));
+    socket.end('theirs');
+    assert.equal(String(await readAll(connected)), 'ours\ntheirs');
+    connected.end();
+    socket.resume();
+    await closed(socket);
+  });
+
+  it('has a push refuse what its handler writes after it', async () => {
+    const { accepted, connected } = await nodePair();
+    const stream = adopt(accepted);
+    let socket: Duplex | undefined;
+    const end = framed(stream, lines()).onRecord((record, out) => {
+      out.write(record);
+      socket = stream.release().socket;
+      assert.throws(() => out.write('lost'), code('ERR_STREAM_DESTROYED'));
+    });
+    connected.write('ours\n');
+    await assert.rejects(end, code('ERR_STREAM_DESTROYED'));
+    socket!.end('theirs');
+    assert.equal(String(await readAll(connected)), 'ours\ntheirs');
+    connected.end();
+    socket!.resume();
+    await closed(socket as never);
+  });
+
   it('reads nothing before somebody reads the socket', async function () {
     if (!NATIVE) this.skip();
     const { accepted, connected } = await nodePair();
