@@ -26,7 +26,7 @@ constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kPatience = 10 * kSecond;
 /** Connects that may wait to be accepted, below any server's backlog. */
 constexpr size_t kUnaccepted = 200;
-/** One in so many connections of a churn ends with a reset. */
+/** One in so many connections of a churn ends with a reset, and another one with a reset behind its half-close. */
 constexpr size_t kResetEvery = 8;
 
 /** One message there and back, so that the server has surely taken the connection in. */
@@ -101,12 +101,11 @@ class Churn {
 
   void echoed(Connection& connection) {
     if (connection.completed() == 0) return;
-    if (left_ % kResetEvery == 0) {
-      connection.resetOnClose();
-      replace(connection);
-    } else {
-      connection.shutdownWrite();
-    }
+    const size_t kind = left_ % kResetEvery;
+    if (kind != 0) connection.shutdownWrite();
+    if (kind > 1) return;
+    connection.resetOnClose();
+    replace(connection);
   }
 
   void replace(Connection& connection) {
