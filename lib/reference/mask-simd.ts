@@ -10,8 +10,8 @@
  *     do { v128[at] ^= keys; v128[at + 16] ^= keys; v128[at + 32] ^= keys; v128[at + 48] ^= keys; at += 64 } while (at < end)
  */
 
-/** Bytes that are masked at once: one page of WebAssembly's memory, which stays in the second-level cache. */
-const BLOCK_BYTES = 64 * 1024;
+/** Bytes that are masked at once, in the first page of WebAssembly's memory: they stay in the first-level cache. */
+const BLOCK_BYTES = 16 * 1024;
 
 /** What of WebAssembly is used; its types come with those of browsers only. */
 interface WebAssemblyApi {
@@ -80,7 +80,7 @@ function compiled(): MaskLoop | null {
   try {
     const { exports } = new WebAssembly!.Instance(new WebAssembly!.Module(moduleBytes()));
     const { memory, mask } = exports as MaskExports;
-    return { bytes: new Uint8Array(memory.buffer), mask };
+    return { bytes: new Uint8Array(memory.buffer, 0, BLOCK_BYTES), mask };
   } catch {
     // Not there, switched off, or without address space for its memory: the loops of mask.ts do it.
     return null;
