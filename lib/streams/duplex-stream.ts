@@ -22,9 +22,12 @@ import { Flow } from './flow.js';
 import { checkBytes, claim, type NodeSides, type NodeStreamLike, sidesOf, unclaim } from './node-sides.js';
 import { type TakenFile, takeFile } from './taken-file.js';
 
-/** Reads in a row that gave a crumb, from which on a stream that gives them by itself costs less; and bytes of one, at most. */
+/**
+ * Reads in a row that gave a crumb, from which on a stream that gives them by itself costs less; and bytes of one, at most:
+ * of larger ones too few fit below the mark to make up for starting and stopping it.
+ */
 const MANY_CRUMBS = 64;
-const CRUMB = 16;
+const CRUMB = 512;
 
 /** Writes of ours that are under way, in whichever stream: what arrives meanwhile is told of in the next tick. */
 let writes = 0;
@@ -46,8 +49,12 @@ export class DuplexStream extends BaseStream {
   #keptOpen = false;
   /** Bytes have come since the last pull. */
   #fresh = false;
-  /** The last reads gave many small chunks: each was a tick and an event of the Node stream that nobody needed. */
+  /** The source makes small chunks when it is read, many at once. */
   #crumbs = false;
+  /** Chunks that have come since it began to flow for that. */
+  #burst = 0;
+  /** A tick is on its way that tells of them. */
+  #telling = false;
   /** Bytes of input from which a chunk that comes is the last for now. */
   #mark: number;
   /** Writes of ours whose callback has yet to come. */
@@ -140,9 +147,14 @@ export class DuplexStream extends BaseStream {
   protected override mayPull(): boolean {
     return (
       (this.#fresh && this.input.length > 0) ||
-      (this.#readable?.readableLength ?? 0) > 0 ||
+      ((this.#readable?.readableLength ?? 0) > 0 && !this.#bursts()) ||
       this.#file?.mayPull === true
     );
+  }
+
+  /** What lies in the Node stream comes by itself, in a tick. */
+  #bursts(): boolean {
+    return this.#crumbs && this.#flow!.flowing && this.#readable!.readableFlowing !== false;
   }
 
   protected pull(wanted: number): void {
@@ -153,15 +165,23 @@ export class DuplexStream extends BaseStream {
     this.#mark = wanted;
     // What comes will be told. And a read within the event of a chunk reaches some sources in the middle of a write.
     if (this.#flow!.flowing && readable.readableFlowing !== false && readable.errored == null) return;
-    if (this.#crumbs && readable.readable && readable.readableLength === 0) {
-      this.#crumbs = false;
-      this.#flow!.start();
-      return;
-    }
+    if (this.#crumbs && readable.readable && this.#startBurst(readable, wanted)) return;
     if (this.#file?.pull(wanted) !== true && !this.#readChunks(readable, wanted)) return;
     // A stream that has ended emits 'end' a tick after its last read; there is no reason to wait for that.
     if (readable.readableEnded) this.inputEnded();
     else if (readable.errored != null && !this.mayPull()) this.fail(readable.errored);
+  }
+
+  /** Has the source of small chunks flow, behind what lies there. @returns false where too much of that lies there. */
+  #startBurst(readable: Readable, wanted: number): boolean {
+    const chunk: unknown = readable.readableLength > 0 ? readable.read() : null;
+    if (chunk !== null) this.#take(chunk);
+    if (this.destroyed || this.input.length >= wanted) return true;
+    // A source that makes a chunk for each that is read has one lying there.
+    if (readable.readableLength > CRUMB) return false;
+    this.#burst = 0;
+    this.#flow!.start();
+    return this.#flow!.flowing;
   }
 
   /** @returns false when the Node stream gave something that is no bytes: then this stream has failed. */
@@ -172,12 +192,13 @@ export class DuplexStream extends BaseStream {
     while (input.length < wanted && crumbs < MANY_CRUMBS) {
       const { flowing } = flow;
       const before = input.length;
-      // What lies there already costs no tick.
-      const made = readable.readableLength === 0;
+      const lay = readable.readableLength;
       const chunk: unknown = readable.read();
       if (chunk === null) break;
       if (!flowing) this.#take(chunk);
       if (this.destroyed) return false;
+      // What lies there already costs no tick; a read that leaves as much made another chunk.
+      const made = lay === 0 || readable.readableLength >= lay;
       crumbs = made && input.length - before < CRUMB ? crumbs + 1 : 0;
     }
     this.#crumbs = crumbs === MANY_CRUMBS;
@@ -379,6 +400,17 @@ export class DuplexStream extends BaseStream {
     else this.wakeReaders();
   }
 
+  /** Tells once of all chunks that come in one go: a push would look at each by itself. */
+  #tellOfBurst(): void {
+    this.#burst++;
+    if (this.#telling) return;
+    this.#telling = true;
+    process.nextTick(() => {
+      this.#telling = false;
+      this.#tell();
+    });
+  }
+
   #onReadable = (): void => this.wakeReaders();
   #onGivenBack = (): void => {
     this.#file = undefined;
@@ -391,11 +423,14 @@ export class DuplexStream extends BaseStream {
     if (this.destroyed) this.#flow!.stop();
     // Whoever writes into a stream that ends here has yet to note what was taken: nobody may write behind that.
     if (writes > 0) process.nextTick(this.#onReadable);
+    else if (this.#crumbs) this.#tellOfBurst();
     else this.#tell();
     if (this.#released || this.input.length < this.#mark) return;
     // More is taken once, since a reader who awaits has had no turn yet.
     this.#mark = this.readHighWaterMark;
-    if (full) this.#flow!.stop();
+    if (!full) return;
+    this.#crumbs &&= this.#burst >= MANY_CRUMBS;
+    this.#flow!.stop();
   };
   #onDrain = (): void => {
     this.#refused = false;
