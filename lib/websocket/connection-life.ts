@@ -213,10 +213,11 @@ export abstract class ConnectionLife implements InboundHost, ConversationHolder 
 
   private beginClose(code: number | undefined, reason: string, timeoutMs: number): void {
     this.#state = 'closing';
+    // First: what follows may be the end already, which stops it.
+    this.madeEnding().timer = setTimeout(expireLater, timeoutMs, this);
     this.outbound.close(closePayload(code, reason));
     // Corked or not: nothing follows that it could leave with.
     this.channel.pushOn();
-    this.madeEnding().timer = setTimeout(expireLater, timeoutMs, this);
     this.inbound.discard();
   }
 
