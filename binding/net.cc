@@ -83,26 +83,30 @@ bool callOnTurn(const Net& net, size_t count) {
   return napi_make_callback(env, net.context, global, valueOf(env, net.onTurn), 1, &number, &answer) == napi_ok;
 }
 
+/** One call into JavaScript. @returns false when the loop has to go on. */
+bool takeTurn(Net& net) {
+  napi_handle_scope scope = nullptr;
+  if (napi_open_handle_scope(net.env, &scope) != napi_ok) return false;
+  TurnMemory memory{};
+  bool more = takeTurnMemory(net, memory);
+  if (more) {
+    const size_t count = net.reactor.turn(memory);
+    followReferences(net);
+    more = count > 0 && callOnTurn(net, count) && net.reactor.hasMore();
+    net.reactor.endTurn();
+    followReferences(net);
+  }
+  bool pending = false;
+  if (napi_is_exception_pending(net.env, &pending) == napi_ok && pending) passOn(net.env);
+  napi_close_handle_scope(net.env, scope);
+  return more;
+}
+
 void onReady(uv_poll_t* handle, int /*status*/, int /*events*/) {
   Net& net = *static_cast<Net*>(handle->data);
   const uint64_t until = uv_hrtime() + kNanosecondsPerWake;
-  for (int round = 0; round < kRoundsPerWake; round++) {
-    napi_handle_scope scope = nullptr;
-    if (napi_open_handle_scope(net.env, &scope) != napi_ok) return;
-    TurnMemory memory{};
-    bool done = !takeTurnMemory(net, memory);
-    if (!done) {
-      const size_t count = net.reactor.turn(memory);
-      followReferences(net);
-      done = count == 0 || !callOnTurn(net, count) || !net.reactor.hasMore();
-      net.reactor.endTurn();
-      followReferences(net);
-    }
-    bool pending = false;
-    if (napi_is_exception_pending(net.env, &pending) == napi_ok && pending) passOn(net.env);
-    napi_close_handle_scope(net.env, scope);
-    if (done || uv_hrtime() >= until) return;
-  }
+  for (int round = 0; round < kRoundsPerWake && takeTurn(net) && uv_hrtime() < until; round++) continue;
+  net.reactor.rest();
 }
 
 void onClosed(uv_handle_t* handle) {

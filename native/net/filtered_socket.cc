@@ -10,7 +10,6 @@
 #include "net/filtered_socket.h"
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,29 +32,12 @@ constexpr size_t kMostDiscarded = 256 * 1024;
 
 }  // namespace
 
-int Reactor::openWakes() {
-  const int made = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (made < 0) return -errno;
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = static_cast<uint32_t>(kWakeId);
-  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, made, &event) != 0) {
-    const int result = -errno;
-    ::close(made);
-    return result;
-  }
-  wakes_ = made;
-  scratch_ = std::make_unique<uint8_t[]>(kLargestReceive);
-  return 0;
-}
-
 int Reactor::setFilter(int32_t id, std::shared_ptr<Filter> filter) {
-  const int result = wakes_ < 0 ? openWakes() : 0;
-  if (result < 0) return result;
   Connection& connection = *find(id);
   connection.filtered.reset();
   setWants(connection, connection.wants, 0);
   if (filter == nullptr) return 0;
+  if (scratch_ == nullptr) scratch_ = std::make_unique<uint8_t[]>(kLargestReceive);
   connection.filtered = std::make_unique<FilteredSocket>(std::move(filter));
   flush(id, connection);
   return 0;
@@ -86,15 +68,7 @@ void Reactor::wake(int32_t id, FilteredSocket& socket) {
   if (socket.due) return;
   socket.due = true;
   due_.push_back(id);
-  const uint64_t one = 1;
-  // It fails where the count is full already, and then it wakes as well.
-  if (due_.size() == 1 && ::write(wakes_, &one, sizeof(one)) < 0) return;
-}
-
-void Reactor::drainWakes() const {
-  uint64_t count = 0;
-  // There is nothing to do about a failure: the descriptor stays readable, and the loop looks again.
-  if (::read(wakes_, &count, sizeof(count)) < 0) return;
+  if (due_.size() == 1) ring();
 }
 
 /** Puts those on the list among the ready ones, each connection once. */
@@ -148,6 +122,7 @@ void Reactor::visitFiltered(Connection& connection, const Ready& ready, Room& ro
     // As without a filter: what is ready and not wanted is only taken out when nothing else was to be done.
     arm(ready.id, connection, maskOf(connection));
   }
+  listen(ready.id, connection);
 }
 
 void Reactor::flowFiltered(Connection& connection, Room& room, int32_t* event, bool receives) {
@@ -274,9 +249,7 @@ void Reactor::settle(int32_t id, Connection& connection) {
     if (connection.inner != 0) return;
     setWants(connection, connection.wants, kWantWrite);
   }
-  const uint8_t mask = maskOf(connection);
-  if ((mask & ~connection.armed) == 0) return;
-  const int result = arm(id, connection, mask | connection.armed);
+  const int result = listen(id, connection);
   if (result >= 0 || connection.inner == 0) return;
   // Nobody would ever tell that it can leave.
   socket.sendError = result;

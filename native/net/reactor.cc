@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "net/turn_room.h"
 
@@ -16,9 +17,6 @@ namespace {
 
 /** Ids are slot + generation << kSlotBits, and fit in 31 bits. */
 constexpr uint16_t kGenerationMask = 0x7ff;
-
-/** Ready connections that one poll asks for. */
-constexpr int kPollEvents = 512;
 
 /** Bytes: a full receive of records this long on average is bulk, and the next one asks for more. */
 constexpr size_t kBulkRecord = 4096;
@@ -44,7 +42,10 @@ int Reactor::open() {
   // Whoever could not go on after it may try again.
   if (epoll_ >= 0) return 0;
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
-  return epoll_ < 0 ? -errno : 0;
+  if (epoll_ < 0) return -errno;
+  const int result = openWakes();
+  if (result < 0) ::close(std::exchange(epoll_, -1));
+  return result;
 }
 
 const Reactor::Connection* Reactor::find(int32_t id) const {
@@ -111,6 +112,8 @@ int32_t Reactor::place(int descriptor, const RawAddress& peer) {
   connection.generation = generation;
   connection.receiveSize = kFirstReceive;
   connection.peer = peer;
+  // On Unix sockets a receive ends behind a descriptor that was passed, whatever follows.
+  connection.receivesInParts = peer.version == 0;
   return static_cast<int32_t>(slot | static_cast<uint32_t>(generation) << kSlotBits);
 }
 
@@ -159,33 +162,9 @@ int Reactor::want(int32_t id, uint8_t wants) {
   Connection& connection = *find(id);
   setWants(connection, wants);
   if (connection.filtered != nullptr) nudge(id, connection);
-  const uint8_t mask = maskOf(connection);
-  // What is watched and not wanted any more is only taken back when it is noticed: mostly it is wanted again soon.
-  if ((mask & ~connection.armed) == 0) return 0;
-  const int result = arm(id, connection, mask | connection.armed);
+  const int result = listen(id, connection);
   if (result < 0) setWants(connection, 0);
   return result;
-}
-
-/** What is to be watched. */
-uint8_t Reactor::maskOf(const Connection& connection) {
-  bool reads = (connection.wants & (kWantRead | kWantFlow)) != 0;
-  if (connection.filtered != nullptr) reads = reads && connection.filtered->mayReceive();
-  return static_cast<uint8_t>((reads ? kWantRead : 0) | ((connection.wants | connection.inner) & kWantWrite));
-}
-
-int Reactor::arm(int32_t id, Connection& connection, uint8_t mask) {
-  if (mask == connection.armed && connection.inEpoll == (mask != 0)) return 0;
-  epoll_event event{};
-  event.events = ((mask & kWantRead) != 0 ? static_cast<uint32_t>(EPOLLIN) : 0u) |
-                 ((mask & kWantWrite) != 0 ? static_cast<uint32_t>(EPOLLOUT) : 0u);
-  event.data.u64 = static_cast<uint32_t>(id);
-  const int operation = mask == 0 ? EPOLL_CTL_DEL : connection.inEpoll ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-  counters_.arms++;
-  if (::epoll_ctl(epoll_, operation, connection.descriptor, &event) != 0) return -errno;
-  connection.armed = mask;
-  connection.inEpoll = mask != 0;
-  return 0;
 }
 
 int64_t Reactor::receive(int32_t id, uint8_t* bytes, size_t size, bool peek) {
@@ -198,6 +177,9 @@ int64_t Reactor::receiveRaw(Connection& connection, uint8_t* bytes, size_t size,
   const int64_t count = system_.receive(connection.descriptor, bytes, size, peek);
   counters_.receives++;
   connection.counters.receives++;
+  const bool drained = count == -EAGAIN || (!connection.receivesInParts && !peek && count < static_cast<int64_t>(size));
+  // What a fault plan has cut short says nothing about the socket.
+  if (drained && !system_.faulted()) connection.heard &= ~kWantRead;
   if (count > 0 && !peek) {
     counters_.bytesReceived += static_cast<uint64_t>(count);
     connection.counters.bytesReceived += static_cast<uint64_t>(count);
@@ -236,23 +218,6 @@ int Reactor::shutdown(int32_t id, bool closes) {
   return ::shutdown(connection.descriptor, SHUT_WR) == 0 ? 0 : -errno;
 }
 
-void Reactor::poll() {
-  epoll_event events[kPollEvents];
-  const int count = ::epoll_wait(epoll_, events, kPollEvents, 0);
-  counters_.polls++;
-  ready_.clear();
-  nextReady_ = 0;
-  for (int i = 0; i < count; i++) {
-    const auto id = static_cast<int32_t>(events[i].data.u64);
-    if (id == kWakeId) {
-      drainWakes();
-    } else {
-      ready_.push_back({id, events[i].events});
-    }
-  }
-  if (!due_.empty()) addDue();
-}
-
 size_t Reactor::turn(const TurnMemory& memory) {
   endTurn();
   // What the last turn's rows were about has been dealt with by now.
@@ -271,6 +236,7 @@ void Reactor::visit(const Ready& ready, Room& room) {
   Connection* connection = find(ready.id);
   // Closed since the poll, perhaps by a handler in this very round.
   if (connection == nullptr) return;
+  note(*connection, ready.events);
   if (connection->filtered != nullptr) return visitFiltered(*connection, ready, room);
   const bool failed = (ready.events & (EPOLLERR | EPOLLHUP)) != 0;
   const bool readable = failed || (ready.events & EPOLLIN) != 0;
@@ -288,13 +254,12 @@ void Reactor::visit(const Ready& ready, Room& room) {
     setWants(*connection, connection->wants & ~kWantRead);
   }
   if (event[kEventFlags] != 0) tell(*connection, room);
-  // Woken for nothing where records flow: epoll tells again.
-  if (event[kEventFlags] != 0 || flows) return;
-  // Ready, and nobody asked: out of epoll, until somebody does.
-  const uint8_t wants = connection->wants;
-  arm(ready.id, *connection,
-      static_cast<uint8_t>(((wants & (kWantRead | kWantFlow)) != 0 && !readable ? kWantRead : 0) |
-                           ((wants & kWantWrite) != 0 && !writable ? kWantWrite : 0)));
+  if (event[kEventFlags] == 0 && !flows) {
+    // Ready, and nobody asked: out of epoll, until somebody does.
+    arm(ready.id, *connection, maskOf(*connection));
+  } else {
+    listen(ready.id, *connection);
+  }
 }
 
 /** The event that was filled in counts. */

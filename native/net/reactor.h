@@ -12,8 +12,9 @@
  *   kWantWrite                 told once (kWritable)
  *   kWantFlow                  received into the arena, framed, told each time until the interest is taken back
  *
- * Level-triggered, so nothing that is left unread is forgotten. A connection that nobody asks about is never left in
- * epoll with an empty mask: a reset would then wake the loop without end.
+ * Edge-triggered: with levels epoll looks twice at each socket that it tells of. So it is asked again (`listen`)
+ * wherever what it told of may still be there and somebody wants it: then nothing that is left unread is forgotten. A
+ * connection that nobody asks about is never left in epoll with an empty mask: resets would wake the loop for nobody.
  *
  * A connection may have a filter (io/filter.h): then what is received is opened before it is framed, what is sent is
  * sealed, and what the filter says by itself, a handshake for example, leaves without anybody being told. That half of
@@ -184,6 +185,8 @@ class Reactor {
   /** To be called when what a turn told of has been dealt with: what filters kept for an answer's sake leaves. */
   void endTurn();
   bool hasMore() const { return nextReady_ < ready_.size(); }
+  /** To be called before the loop goes on: while there is more, the descriptor is readable. */
+  void rest();
 
   SystemCalls& system() { return system_; }
   const ReactorCounters& counters() const { return counters_; }
@@ -202,7 +205,11 @@ class Reactor {
     uint8_t wants = 0;
     /** kWantRead and kWantWrite as epoll has them. */
     uint8_t armed = 0;
+    /** Of these, what epoll has told of and may still be so: it does not say it again unless it is asked. */
+    uint8_t heard = 0;
     bool inEpoll = false;
+    /** A receive that gives less than it was asked for says nothing about the next one: see `note`. */
+    bool receivesInParts = false;
     bool referenced = true;
     /** It is a listening socket. */
     bool listens = false;
@@ -231,6 +238,8 @@ class Reactor {
   const Connection* find(int32_t id) const;
   Connection* find(int32_t id) { return const_cast<Connection*>(static_cast<const Reactor*>(this)->find(id)); }
   int arm(int32_t id, Connection& connection, uint8_t mask);
+  int listen(int32_t id, Connection& connection);
+  static void note(Connection& connection, uint32_t events);
   int64_t receiveRaw(Connection& connection, uint8_t* bytes, size_t size, bool peek);
   int64_t sendRaw(Connection& connection, const iovec* parts, size_t count, SendEnd end = SendEnd::kMayFollow);
   void setWants(Connection& connection, uint8_t wants) { setWants(connection, wants, connection.inner); }
@@ -265,6 +274,7 @@ class Reactor {
   void sayLast(int32_t id, Connection& connection);
   void wake(int32_t id, FilteredSocket& socket);
   void addDue();
+  void ring() const;
   void drainWakes() const;
 
   int epoll_ = -1;
@@ -276,8 +286,9 @@ class Reactor {
   std::vector<uint32_t> freed_;
   std::vector<Ready> ready_;
   size_t nextReady_ = 0;
-  /** What filters open is received here first. Made for the first filter, as the event descriptor in epoll. */
+  /** What filters open is received here first. Made for the first filter. */
   std::unique_ptr<uint8_t[]> scratch_;
+  /** An event descriptor in epoll, for what epoll knows nothing of. */
   int wakes_ = -1;
   /** Connections that get a turn whether epoll says so or not. */
   std::vector<int32_t> due_;

@@ -9,9 +9,9 @@
 #include <utility>
 
 namespace miniproto {
-
 int32_t SystemCalls::nextFault(SystemCall call) {
   Kind& kind = kinds_[static_cast<size_t>(call)];
+  faulted_ = false;
   if (!kind.armed) return 0;
   if (kind.next >= kind.plan.steps.size()) {
     if (!kind.plan.repeats || kind.plan.steps.empty()) {
@@ -20,7 +20,9 @@ int32_t SystemCalls::nextFault(SystemCall call) {
     }
     kind.next = 0;
   }
-  return kind.plan.steps[kind.next++];
+  const int32_t step = kind.plan.steps[kind.next++];
+  faulted_ = step != 0;
+  return step;
 }
 
 void SystemCalls::setFaults(SystemCall call, FaultPlan plan) {

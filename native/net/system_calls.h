@@ -53,6 +53,8 @@ class SystemCalls {
   int accept(int descriptor, sockaddr_storage& peer);
 
   void setFaults(SystemCall call, FaultPlan plan);
+  /** The last call was not the system's alone: what it answered says nothing about the socket. */
+  bool faulted() const { return faulted_; }
 
  private:
   struct Kind {
@@ -65,6 +67,7 @@ class SystemCalls {
   int32_t nextFault(SystemCall call);
 
   Kind kinds_[kSystemCallKinds];
+  bool faulted_ = false;
 };
 
 }  // namespace miniproto

@@ -376,7 +376,7 @@ void aTurnHasRoomForWhatItOpens() {
       const size_t count = world.turn();
       for (size_t k = 0; k < count; k++) texts[world.memory.event(k)[kEventId]] += world.arrived(k);
     }
-    CHECK(texts == expected && world.quiet());
+    CHECK(texts == expected && world.turn() == 0 && world.quiet());
   }
 }
 

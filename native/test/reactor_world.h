@@ -8,6 +8,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -65,12 +66,34 @@ struct Peer {
   void close() const { ::close(descriptor); }
 };
 
+enum class Kind { kUnix, kTcp };
+
+/** A connected pair of stream sockets; TCP goes over loopback. */
+inline void connectPair(Kind kind, int ends[2]) {
+  if (kind == Kind::kUnix) {
+    CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    return;
+  }
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  CHECK(::bind(listener, any, size) == 0 && ::listen(listener, 1) == 0 && ::getsockname(listener, any, &size) == 0);
+  ends[1] = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  CHECK(::connect(ends[1], any, size) == 0);
+  ends[0] = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+  CHECK(ends[0] >= 0);
+  ::close(listener);
+}
+
 struct World {
   explicit World(const Sizes& sizes = Sizes()) : memory(sizes) { CHECK(reactor.open() == 0); }
 
-  Peer connect() {
+  Peer connect(Kind kind = Kind::kUnix) {
     int ends[2];
-    CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    connectPair(kind, ends);
     const int32_t id = reactor.add(ends[0]);
     CHECK(id >= 0);
     ::close(ends[0]);
@@ -80,6 +103,7 @@ struct World {
     memory.forget();
     const size_t count = reactor.turn(memory.turn());
     reactor.endTurn();
+    reactor.rest();
     return count;
   }
   /** @returns the flags of the only event, which is about `id`; 0 for none. */
@@ -90,9 +114,11 @@ struct World {
     CHECK(memory.event(0)[kEventId] == id);
     return memory.event(0)[kEventFlags];
   }
-  bool quiet() const {
+  bool quiet() const { return !wakes(0); }
+  /** @returns true when whoever has the loop wakes within that time. */
+  bool wakes(int milliseconds) const {
     pollfd one{reactor.descriptor(), POLLIN, 0};
-    return ::poll(&one, 1, 0) == 0;
+    return ::poll(&one, 1, milliseconds) == 1;
   }
   std::string arrived(size_t index = 0) {
     const int32_t* event = memory.event(index);

@@ -87,7 +87,7 @@ class Server {
       const int ready = epoll_wait(epoll_, events, kEventsPerWait, -1);
       for (int i = 0; i < ready; i++) {
         auto* const peer = static_cast<Peer*>(events[i].data.ptr);
-        peer == nullptr ? acceptAll() : serve(peer);
+        peer == nullptr ? acceptAll() : serve(peer, events[i].events);
       }
     }
   }
@@ -103,19 +103,21 @@ class Server {
     }
   }
 
-  void serve(Peer* peer) {
+  void serve(Peer* peer, uint32_t events) {
     const bool wanted = peer->transport().wantsWrite();
     if (!peer->serve()) {
       delete peer;
-    } else if (peer->transport().wantsWrite() != wanted) {
-      watch(EPOLL_CTL_MOD, peer);
+      return;
     }
+    // Edges cost epoll one look at a socket, levels two. What it has told of and is still there it tells of again.
+    const bool drained = peer->transport().drained() && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0;
+    if (peer->transport().wantsWrite() != wanted || !drained) watch(EPOLL_CTL_MOD, peer);
   }
 
   void watch(int operation, Peer* peer) const {
     epoll_event event{};
     // Who does not take what is sent to him is not read.
-    event.events = peer->transport().wantsWrite() ? EPOLLOUT : EPOLLIN;
+    event.events = (peer->transport().wantsWrite() ? EPOLLOUT : EPOLLIN | EPOLLRDHUP) | EPOLLET;
     event.data.ptr = peer;
     epoll_ctl(epoll_, operation, peer->transport().fd(), &event);
   }

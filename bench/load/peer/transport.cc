@@ -13,7 +13,9 @@ Transport::~Transport() {
 }
 
 ssize_t Transport::receive(char* bytes, size_t size) {
-  return recv(fd_, bytes, size, 0);
+  const ssize_t got = recv(fd_, bytes, size, 0);
+  drained_ = got < static_cast<ssize_t>(size);
+  return got;
 }
 
 bool Transport::send(const char* bytes, size_t size) {

@@ -24,10 +24,13 @@ class Transport {
   int fd() const { return fd_; }
 
   /**
-   * As recv, of at least kLeastReceive bytes: afterwards nothing has come of which epoll would not tell.
+   * As recv, of at least kLeastReceive bytes: what is there afterwards is in the kernel.
    * @returns bytes, 0 at the end, or -1 with errno
    */
   virtual ssize_t receive(char* bytes, size_t size);
+
+  /** The last receive has left nothing in the kernel. */
+  bool drained() const { return drained_; }
 
   /** Takes all. @returns false when the connection is broken */
   virtual bool send(const char* bytes, size_t size);
@@ -41,6 +44,7 @@ class Transport {
 
  private:
   int fd_;
+  bool drained_ = true;
   std::string unsent_;
   /** Of unsent_, sent already. */
   size_t sent_ = 0;
