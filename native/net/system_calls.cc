@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,22 @@
 #include <utility>
 
 namespace miniproto {
+namespace {
+
+// The C library's recv and send are points where a thread may be cancelled: in a process with threads, as every one
+// with Node is, that is two locked instructions around each call. None of these calls waits, and nobody cancels the
+// thread.
+
+ssize_t receiveNow(int descriptor, void* bytes, size_t size, int flags) {
+  return ::syscall(SYS_recvfrom, descriptor, bytes, size, flags, nullptr, nullptr);
+}
+
+ssize_t sendNow(int descriptor, const void* bytes, size_t size, int flags) {
+  return ::syscall(SYS_sendto, descriptor, bytes, size, flags, nullptr, 0);
+}
+
+}  // namespace
+
 int32_t SystemCalls::nextFault(SystemCall call) {
   Kind& kind = kinds_[static_cast<size_t>(call)];
   faulted_ = false;
@@ -38,7 +55,7 @@ int64_t SystemCalls::receive(int descriptor, uint8_t* bytes, size_t size, bool p
     if (fault == -EINTR) continue;
     if (fault < 0) return fault;
     const size_t most = fault > 0 ? std::min(size, static_cast<size_t>(fault)) : size;
-    const ssize_t count = ::recv(descriptor, bytes, most, MSG_DONTWAIT | (peek ? MSG_PEEK : 0));
+    const ssize_t count = receiveNow(descriptor, bytes, most, MSG_DONTWAIT | (peek ? MSG_PEEK : 0));
     if (count >= 0) return count;
     if (errno != EINTR) return -errno;
   }
@@ -64,7 +81,7 @@ int64_t SystemCalls::send(int descriptor, const iovec* parts, size_t count, Send
     }
     // One part is what most writes are, and costs the system less to look at.
     const ssize_t sent = message.msg_iovlen == 1
-                             ? ::send(descriptor, message.msg_iov->iov_base, message.msg_iov->iov_len, flags)
+                             ? sendNow(descriptor, message.msg_iov->iov_base, message.msg_iov->iov_len, flags)
                              : ::sendmsg(descriptor, &message, flags);
     if (sent >= 0) return sent;
     if (errno != EINTR) return -errno;
