@@ -31,8 +31,8 @@ void setNoDelay(int descriptor) {
 }  // namespace
 
 Reactor::~Reactor() {
-  for (const Connection& connection : connections_) {
-    if (connection.descriptor >= 0) ::close(connection.descriptor);
+  for (size_t slot = 0; slot < connections_.size(); slot++) {
+    if (connections_[slot].descriptor >= 0) ::close(connections_[slot].descriptor);
   }
   if (wakes_ >= 0) ::close(wakes_);
   if (epoll_ >= 0) ::close(epoll_);
@@ -100,7 +100,7 @@ int32_t Reactor::place(int descriptor, const RawAddress& peer) {
   uint32_t slot = 0;
   if (free_.empty()) {
     slot = static_cast<uint32_t>(connections_.size());
-    connections_.emplace_back();
+    connections_.grow();
   } else {
     slot = free_.back();
     free_.pop_back();

@@ -32,6 +32,7 @@
 #include "framing/framer.h"
 #include "net/addresses.h"
 #include "net/filtered_socket.h"
+#include "net/slots.h"
 #include "net/system_calls.h"
 
 namespace miniproto {
@@ -280,7 +281,7 @@ class Reactor {
   int epoll_ = -1;
   size_t waiting_ = 0;
   bool inTurn_ = false;
-  std::vector<Connection> connections_;
+  Slots<Connection> connections_;
   std::vector<uint32_t> free_;
   /** Slots that became free during a turn: their rows may still be on their way, so they wait for its end. */
   std::vector<uint32_t> freed_;
