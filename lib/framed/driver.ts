@@ -18,6 +18,7 @@
  *   needy → free        encode answers true; a ready('read') is over; the peer has ended and was heard to its end
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Codec } from '../codecs/codec.js';
 import { ProtocolError, UsageError } from '../errors.js';
 import { MAX_EMPTY_PROGRESS } from '../limits.js';
 import {
@@ -34,18 +35,18 @@ import type { ReadyOptions } from '../streams/byte-stream.js';
 import { Waiters } from '../streams/waiters.js';
 import type { Channel } from './channel.js';
 import type { RecordParts, RecordPieces } from './record-pieces.js';
-import type { RecordReader } from './record-reader.js';
+import { READER_BITS, RecordReader } from './record-reader.js';
 import type { WriteQueue } from './write-queue.js';
 
-/** Bits of a conversation's state. Those of ReadAttempts follow. */
-const ENDED = 1;
-const READING = 1 << 1;
+/** Bits of a conversation's state, behind those of RecordReader. Those of ReadAttempts follow. */
+const ENDED = 1 << READER_BITS;
+const READING = ENDED << 1;
 /** The last write was refused until the peer has been heard. */
-const NEEDS_PEER = 1 << 2;
+const NEEDS_PEER = ENDED << 2;
 /** What a write waits for cannot be read before our own output has left. */
-const BLOCKED_BY_OUTPUT = 1 << 3;
+const BLOCKED_BY_OUTPUT = ENDED << 3;
 /** The first bit that is free. */
-export const DRIVER_BITS = 4;
+export const DRIVER_BITS = READER_BITS + 4;
 
 /** Times that a loop may get input without a wait before others get their turn: about a megabyte. */
 const FILLS_PER_TURN = 16;
@@ -64,20 +65,24 @@ class Seldom<W> {
   pushFailure: unknown = undefined;
   /** A record that is being read in pieces. */
   pieces: RecordPieces | undefined = undefined;
+  /** What `end` has begun, see StreamEnds. */
+  end: Promise<void> | undefined = undefined;
+  /** What `close` has begun. */
+  close: Promise<void> | undefined = undefined;
 }
 
-export class Driver<R, W> {
-  readonly channel: Channel;
-  readonly reader: RecordReader<R, W>;
-  /** The bits above, in one word. */
-  protected state = 0;
+/** It is the reader, too: a stream that is idle has one object for all of this. */
+export class Driver<R, W> extends RecordReader<R, W, Channel> {
   protected seldom: Seldom<W> | undefined;
   /** Times that input came without a wait. */
   #fillsInRow = 0;
 
-  constructor(channel: Channel, reader: RecordReader<R, W>) {
-    this.channel = channel;
-    this.reader = reader;
+  constructor(codec: Codec<R, W>, channel: Channel) {
+    super(codec, channel.stream.input, channel);
+  }
+
+  get channel(): Channel {
+    return this.around;
   }
 
   protected more(): Seldom<W> {
@@ -129,12 +134,12 @@ export class Driver<R, W> {
 
   /** The codec in charge, for errors. */
   get protocol(): string {
-    return this.reader.codec.name;
+    return this.codec.name;
   }
 
   /** Why a read would be refused now, without an attempt. */
   get pendingRead(): ReadStatus | undefined {
-    if (this.reader.hasRecord) return undefined;
+    if (this.hasRecord) return undefined;
     const { output, stream } = this.channel;
     const { input } = stream;
     if (this.idleNeeds > 0 && output.length > 0) return NEED_WRITE;
@@ -187,7 +192,7 @@ export class Driver<R, W> {
 
   /** The peer has ended, and there is nothing that a reader could make room for: records that wait change nothing. */
   private heardAll(): boolean {
-    return this.ended && (this.channel.stream.input.length === 0 || !this.reader.hasRecord);
+    return this.ended && (this.channel.stream.input.length === 0 || !this.hasRecord);
   }
 
   /** A reader has got further, or the stream is gone: either may be what a write waits for. */
@@ -288,7 +293,7 @@ export class Driver<R, W> {
   /** Waits for bytes of the peer, or for a reader to have got further, whichever comes first. */
   private async peerHeard({ signal }: ReadyOptions): Promise<void> {
     const { stream, highWaterMark } = this.channel;
-    const room = this.mayReadAhead() && this.reader.decodedBytes < highWaterMark;
+    const room = this.mayReadAhead() && this.decodedBytes < highWaterMark;
     const seldom = this.more();
     seldom.needy ??= new Waiters();
     const { needy } = seldom;
@@ -307,8 +312,8 @@ export class Driver<R, W> {
     const { input } = this.channel.stream;
     const before = input.offset;
     let advanced = false;
-    while (this.reader.decodedBytes < limit) {
-      const answer = this.reader.decodeAhead(this.ended);
+    while (this.decodedBytes < limit) {
+      const answer = this.decodeAhead(this.ended);
       if (answer !== NEED_WRITE) this.decoded();
       if (answer === true) advanced = true;
       else if (answer === NEED_WRITE) {

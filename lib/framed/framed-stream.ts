@@ -3,7 +3,7 @@
  *
  * The public face: it checks arguments and keeps the order of calls honest (one reader at a time, writes first in first
  * out, no use after a switch or an end). The work is elsewhere: records come out of RecordReader by ReadAttempts, go in
- * by RecordWriter, output leaves through Channel, and Driver moves on what was refused.
+ * by RecordWriter, output leaves through Channel, Driver moves on what was refused, and StreamEnds ends it.
  *
  * Over 400 lines, because the public face of a conversation is one class, and half of them are its documentation.
  */
@@ -12,44 +12,33 @@ import { checkFunction, checkInteger, checkObject, checkOneOf, checkSignal } fro
 import type { Codec } from '../codecs/codec.js';
 import { channels } from '../diagnostics.js';
 import { UsageError } from '../errors.js';
-import { CLOSE_TIMEOUT_MS } from '../limits.js';
 import { type Eof, type NeedRead, NOT_READY, type NotReady, type ReadStatus, type WriteStatus } from '../status.js';
-import { Deadline } from '../streams/base-stream.js';
 import type { ByteStream, CloseOptions, ReadyOptions } from '../streams/byte-stream.js';
 import type { Batch } from './batch.js';
 import { bindCodec, checkCodec, checkUnbound } from './bound-codecs.js';
 import type { Channel } from './channel.js';
-import { closeConversation, endConversation, passHolder } from './conversations.js';
+import { endConversation, passHolder } from './conversations.js';
 import type { RecordCursor } from './cursor.js';
 import { BatchIterator, RecordIterator } from './iterators.js';
 import { type PushHandler, pushRecords } from './push.js';
-import { ReadAttempts } from './read-attempts.js';
 import { RecordDuplex, type RecordDuplexOptions, type RecordReads } from './record-duplex.js';
 import { RecordParts, type RecordPieces } from './record-pieces.js';
-import { RecordReader } from './record-reader.js';
 import { type RecordWebOptions, type RecordWebStreams, webStreamsOf } from './record-web.js';
+import { StreamEnds } from './stream-ends.js';
 import { checkUnread, discardInput, type SwitchOptions, type UpgradeOptions } from './unread-input.js';
 
 export { checkCodec } from './bound-codecs.js';
 export type { SwitchOptions, UpgradeOptions } from './unread-input.js';
 
-/** What `end` and `close` have begun. Made by them: most streams are open, and idle. */
-class Ends {
-  end: Promise<void> | undefined = undefined;
-  close: Promise<void> | undefined = undefined;
-}
-
 /** A byte stream and a codec together: records to read, records to write. `framed` makes one; see docs/framed.md. */
 export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable {
-  /** Both sides: it has the channel and the reader. */
-  readonly #attempts: ReadAttempts<R, W>;
-  #ends: Ends | undefined;
+  /** Both sides, and their ends: everything there is to it. */
+  readonly #attempts: StreamEnds<R, W>;
 
   /** Internal: use `framed`. */
   constructor(channel: Channel, codec: Codec<R, W>) {
     bindCodec(codec);
-    const reader = new RecordReader(codec, channel.stream.input, channel);
-    this.#attempts = new ReadAttempts(channel, reader, this);
+    this.#attempts = new StreamEnds(codec, channel);
     passHolder(channel.stream, this);
     channel.schedule();
   }
@@ -66,7 +55,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   /** The codec in charge. */
   get codec(): Codec<R, W> {
-    return this.#attempts.reader.codec;
+    return this.#attempts.codec;
   }
 
   /** Bytes that were written and have not left: in this stream's queue and in the layer below. */
@@ -98,8 +87,8 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
 
   private readNow(): R | ReadStatus {
     this.#attempts.checkReadable();
-    const found = this.#attempts.reader.takeFound();
-    return found === NOT_READY ? this.#attempts.try(() => this.#attempts.reader.next(this.#attempts.ended)) : found;
+    const found = this.#attempts.takeFound();
+    return found === NOT_READY ? this.#attempts.try(() => this.#attempts.next(this.#attempts.ended)) : found;
   }
 
   /** The next record, owned; waits for it. Resolves with EOF at the end. @throws as `tryRead`; the signal's reason. */
@@ -146,7 +135,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
       () => this.#attempts.wait(() => this.batchNow(), options),
       () => this.#attempts.pause(),
       options.signal,
-      () => this.#attempts.reader.settle('visited'),
+      () => this.#attempts.settle('visited'),
     );
   }
 
@@ -179,20 +168,6 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
   }
 
   /**
-   * The reader knows of the peer's end: one turn for its answer, then our side ends where the stream's own would.
-   * @internal
-   */
-  sawEnd(): void {
-    if (!this.#attempts.channel.endsItself || this.#ends?.end !== undefined) return;
-    setImmediate(() => {
-      if (this.#attempts.switched || this.#ends?.close !== undefined || this.#attempts.channel.failed) return;
-      this.end().catch(() => {
-        // The failure is the channel's, and the next operation throws it.
-      });
-    });
-  }
-
-  /**
    * Resolves when repeating the refused operation may get further. Waiting for 'read' drives a handshake that a write
    * is waiting for; records met on the way are kept for the reader.
    */
@@ -213,7 +188,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @throws UsageError when the protocol cannot express the record or the stream has ended; the stream's failure.
    */
   tryWrite(record: W | RecordCursor<unknown>): true | WriteStatus {
-    this.checkWritable();
+    this.#attempts.checkWritable();
     return this.#attempts.tryWrite(record);
   }
 
@@ -226,25 +201,11 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     try {
       if (options.signal !== undefined) checkSignal('options.signal', options.signal);
       options.signal?.throwIfAborted();
-      this.checkWritable();
+      this.#attempts.checkWritable();
       return this.#attempts.write(record, options);
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  /** @internal */
-  get ending(): boolean {
-    return this.#ends !== undefined || this.#attempts.channel.ended;
-  }
-
-  /** @internal */
-  checkWritable(): void {
-    if (this.#attempts.switched) throw new UsageError('ERR_STREAM_SWITCHED');
-    this.#attempts.channel.checkWritable();
-    if (this.#ends !== undefined) throw new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name });
-    this.#attempts.checkWhole();
-    this.#attempts.channel.checkAbandoned();
   }
 
   /**
@@ -252,7 +213,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @param length payload bytes, where the protocol must say so in advance.
    */
   tryBegin(length?: number): RecordParts | WriteStatus {
-    this.checkWritable();
+    this.#attempts.checkWritable();
     return this.#attempts.tryBegin(length);
   }
 
@@ -339,7 +300,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     checkObject('options', options);
     const { unread = 'refuse' } = options;
     checkOneOf('options.unread', unread, ['carry', 'refuse', 'discard']);
-    this.checkWritable();
+    this.#attempts.checkWritable();
     this.#attempts.channel.checkUnsentKnown();
     const { stream } = this;
     // What the turn under way has still to tell has arrived as well.
@@ -367,10 +328,10 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     if (this.#attempts.reading) throw new UsageError('ERR_READ_IN_PROGRESS', { protocol: this.codec.name });
     this.#attempts.checkWhole();
     this.#attempts.skipWhole();
-    this.#attempts.reader.settle('visited');
-    checkUnread(unread, this.stream, this.#attempts.reader, this.#attempts.ended);
+    this.#attempts.settle('visited');
+    checkUnread(unread, this.stream, this.#attempts, this.#attempts.ended);
     this.#attempts.encodeAll();
-    this.#attempts.reader.drop();
+    this.#attempts.forgetAhead();
   }
 
   /**
@@ -400,30 +361,9 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     return made;
   }
 
-  private ends(): Ends {
-    this.#ends ??= new Ends();
-    return this.#ends;
-  }
-
   /** Ends our side after everything written has left. Reading goes on. */
   end(): Promise<void> {
-    const begun = this.#ends?.end;
-    if (begun === undefined) {
-      const about = { protocol: this.codec.name };
-      if (this.#attempts.switched) return Promise.reject(new UsageError('ERR_STREAM_SWITCHED', about));
-      if (this.#attempts.unfinished) return Promise.reject(new UsageError('ERR_RECORD_UNFINISHED', about));
-      this.#attempts.channel.interrupted = true;
-      const ends = this.ends();
-      ends.end = this.endOutput();
-      return ends.end;
-    }
-    return begun;
-  }
-
-  private async endOutput(): Promise<void> {
-    await this.#attempts.emptied(undefined);
-    if (!this.#attempts.switched) this.codec.end?.(this.#attempts.channel.output);
-    await this.#attempts.channel.end();
+    return this.#attempts.end();
   }
 
   /**
@@ -438,71 +378,7 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
     } catch (error) {
       return Promise.reject(error);
     }
-    const ends = this.ends();
-    ends.close ??= this.closeWithCare(options);
-    return ends.close;
-  }
-
-  private async closeWithCare({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: CloseOptions): Promise<void> {
-    const deadline = new Deadline(timeoutMs, signal);
-    // Closing reads on and drops what it reads, so nothing may be looked ahead at.
-    this.#attempts.closing = true;
-    this.#attempts.channel.interrupted = true;
-    this.#attempts.reader.drop();
-    try {
-      const leaving = this.leave(deadline);
-      // Within a turn the stream is let alone until that is over.
-      if (leaving !== undefined || this.#attempts.channel.held) await leaving;
-    } catch {
-      // The output failed or the time is over; closing goes on either way.
-    }
-    // One deadline for all of it: the stream gets what is left, or whoever has taken it over.
-    const { stream, handedOver } = this.#attempts.channel;
-    const options = { timeoutMs: deadline.leftMs, signal };
-    await (handedOver ? closeConversation(stream, options) : stream.close(options));
-    deadline.clear();
-    // An error costs its stack, and mostly nobody waits.
-    if (this.#attempts.queued > 0)
-      this.#attempts.failWrites(new UsageError('ERR_STREAM_ENDED', { protocol: this.codec.name }));
-  }
-
-  /** Everything written leaves, and the codec's farewell. @returns undefined where that has happened at once. */
-  private leave(deadline: Deadline): Promise<void> | undefined {
-    const over = this.#attempts.switched || this.#ends?.end !== undefined || this.#attempts.channel.ended;
-    if (over || this.#attempts.unfinished) return this.leaveQueue(deadline);
-    // What still waits then needs the peer, and not room.
-    this.#attempts.encodeWaiting();
-    // Not the public form: what leaves at once leaves also where no time is given.
-    if (this.#attempts.tryFlush() !== true) {
-      return this.hear(this.#attempts.flush(deadline.signal)).then(() => this.farewell(deadline));
-    }
-    return this.farewell(deadline);
-  }
-
-  private farewell(deadline: Deadline): Promise<void> | undefined {
-    this.codec.end?.(this.#attempts.channel.output);
-    return this.leaveQueue(deadline);
-  }
-
-  private leaveQueue(deadline: Deadline): Promise<void> | undefined {
-    return this.#attempts.channel.tryFlush() === true
-      ? undefined
-      : this.hear(this.#attempts.channel.flush(deadline.signal));
-  }
-
-  /** Drops what comes until that has left: a peer that closes too waits for us to read, as we do for it. */
-  private async hear(leaving: Promise<void>): Promise<void> {
-    const elsewhere = this.#attempts.switched || this.#attempts.channel.handedOver;
-    if (elsewhere || this.#attempts.needsPeer || this.stream.readsOnly === true) return leaving;
-    const left = new AbortController();
-    this.#attempts.drops = true;
-    const heard = this.#attempts.dropInput(left.signal);
-    try {
-      await leaving;
-    } finally {
-      left.abort();
-      await heard;
-    }
+    return this.#attempts.close(options);
   }
 
   /** Encodes what waits for room: the process exits. @internal */
@@ -517,20 +393,12 @@ export class FramedStream<R, W = R> implements AsyncIterable<R>, AsyncDisposable
    * @internal
    */
   letGo(): Buffer {
-    this.#attempts.channel.checkUnsentKnown();
-    const { output } = this.#attempts.channel;
-    this.#attempts.reader.drop();
-    this.#attempts.encodeWaiting();
-    this.#attempts.channel.pushOn();
-    // A handler that writes on would write to nobody.
-    this.#attempts.channel.interrupted = true;
-    return Buffer.concat(output.peek(Number.POSITIVE_INFINITY));
+    return this.#attempts.letGo();
   }
 
   /** The abrupt end: output that waits is dropped, whoever waits is rejected with `error` or ERR_STREAM_DESTROYED. */
   destroy(error?: Error): void {
-    this.#attempts.channel.destroy(error);
-    this.#attempts.wakeNeedy();
+    this.#attempts.destroy(error);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -11,17 +11,7 @@ import type { ByteStream, Watcher } from '../streams/byte-stream.js';
 import type { Channel } from './channel.js';
 import type { BatchCursor, RecordCursor } from './cursor.js';
 import type { PushOutput } from './push.js';
-import type { ReadAttempts } from './read-attempts.js';
-
-/** What parts ask of the framed stream that they are of. */
-export interface FramedFace {
-  /** @throws what forbids writing. */
-  checkWritable(): void;
-  /** Our side has been ended, or is about to be. */
-  readonly ending: boolean;
-  /** An attempt to read has found the peer's end. */
-  sawEnd(): void;
-}
+import type { StreamEnds } from './stream-ends.js';
 
 /** What ends a push that can be aborted. */
 interface Abortion {
@@ -30,10 +20,10 @@ interface Abortion {
 }
 
 export abstract class PushHost<R, W> extends AsyncResource implements PushOutput<W> {
-  readonly #attempts: ReadAttempts<R, W>;
+  readonly #attempts: StreamEnds<R, W>;
   #abortion: Abortion | undefined;
 
-  constructor(attempts: ReadAttempts<R, W>) {
+  constructor(attempts: StreamEnds<R, W>) {
     super('MINIPROTO_PUSH');
     this.#attempts = attempts;
   }
@@ -58,7 +48,7 @@ export abstract class PushHost<R, W> extends AsyncResource implements PushOutput
 
   /** What the stream may frame with before it tells of an arrival. */
   get framer(): Framer | undefined {
-    return this.#attempts.reader.codec.framing?.framer;
+    return this.#attempts.codec.framing?.framer;
   }
 
   protected tryNext(): BatchCursor<R> | ReadStatus {
@@ -67,17 +57,17 @@ export abstract class PushHost<R, W> extends AsyncResource implements PushOutput
 
   /** Ends what `tryNext` gave; what was not visited is unread. */
   protected settle(): void {
-    this.#attempts.reader.settle('visited');
+    this.#attempts.settle('visited');
   }
 
   /** Forgets rows that were looked ahead at: their memory may be gone after an arrival. */
   protected drop(): void {
-    this.#attempts.reader.drop();
+    this.#attempts.forgetAhead();
   }
 
   /** Rows of everything that has just arrived. */
   protected adoptRows(table: Int32Array, base: number, rows: number): void {
-    this.#attempts.reader.adoptRows(table, base, rows);
+    this.#attempts.adoptRows(table, base, rows);
   }
 
   /** True when `stopped` has to be asked. What it does takes too long after each record, when it finds nothing. */
@@ -114,7 +104,7 @@ export abstract class PushHost<R, W> extends AsyncResource implements PushOutput
 
   /** Takes a record, always. @returns false when the queue is over its mark. */
   write(record: W | RecordCursor<unknown>): boolean {
-    if (this.channel.interrupted) this.#attempts.face.checkWritable();
+    if (this.channel.interrupted) this.#attempts.checkWritable();
     return this.#attempts.pushRecord(record);
   }
 
@@ -128,7 +118,7 @@ export abstract class PushHost<R, W> extends AsyncResource implements PushOutput
     const { switched, closing } = this.#attempts;
     const { pushFailed, unfinished } = this.#attempts;
     if (switched || closing || pushFailed || unfinished || this.channel.failed) return true;
-    return this.#attempts.face.ending || this.signal?.aborted === true;
+    return this.#attempts.ending || this.signal?.aborted === true;
   }
 
   protected release(): void {

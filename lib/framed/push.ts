@@ -19,7 +19,7 @@ import type { Watcher } from '../streams/byte-stream.js';
 import type { BatchCursor, RecordCursor } from './cursor.js';
 import { type Ending, type EndTold, PushEnd, settleEnd } from './push-end.js';
 import { PushHost } from './push-host.js';
-import type { ReadAttempts } from './read-attempts.js';
+import type { StreamEnds } from './stream-ends.js';
 
 /** Where a push handler writes its answers. */
 export interface PushOutput<W> {
@@ -40,7 +40,7 @@ export type PushHandler<R, W> = (record: RecordCursor<R>, out: PushOutput<W>) =>
 /** @returns a promise for the end of the push. */
 export function pushRecords<R, W>(
   handler: PushHandler<R, W>,
-  attempts: ReadAttempts<R, W>,
+  attempts: StreamEnds<R, W>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const push = new Push(handler, attempts);
@@ -55,7 +55,7 @@ class Push<R, W> extends PushHost<R, W> implements Watcher, Ending {
   #state: 'running' | 'waiting' | 'blocked' | 'over' = 'blocked';
   #watching = false;
 
-  constructor(handler: PushHandler<R, W>, attempts: ReadAttempts<R, W>) {
+  constructor(handler: PushHandler<R, W>, attempts: StreamEnds<R, W>) {
     super(attempts);
     this.#handler = handler;
   }

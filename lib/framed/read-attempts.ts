@@ -18,12 +18,9 @@ import { UsageError } from '../errors.js';
 import { EOF, type Eof, NEED_WRITE, type NeedWrite, NOT_READY, type NotReady, type ReadStatus } from '../status.js';
 import type { ReadyOptions } from '../streams/byte-stream.js';
 import type { Batch } from './batch.js';
-import type { Channel } from './channel.js';
 import type { BatchCursor } from './cursor.js';
 import { DRIVER_BITS } from './driver.js';
-import type { FramedFace } from './push-host.js';
 import { type PieceHost, RecordPieces } from './record-pieces.js';
-import type { RecordReader } from './record-reader.js';
 import { RecordWriter } from './record-writer.js';
 
 /** Bits of a conversation's state, behind those of Driver. */
@@ -34,16 +31,9 @@ const PUSHING = SWITCHED << 3;
 const LENT = SWITCHED << 4;
 
 /** It is the writing side and the driver, too: objects of their own would be more than all of them hold. */
-export class ReadAttempts<R, W> extends RecordWriter<R, W> {
-  /** The framed stream itself. */
-  readonly face: FramedFace;
+export abstract class ReadAttempts<R, W> extends RecordWriter<R, W> {
   /** Waits so far: one that was aborted must not end the next one's turn. */
   #waits = 0;
-
-  constructor(channel: Channel, reader: RecordReader<R, W>, face: FramedFace) {
-    super(channel, reader);
-    this.face = face;
-  }
 
   /** Another codec has taken over. */
   get switched(): boolean {
@@ -101,7 +91,7 @@ export class ReadAttempts<R, W> extends RecordWriter<R, W> {
   }
 
   private refuse(code: 'ERR_READ_IN_PROGRESS' | 'ERR_RECORD_UNFINISHED'): never {
-    throw new UsageError(code, { protocol: this.reader.codec.name });
+    throw new UsageError(code, { protocol: this.codec.name });
   }
 
   /** Drops what is there of a record that its reader has left. @returns true when nothing of it is to come. */
@@ -118,13 +108,13 @@ export class ReadAttempts<R, W> extends RecordWriter<R, W> {
   /** Everything that is there, as a batch. */
   tryBatch(): Batch<R> | ReadStatus {
     this.checkReadable();
-    return this.try(() => this.reader.nextBatch(this.ended));
+    return this.try(() => this.nextBatch(this.ended));
   }
 
   /** The same without a batch, see RecordReader. */
   tryCursor(): BatchCursor<R> | ReadStatus {
     this.checkReadable();
-    return this.try(() => this.reader.nextCursor(this.ended));
+    return this.try(() => this.nextCursor(this.ended));
   }
 
   /** Tries, fills, tries again, until there is a value or nothing more can be done now; while it closes, it is the end. */
@@ -153,11 +143,14 @@ export class ReadAttempts<R, W> extends RecordWriter<R, W> {
         return NEED_WRITE;
       } else {
         this.channel.schedule();
-        if (answer === EOF) this.face.sawEnd();
+        if (answer === EOF) this.sawEnd();
         return answer as T | Eof;
       }
     }
   }
+
+  /** An attempt has found the peer's end. */
+  protected abstract sawEnd(): void;
 
   /** A stream that has failed takes nothing more either, and the next write is to say so rather than be taken and lost. */
   private fillOrLose(): true | NotReady | NeedWrite | Eof {
@@ -240,21 +233,20 @@ export class ReadAttempts<R, W> extends RecordWriter<R, W> {
 
   /** Starts to read one record in pieces. @throws UsageError ERR_PIECES_UNSUPPORTED */
   tryOpenPieces(): RecordPieces | ReadStatus {
-    const reader = this.reader;
-    reader.checkFailure();
-    const { pieces, name } = reader.codec;
+    this.checkFailure();
+    const { pieces, name } = this.codec;
     if (pieces === undefined) throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: name });
     if (this.channel.exact) {
       const message = 'a stream that reads exactly gives whole records only';
       throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: name, message });
     }
-    reader.drop();
+    this.forgetAhead();
     const { input } = this.channel.stream;
     return this.try(() => {
       if (this.ended && input.length === 0) return EOF;
       const opened = pieces.open(input);
       // A header that the end cut off is the same error as a record that it cut off.
-      if (opened === NOT_READY) return this.ended ? (reader.next(true) as Eof) : NOT_READY;
+      if (opened === NOT_READY) return this.ended ? (this.next(true) as Eof) : NOT_READY;
       const reading = new RecordPieces(opened, this.pieceHost());
       this.more().pieces = reading;
       return reading;
@@ -283,7 +275,7 @@ export class ReadAttempts<R, W> extends RecordWriter<R, W> {
       },
       failed: (error) => {
         this.more().pieces = undefined;
-        this.reader.fail(error);
+        this.failReading(error);
       },
     };
   }

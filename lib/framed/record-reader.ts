@@ -28,17 +28,19 @@ const FIRST_AHEAD = 2;
 /** Rows of a batch of a codec without a framer: each is an object already. */
 const VALUE_BATCH = 256;
 
-/** Bits of a reader's state. */
+/** Bits of a reader's state. Those of Driver follow. */
 /** Records take nothing from the system that is not theirs. */
 const EXACT = 1;
 /** A large record of a batch was kept: those that follow will be too. */
 const KEEPS_LARGE = 1 << 1;
+/** The first bit that is free. */
+export const READER_BITS = 2;
 
-export class RecordReader<R, W> {
+export class RecordReader<R, W, A extends Surroundings = Surroundings> {
   readonly #input: InputBuffer;
-  readonly #around: Surroundings;
-  /** The bits above. */
-  #state: number;
+  protected readonly around: A;
+  /** The bits above, in one word. */
+  protected state: number;
   #codec: Codec<R, W>;
   #span: Span | undefined;
   /** Rows to look ahead for when single records are read; what a switch soon after would have framed in vain. */
@@ -47,9 +49,9 @@ export class RecordReader<R, W> {
   #cursor: BatchCursor<R> | undefined;
   #slow: SlowReading<R> | undefined;
 
-  constructor(codec: Codec<R, W>, input: InputBuffer, around: Surroundings) {
-    this.#around = around;
-    this.#state = around.exact === true ? EXACT : 0;
+  constructor(codec: Codec<R, W>, input: InputBuffer, around: A) {
+    this.around = around;
+    this.state = around.exact === true ? EXACT : 0;
     this.#codec = codec;
     this.#input = input;
     input.resetNotes();
@@ -57,7 +59,7 @@ export class RecordReader<R, W> {
   }
 
   private get exact(): boolean {
-    return (this.#state & EXACT) !== 0;
+    return (this.state & EXACT) !== 0;
   }
 
   private slow(): SlowReading<R> {
@@ -79,7 +81,7 @@ export class RecordReader<R, W> {
   }
 
   /** Decoded records that were not given; those of a framer lie in the input and do not count. */
-  get decoded(): number {
+  get decodedCount(): number {
     return this.values.length;
   }
 
@@ -94,14 +96,14 @@ export class RecordReader<R, W> {
   }
 
   /** Ends the reading with an error. @returns the first one, which sticks. */
-  fail(error: unknown): unknown {
+  failReading(error: unknown): unknown {
     const slow = this.slow();
     if (!slow.failed) {
       slow.failed = true;
       slow.failure = error;
       this.dropSpan();
       if (error instanceof LimitError && channels.limit.hasSubscribers) {
-        channels.limit.publish({ stream: this.#around.stream, error });
+        channels.limit.publish({ stream: this.around.stream, error });
       }
     }
     return slow.failure;
@@ -149,7 +151,7 @@ export class RecordReader<R, W> {
     const framing = this.#codec.framing;
     if (framing !== undefined && this.values.length === 0) {
       // A cursor copies where it has to. A codec without a framer may give out what it sees.
-      this.#input.handsOn = (this.#state & KEEPS_LARGE) === 0;
+      this.#input.handsOn = (this.state & KEEPS_LARGE) === 0;
       if (!this.lookAhead(framing, ended, BATCH_ROWS)) return ended ? EOF : NOT_READY;
       this.#cursor = new SpanCursor(framing, this.#span!);
       return this.#cursor;
@@ -177,13 +179,13 @@ export class RecordReader<R, W> {
     try {
       rows = frameFront(this.#input, framing, table, this.exact ? 1 : most, ended);
     } catch (error) {
-      throw this.fail(error);
+      throw this.failReading(error);
     } finally {
       if (rows === 0) returnTable(table);
     }
     if (rows === 0) return false;
     const { start } = this.#input.front()!;
-    if (this.exact) this.#around.stream!.settlePeeked!(table[HEADER_WORDS + R_END]! - start);
+    if (this.exact) this.around.stream!.settlePeeked!(table[HEADER_WORDS + R_END]! - start);
     this.#span = this.spanOf({ table, base: 0, rows, leased: true });
     return true;
   }
@@ -231,7 +233,7 @@ export class RecordReader<R, W> {
     try {
       record = this.makeRecord(framing, span);
     } catch (error) {
-      throw this.fail(error);
+      throw this.failReading(error);
     }
     this.consumeThrough(span, span.row);
     this.finishIfRead(span);
@@ -294,20 +296,20 @@ export class RecordReader<R, W> {
     if (cursor === undefined) return;
     this.#cursor = undefined;
     // What is kept after all had better be gathered in memory that can be.
-    if (this.#span?.taken) this.#state |= KEEPS_LARGE;
+    if (this.#span?.taken) this.state |= KEEPS_LARGE;
     // Answers may lie in the records' own memory, which goes back with them: a handler may switch or close in between.
-    this.#around.output.keepLent();
+    this.around.output.keepLent();
     const count = extent === 'all' && cursor.fault === undefined ? cursor.count : cursor.visited;
     cursor.expire();
     if (this.#span !== undefined && !this.isCurrent(this.#span)) this.dropSpan();
     if (cursor instanceof ValueCursor) this.slow().values = this.values.slice(count);
     else if (count > 0 && this.#span !== undefined) this.consumeThrough(this.#span, this.#span.row + count - 1);
-    if (cursor.fault !== undefined) this.fail(cursor.fault);
+    if (cursor.fault !== undefined) this.failReading(cursor.fault);
     if (this.#span !== undefined) this.finishIfRead(this.#span);
   }
 
   /** Forgets what was looked at and not given: it is unread input. */
-  drop(): void {
+  forgetAhead(): void {
     this.settle('visited');
     this.dropSpan();
   }
@@ -346,10 +348,9 @@ export class RecordReader<R, W> {
     this.checkFailure();
     try {
       for (;;) {
-        const [offset, written] = [this.#input.offset, this.#around.output.offset + this.#around.output.length];
-        const answer = this.#codec.decode(this.#input, this.#around.output);
-        const progress =
-          this.#input.offset > offset || this.#around.output.offset + this.#around.output.length > written;
+        const [offset, written] = [this.#input.offset, this.around.output.offset + this.around.output.length];
+        const answer = this.#codec.decode(this.#input, this.around.output);
+        const progress = this.#input.offset > offset || this.around.output.offset + this.around.output.length > written;
         const switched = this.follow();
         if (answer === NOT_READY && ended && !switched) return this.finish();
         if (answer === NOT_READY && switched) return this.next(ended);
@@ -357,13 +358,13 @@ export class RecordReader<R, W> {
         if (answer !== CONTINUE || !progress) this.countProgress(progress || switched);
         if (answer !== CONTINUE) {
           this.#input.countRecords(1);
-          if (this.exact) this.#around.stream!.settlePeeked!(0);
+          if (this.exact) this.around.stream!.settlePeeked!(0);
           return answer as R;
         }
         if (switched && this.#codec.framing !== undefined) return this.next(ended);
       }
     } catch (error) {
-      throw this.fail(error);
+      throw this.failReading(error);
     }
   }
 
@@ -374,7 +375,7 @@ export class RecordReader<R, W> {
     bindCodec(next);
     this.#codec = next;
     this.#input.resetNotes();
-    next.start?.(this.#around.output);
+    next.start?.(this.around.output);
     return true;
   }
 
@@ -387,7 +388,7 @@ export class RecordReader<R, W> {
     const input = this.#input;
     const offset = input.offset;
     if (this.#codec.finish !== undefined) {
-      const last = this.#codec.finish(input, this.#around.output);
+      const last = this.#codec.finish(input, this.around.output);
       if (last !== EOF) this.countProgress(input.offset > offset);
       if (last !== EOF) input.countRecords(1);
       return last;

@@ -38,7 +38,7 @@ export class RecordWriter<R, W> extends Driver<R, W> implements QueueServer {
   /** @throws UsageError ERR_RECORD_UNFINISHED while a record is being written in parts. */
   checkWhole(): void {
     if (!this.unfinished) return;
-    throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.reader.codec.name });
+    throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name });
   }
 
   /** Why a write would be refused now, without an attempt. */
@@ -70,7 +70,7 @@ export class RecordWriter<R, W> extends Driver<R, W> implements QueueServer {
   /** Takes a record although the queue may be full: from inside a push, which stops reading instead. */
   pushRecord(record: W | RecordCursor<unknown>): boolean {
     const channel = this.channel;
-    if (channel.held && this.queue.length === 0 && this.reader.isCursor(record)) {
+    if (channel.held && this.queue.length === 0 && this.isCursor(record)) {
       if (record.writeVerbatim(channel)) return !channel.full;
     }
     // A push takes always, so those that wait for room need not wait any longer.
@@ -111,7 +111,7 @@ export class RecordWriter<R, W> extends Driver<R, W> implements QueueServer {
   }
 
   private encode(record: W | RecordCursor<unknown>): true | NeedRead {
-    const { codec } = this.reader;
+    const { codec } = this;
     const { output } = this.channel;
     const { length } = output;
     let answer: true | NeedRead = true;
@@ -132,7 +132,7 @@ export class RecordWriter<R, W> extends Driver<R, W> implements QueueServer {
   /** A record that outlives its turn: as `encode` takes it, and in memory that its owner may use again. */
   private owned(record: W | RecordCursor<unknown>): W {
     if (isCursor(record)) {
-      const payload = record instanceof SpanCursor && this.reader.codec.encodeRange !== undefined;
+      const payload = record instanceof SpanCursor && this.codec.encodeRange !== undefined;
       return (payload ? record.bytes() : record.value()) as W;
     }
     const small = record instanceof Uint8Array && record.length < BY_REFERENCE_FROM;
@@ -190,7 +190,7 @@ export class RecordWriter<R, W> extends Driver<R, W> implements QueueServer {
     this.encodeWaiting();
     if (this.queue.length === 0) return;
     const message = 'a write waits for the peer';
-    throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.reader.codec.name, message });
+    throw new UsageError('ERR_RECORD_UNFINISHED', { protocol: this.codec.name, message });
   }
 
   /** Resolves when no record waits any more. */
@@ -225,7 +225,7 @@ export class RecordWriter<R, W> extends Driver<R, W> implements QueueServer {
 
   /** Starts a record whose payload is written in parts. @throws UsageError ERR_PIECES_UNSUPPORTED */
   tryBegin(length: number | undefined): RecordParts | NotReady {
-    const { pieces, name } = this.reader.codec;
+    const { pieces, name } = this.codec;
     if (pieces === undefined) throw new UsageError('ERR_PIECES_UNSUPPORTED', { protocol: name });
     const channel = this.channel;
     if (this.queue.length > 0 || channel.full) {

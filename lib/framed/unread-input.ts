@@ -33,12 +33,12 @@ export function checkUnread(
   const about = { protocol: reader.codec.name, offset: input.offset };
   // What the layer below holds has arrived as well; only what is still in the system cannot be seen.
   if (unread === 'refuse' && input.length === 0 && !ended) stream.tryFill(1);
-  if (unread === 'refuse' && input.length + reader.decoded > 0) {
+  if (unread === 'refuse' && input.length + reader.decodedCount > 0) {
     const message = `${input.length} unread bytes must not cross the switch`;
     throw new UsageError('ERR_UNREAD_INPUT', { ...about, message });
   }
-  if (unread === 'carry' && reader.decoded > 0) {
-    const message = `${reader.decoded} records are decoded already and cannot be carried to another codec`;
+  if (unread === 'carry' && reader.decodedCount > 0) {
+    const message = `${reader.decodedCount} records are decoded already and cannot be carried to another codec`;
     throw new UsageError('ERR_UNREAD_INPUT', { ...about, message });
   }
 }
