@@ -6,8 +6,10 @@
  * meanwhile: so at most one step is held.
  */
 import { markAsUntransferable } from 'node:worker_threads';
+import { allocateKept } from '../bytes/large-memory.js';
 import { NEED_READ, type NeedRead, NOT_READY, type NotReady } from '../status.js';
 import type { ByteStream } from '../streams/byte-stream.js';
+import { DuplexStream } from '../streams/duplex-stream.js';
 import {
   TLS_RECORD_BYTES,
   TLS_RECORD_OVERHEAD,
@@ -16,6 +18,7 @@ import {
   TLS_WORD_OUTGOING,
   type TlsInterface,
 } from '../tls-interface.js';
+import { type Leaving, leaveLater } from './turn-end.js';
 
 /** Bytes moved at once: what 64 KiB of plaintext become, where memory is lent; else whatever one call seals. */
 const LENT_STEP = 66 * 1024;
@@ -23,6 +26,9 @@ const STEP = 264 * 1024;
 /** Bytes. Up to here memory is cut from a page; beyond, each has its own. */
 const SMALL = 4096;
 const PAGE_BYTES = 16 * 1024;
+
+/** Bytes that wait for the end of the turn, at most. More is better sent while the caches have it. */
+const MOST_GATHERED = 16 * 1024;
 
 /** For streams that free what they were given; more than one where TLS is within TLS. */
 const free: Buffer[] = [];
@@ -34,7 +40,9 @@ export class Outflow {
   readonly #tls: TlsInterface;
   readonly #words: Int32Array;
   readonly #lower: ByteStream;
+  readonly #owner: Leaving;
   readonly #lends: boolean;
+  readonly #gathers: boolean;
   /** Bytes that wait in the engine. */
   #inEngine = 0;
   /** Of those, what was sealed and found no room; behind it are answers to what was read. */
@@ -49,14 +57,35 @@ export class Outflow {
   #lent: Buffer | undefined;
   /** Refused below. */
   #rest: Buffer | undefined;
+  /** Moved, to be handed on at the end of the turn; undefined: nothing. */
+  #gathered: Buffer[] | undefined;
+  #gatheredBytes = 0;
+  /** `leave` will be called at the end of the turn. */
+  #planned = false;
+  /** Much has left since something was last told of: what is written behind it belongs to it, and follows at once. */
+  #flows = false;
   /** What the stream below said last. */
   #refusal: NotReady | NeedRead = NOT_READY;
 
-  constructor(tls: TlsInterface, lower: ByteStream) {
+  /** @param owner whose `leave` is called at the end of a turn in which something was sent later. */
+  constructor(tls: TlsInterface, lower: ByteStream, owner: Leaving) {
     this.#tls = tls;
     this.#words = tls.words;
     this.#lower = lower;
+    this.#owner = owner;
+    // Others gather for themselves, as native sockets do, or tell nobody of a write.
+    this.#gathers = lower instanceof DuplexStream;
     this.#lends = lower.freesWritten === true;
+  }
+
+  /** The stream below has told of something: what is written from here on is gathered anew. */
+  told(): void {
+    this.#flows = false;
+  }
+
+  /** Bytes that leave at the end of the turn. */
+  get gathered(): number {
+    return this.#gatheredBytes;
   }
 
   /** Bytes that the stream below has refused. */
@@ -116,14 +145,52 @@ export class Outflow {
     return taken;
   }
 
-  /** Hands on what there is. @returns true when nothing is left. @throws the failure of the stream below. */
-  send(id: number): boolean {
+  /**
+   * Hands on what there is; 'later': at the end of the turn, unless it is much or the stream below does that itself.
+   * @returns true when nothing is left here but for the end of the turn. @throws the failure of the stream below.
+   */
+  send(id: number, when: 'now' | 'later'): boolean {
     if (this.#rest !== undefined && !this.#hand(this.#rest)) return false;
+    if (when === 'now' && !this.#handGathered()) return false;
     while (this.#moved !== undefined || this.#inEngine > 0) {
       if (this.#moved === undefined) this.#fetch(id);
-      if (!this.#handMoved()) return false;
+      if (!(when === 'later' && this.#gathers ? this.#gather() : this.#handMoved())) return false;
     }
     return true;
+  }
+
+  /** The end of the turn. @returns true when nothing is left. @throws the failure of the stream below. */
+  leave(): boolean {
+    this.#planned = false;
+    return this.#rest === undefined && this.#handGathered();
+  }
+
+  /** Keeps what was moved until the end of the turn. */
+  #gather(): boolean {
+    const moved = this.#moved!;
+    this.#flows ||= moved.length >= MOST_GATHERED;
+    if (this.#gathered === undefined && this.#flows) return this.#handMoved();
+    if (!this.#planned && !leaveLater(this.#owner)) return this.#handMoved();
+    this.#planned = true;
+    this.#moved = undefined;
+    if (this.#gathered === undefined) this.#gathered = [moved];
+    else this.#gathered.push(moved);
+    this.#gatheredBytes += moved.length;
+    return (this.#gatheredBytes < MOST_GATHERED && !this.#flows) || this.#handGathered();
+  }
+
+  #handGathered(): boolean {
+    const parts = this.#gathered;
+    if (parts === undefined) return true;
+    this.#gathered = undefined;
+    this.#gatheredBytes = 0;
+    if (parts.length === 1) return this.#hand(parts[0]!);
+    const answer = this.#lower.tryWriteStable(parts);
+    // A Node stream takes all of it, or nothing.
+    if (typeof answer === 'number') return true;
+    this.#refusal = answer;
+    this.#rest = Buffer.concat(parts);
+    return false;
   }
 
   /** Moves what the engine has. */
@@ -139,7 +206,7 @@ export class Outflow {
   #makeRoom(size: number): void {
     this.#at = 0;
     if (this.#lends) this.#room = free.pop() ?? Buffer.allocUnsafeSlow(LENT_STEP);
-    else if (size > SMALL) this.#room = Buffer.allocUnsafeSlow(size);
+    else if (size > SMALL) this.#room = allocateKept(size);
     else {
       if (page.length - pageAt < size) nextPage();
       this.#room = page;
@@ -193,6 +260,8 @@ export class Outflow {
   clear(): void {
     this.#rest = undefined;
     this.#moved = undefined;
+    this.#gathered = undefined;
+    this.#gatheredBytes = 0;
     this.#inEngine = 0;
   }
 }

@@ -60,6 +60,8 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   readonly #waits: LowerWaits;
   /** `pull` is on the way: what comes back to it goes on there. */
   #pulling = false;
+  /** The stream below has told of bytes, and goes on when we have dealt with them: what is written leaves after that. */
+  #telling = false;
   /** A write takes the handshake on. */
   #writing = false;
   /** Bytes of answers to what was read, made while nothing left. */
@@ -89,7 +91,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
     this.#tls = tls;
     this.#session = new TlsSession(tls, plan, this);
     this.#inflow = new Inflow(tls, lower, this.input);
-    this.#outflow = new Outflow(tls, lower);
+    this.#outflow = new Outflow(tls, lower, this);
     this.#waits = new LowerWaits(lower, {
       arrived: () => this.#arrived(),
       left: () => this.#left(),
@@ -178,16 +180,31 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   }
 
   /** Hands on what waits. @returns true when nothing is left. */
-  #send(): boolean {
+  #send(when: 'now' | 'later' = this.#telling ? 'later' : 'now'): boolean {
     if (this.#session.id < 0 || this.#released) return true;
     const waited = this.#outflow.waiting > 0;
     try {
-      if (!this.#outflow.send(this.#session.id)) return false;
+      if (!this.#outflow.send(this.#session.id, when)) return false;
       this.#answers = 0;
       if (waited) this.wakeWriters();
       return true;
     } catch (error) {
       // What the peer said before can be read, and may say why.
+      this.#outflow.clear();
+      this.failOutput(error);
+      return true;
+    }
+  }
+
+  /** Internal: the turn is over. */
+  leave(): void {
+    if (!this.#leave()) this.#look();
+  }
+
+  #leave(): boolean {
+    try {
+      return this.#outflow.leave();
+    } catch (error) {
       this.#outflow.clear();
       this.failOutput(error);
       return true;
@@ -212,6 +229,17 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   /** The stream below may have bytes. */
   #arrived(): void {
     if (this.destroyed) return;
+    const telling = this.#telling;
+    this.#telling = this.#session.secured;
+    this.#outflow.told();
+    try {
+      this.#tell();
+    } finally {
+      this.#telling = telling;
+    }
+  }
+
+  #tell(): void {
     const { watcher } = this;
     const borrows = watcher !== undefined && this.input.length === 0 && this.#session.secured;
     if (borrows) this.#inflow.borrow();
@@ -300,7 +328,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   // ---------------------------------------------------------------- writing
 
   get pendingOutput(): number {
-    return this.#outflow.waiting + this.#lower.pendingOutput;
+    return this.#outflow.waiting + this.#outflow.gathered + this.#lower.pendingOutput;
   }
 
   /** What was taken has been sealed: its memory is the writer's. */
@@ -375,7 +403,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   }
 
   protected flushed(): boolean {
-    if (this.#outflow.waiting > 0) return false;
+    if (this.#outflow.waiting > 0 || !this.#leave()) return false;
     try {
       return this.#released || this.#lower.tryFlush() === true;
     } catch (error) {
@@ -393,7 +421,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
       this.#tls.shutdown(session.id);
       this.#outflow.note();
       session.update();
-      while (!this.#send()) await super.ready('write', this.#looking());
+      while (!this.#send('now')) await super.ready('write', this.#looking());
     }
     if (!this.#unwrapping) await this.#lower.end();
     this.#finished = true;
@@ -435,7 +463,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
   async #closeLower(careful: Deadline | undefined): Promise<void> {
     const deadline = careful ?? new Deadline(CLOSE_TIMEOUT_MS, undefined);
     try {
-      while (!this.#outflow.send(this.#session.id)) {
+      while (!this.#outflow.send(this.#session.id, 'now')) {
         await this.#lower.ready(this.#outflow.direction, { signal: deadline.signal });
       }
     } catch {
@@ -448,6 +476,7 @@ export class TlsStream extends BaseStream implements SecureStream, SessionHost {
 
   protected abandon(error: MiniprotoError | undefined): void {
     this.#timeouts?.stop();
+    if (this.#outflow.gathered > 0) this.#leave();
     this.#waits.stop();
     this.#session.over(error);
     if (this.#released) this.#session.close();
