@@ -1,7 +1,7 @@
 /**
  * What a session has to send, on its way into the stream below.
  *
- * Plaintext is sealed straight into memory that the stream below may keep, in one crossing; what the engine says by itself
+ * Plaintext is sealed straight into memory that the stream below may keep, in a crossing or two; what the engine says by itself
  * is fetched when its words tell of it. What the stream below refuses waits here, and nothing else is sealed or fetched
  * meanwhile: so at most one step is held.
  */
@@ -20,9 +20,12 @@ import {
 } from '../tls-interface.js';
 import { type Leaving, leaveLater } from './turn-end.js';
 
-/** Bytes moved at once: what 64 KiB of plaintext become, where memory is lent; else whatever one call seals. */
+/** Bytes moved at once: what 64 KiB of plaintext become, where memory is lent. */
 const LENT_STEP = 66 * 1024;
+/** Bytes of what the engine says by itself. */
 const STEP = 264 * 1024;
+/** Plaintext bytes handed on in one piece: with each piece the peer may be woken. So much is held for one that is slow. */
+const PIECE = 2 * TLS_SEAL_MOST;
 /** Bytes. Up to here memory is cut from a page; beyond, each has its own. */
 const SMALL = 4096;
 const PAGE_BYTES = 16 * 1024;
@@ -42,6 +45,8 @@ export class Outflow {
   readonly #lower: ByteStream;
   readonly #owner: Leaving;
   readonly #lends: boolean;
+  /** Plaintext bytes that are sealed at once. */
+  readonly #most: number;
   readonly #gathers: boolean;
   /** Bytes that wait in the engine. */
   #inEngine = 0;
@@ -76,6 +81,7 @@ export class Outflow {
     // Others gather for themselves, as native sockets do, or tell nobody of a write.
     this.#gathers = lower instanceof DuplexStream;
     this.#lends = lower.freesWritten === true;
+    this.#most = this.#lends ? TLS_SEAL_MOST : PIECE;
   }
 
   /** The stream below has told of something: what is written from here on is gathered anew. */
@@ -117,32 +123,48 @@ export class Outflow {
     this.#inEngine = this.#words[TLS_WORD_OUTGOING]!;
   }
 
-  /** Seals bytes[from, to), TLS_SEAL_MOST of it; `send` hands them on. Pre: nothing waits. @returns bytes taken */
+  /** Seals bytes[from, to), or what is handed on at once of it; `send` does that. Pre: nothing waits. @returns bytes taken */
   seal(id: number, bytes: Uint8Array, from: number, to: number): number {
-    this.#makeRoom(sealedSize(Math.min(to - from, TLS_SEAL_MOST)));
+    const size = Math.min(to - from, this.#most);
+    this.#makeRoom(sealedSize(size));
+    const room = this.#room;
     const begin = this.#at;
-    const taken = this.#tls.seal(id, bytes, from, to, this.#room, begin, this.#end);
-    const moved = this.#words[TLS_WORD_MOVED]!;
-    this.note();
+    const end = this.#end;
+    let at = begin;
+    let taken = 0;
+    do {
+      taken += this.#tls.seal(id, bytes, from + taken, from + size, room, at, end);
+      at += this.#words[TLS_WORD_MOVED]!;
+      this.note();
+    } while (this.#sealsOn(taken, size));
     this.#sealed = this.#inEngine;
-    this.#keep(this.#room, begin, begin + moved);
+    this.#keep(room, begin, at);
     return taken;
   }
 
   /** The same for the first parts, none of them empty. */
   sealParts(id: number, parts: readonly Uint8Array[]): number {
     let size = 0;
-    for (let i = 0; i < parts.length && size < TLS_SEAL_MOST; i++) size += parts[i]!.length;
-    this.#makeRoom(sealedSize(Math.min(size, TLS_SEAL_MOST)));
+    for (let i = 0; i < parts.length && size < this.#most; i++) size += parts[i]!.length;
+    this.#makeRoom(sealedSize(Math.min(size, this.#most)));
     // Kept here: a getter of somebody's parts may seal as well.
     const [room, begin, end] = [this.#room, this.#at, this.#end];
-    const taken = this.#tls.sealParts(id, parts, room, begin, end);
-    const moved = this.#words[TLS_WORD_MOVED]!;
-    this.note();
+    let at = begin;
+    let taken = 0;
+    do {
+      taken += this.#tls.sealParts(id, taken === 0 ? parts : behind(parts, taken), room, at, end);
+      at += this.#words[TLS_WORD_MOVED]!;
+      this.note();
+    } while (this.#sealsOn(taken, Math.min(size, this.#most)));
     this.#sealed = this.#inEngine;
     this.#end = end;
-    this.#keep(room, begin, begin + moved);
+    this.#keep(room, begin, at);
     return taken;
+  }
+
+  /** The engine has sealed as much as it does in one call, all of it into the room, and there is more. */
+  #sealsOn(taken: number, size: number): boolean {
+    return taken < size && taken % TLS_SEAL_MOST === 0 && taken > 0 && this.#inEngine === 0;
   }
 
   /**
@@ -269,6 +291,14 @@ export class Outflow {
 /** Bytes that so much plaintext becomes, at most. */
 function sealedSize(size: number): number {
   return size + (1 + Math.ceil(size / TLS_RECORD_BYTES)) * TLS_RECORD_OVERHEAD;
+}
+
+/** The parts without their first bytes. Pre: there are more. */
+function behind(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let at = 0;
+  let from = bytes;
+  for (; from >= parts[at]!.length; at++) from -= parts[at]!.length;
+  return [parts[at]!.subarray(from), ...parts.slice(at + 1)];
 }
 
 function nextPage(): void {
