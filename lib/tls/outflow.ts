@@ -35,6 +35,8 @@ const MOST_GATHERED = 16 * 1024;
 
 /** For streams that free what they were given; more than one where TLS is within TLS. */
 const free: Buffer[] = [];
+/** Memory of a piece that the system has taken, for the next one; undefined: it is in use. */
+let spare: Buffer | undefined;
 /** What small ones are cut from. A piece is never written again. */
 let page: Buffer = Buffer.alloc(0);
 let pageAt = 0;
@@ -60,6 +62,8 @@ export class Outflow {
   #moved: Buffer | undefined;
   /** The room that it lies in, where that is used again. */
   #lent: Buffer | undefined;
+  /** The room that it lies in, where that is its own. */
+  #own: Buffer | undefined;
   /** Refused below. */
   #rest: Buffer | undefined;
   /** Moved, to be handed on at the end of the turn; undefined: nothing. */
@@ -195,6 +199,7 @@ export class Outflow {
     if (!this.#planned && !leaveLater(this.#owner)) return this.#handMoved();
     this.#planned = true;
     this.#moved = undefined;
+    this.#own = undefined;
     if (this.#gathered === undefined) this.#gathered = [moved];
     else this.#gathered.push(moved);
     this.#gatheredBytes += moved.length;
@@ -228,7 +233,7 @@ export class Outflow {
   #makeRoom(size: number): void {
     this.#at = 0;
     if (this.#lends) this.#room = free.pop() ?? Buffer.allocUnsafeSlow(LENT_STEP);
-    else if (size > SMALL) this.#room = allocateKept(size);
+    else if (size > SMALL) this.#room = takeSpare(size) ?? allocateKept(size);
     else {
       if (page.length - pageAt < size) nextPage();
       this.#room = page;
@@ -244,21 +249,35 @@ export class Outflow {
   /** room[begin, to) is to be handed on; what is behind it is given back. */
   #keep(room: Buffer, begin: number, to: number): void {
     if (room === page && this.#end === pageAt) pageAt = to;
+    // An idle connection holds no memory of its last piece.
+    this.#room = page;
     if (to === begin && !this.#lends) return;
     this.#moved = room.subarray(begin, to);
     this.#lent = this.#lends ? room : undefined;
+    // Pieces of a page are no larger.
+    this.#own = !this.#lends && to - begin > SMALL ? room : undefined;
   }
 
   #handMoved(): boolean {
     const moved = this.#moved!;
     this.#moved = undefined;
     const lent = this.#lent;
+    const own = this.#own;
+    this.#own = undefined;
     const handed = this.#hand(moved);
-    if (lent === undefined) return handed;
+    if (lent === undefined) {
+      if (own !== undefined && this.#sent()) keepSpare(own);
+      return handed;
+    }
     // It is written again from here on.
     if (!handed) this.#rest = Buffer.from(this.#rest!);
     free.push(lent);
     return handed;
+  }
+
+  /** The system has all that was handed on: its memory may be written again. */
+  #sent(): boolean {
+    return this.#rest === undefined && this.#lower.pendingOutput === 0 && this.#lower.freesSent === true;
   }
 
   /** @returns true when all were taken; else what is left waits. */
@@ -286,6 +305,17 @@ export class Outflow {
     this.#gatheredBytes = 0;
     this.#inEngine = 0;
   }
+}
+
+function takeSpare(size: number): Buffer | undefined {
+  if (spare === undefined || spare.length < size) return undefined;
+  const room = spare;
+  spare = undefined;
+  return room;
+}
+
+function keepSpare(room: Buffer): void {
+  if (spare === undefined || spare.length < room.length) spare = room;
 }
 
 /** Bytes that so much plaintext becomes, at most. */

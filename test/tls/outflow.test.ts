@@ -1,7 +1,10 @@
 /** In how many pieces what a TlsStream seals reaches a Node stream: the peer may be woken with each. */
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureStream } from 'miniproto/tls';
 import { TLS_SEAL_MOST } from '#lib/tls-interface';
+import { nodePair } from '../support/node-sockets.js';
 import { describeTls, duplexes, secured, tlsOver } from '../support/tls-pairs.js';
 
 const PIECE = 2 * TLS_SEAL_MOST;
@@ -68,4 +71,62 @@ describeTls('what a TlsStream seals over a Node stream', () => {
       });
     }
   }
+});
+
+/** Where in memory lies what the socket gives to the system from here on. */
+function memoryOf(socket: Socket): ArrayBufferLike[] {
+  const memory: ArrayBufferLike[] = [];
+  const handle = (socket as unknown as { _handle: { writeBuffer(request: unknown, bytes: Buffer): number } })._handle;
+  const write = handle.writeBuffer.bind(handle);
+  handle.writeBuffer = (request, bytes) => {
+    memory.push(bytes.buffer);
+    return write(request, bytes);
+  };
+  return memory;
+}
+
+async function readAll(stream: SecureStream, size: number): Promise<Buffer> {
+  while (stream.input.length < size) {
+    if (typeof stream.tryFill(stream.input.length + 1) !== 'number') await stream.ready('read');
+  }
+  return stream.input.take(size) as Buffer;
+}
+
+describeTls('the memory of what a TlsStream seals over a socket of Node', () => {
+  async function overSockets() {
+    const { accepted, connected } = await nodePair('tcp', { reading: true });
+    const pair = await secured(tlsOver([connected, accepted]));
+    return { ...pair, accepted };
+  }
+
+  it('is written again once the system has it, by other connections too', async () => {
+    const [one, other] = [await overSockets(), await overSockets()];
+    const memory: ArrayBufferLike[] = [];
+    for (const { server, client, accepted } of [one, other, one]) {
+      const seen = memoryOf(accepted);
+      const bytes = bytesOf(40_000);
+      assert.equal(server.tryWrite(bytes), bytes.length);
+      assert.equal(accepted.writableLength, 0);
+      assert.ok((await readAll(client, bytes.length)).equals(bytes));
+      memory.push(seen[0]!);
+    }
+    assert.equal(new Set(memory).size, 1);
+    for (const { server, client } of [one, other]) for (const stream of [server, client]) stream.destroy();
+  });
+
+  it('is left alone while the system has no room for it', async () => {
+    const [slow, other] = [await overSockets(), await overSockets()];
+    const bytes = bytesOf(40_000);
+    let written = 0;
+    while (slow.accepted.writableLength === 0) {
+      assert.equal(slow.server.tryWrite(bytes), bytes.length);
+      written++;
+    }
+    for (let i = 0; i < 4; i++) {
+      assert.equal(other.server.tryWrite(Buffer.alloc(40_000, i)), 40_000);
+      assert.ok((await readAll(other.client, 40_000)).equals(Buffer.alloc(40_000, i)));
+    }
+    for (let i = 0; i < written; i++) assert.ok((await readAll(slow.client, bytes.length)).equals(bytes));
+    for (const { server, client } of [slow, other]) for (const stream of [server, client]) stream.destroy();
+  });
 });
