@@ -122,7 +122,7 @@ void Reactor::visitFiltered(Connection& connection, const Ready& ready, Room& ro
     // As without a filter: what is ready and not wanted is only taken out when nothing else was to be done.
     arm(ready.id, connection, maskOf(connection));
   }
-  listen(ready.id, connection);
+  watch(ready.id, connection);
 }
 
 void Reactor::flowFiltered(Connection& connection, Room& room, int32_t* event, bool receives) {
@@ -249,7 +249,7 @@ void Reactor::settle(int32_t id, Connection& connection) {
     if (connection.inner != 0) return;
     setWants(connection, connection.wants, kWantWrite);
   }
-  const int result = listen(id, connection);
+  const int result = watch(id, connection);
   if (result >= 0 || connection.inner == 0) return;
   // Nobody would ever tell that it can leave.
   socket.sendError = result;

@@ -162,7 +162,7 @@ int Reactor::want(int32_t id, uint8_t wants) {
   Connection& connection = *find(id);
   setWants(connection, wants);
   if (connection.filtered != nullptr) nudge(id, connection);
-  const int result = listen(id, connection);
+  const int result = watch(id, connection);
   if (result < 0) setWants(connection, 0);
   return result;
 }
@@ -258,7 +258,7 @@ void Reactor::visit(const Ready& ready, Room& room) {
     // Ready, and nobody asked: out of epoll, until somebody does.
     arm(ready.id, *connection, maskOf(*connection));
   } else {
-    listen(ready.id, *connection);
+    watch(ready.id, *connection);
   }
 }
 

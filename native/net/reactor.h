@@ -12,7 +12,7 @@
  *   kWantWrite                 told once (kWritable)
  *   kWantFlow                  received into the arena, framed, told each time until the interest is taken back
  *
- * Edge-triggered: with levels epoll looks twice at each socket that it tells of. So it is asked again (`listen`)
+ * Edge-triggered: with levels epoll looks twice at each socket that it tells of. So it is asked again (`watch`)
  * wherever what it told of may still be there and somebody wants it: then nothing that is left unread is forgotten. A
  * connection that nobody asks about is never left in epoll with an empty mask: resets would wake the loop for nobody.
  *
@@ -239,7 +239,7 @@ class Reactor {
   const Connection* find(int32_t id) const;
   Connection* find(int32_t id) { return const_cast<Connection*>(static_cast<const Reactor*>(this)->find(id)); }
   int arm(int32_t id, Connection& connection, uint8_t mask);
-  int listen(int32_t id, Connection& connection);
+  int watch(int32_t id, Connection& connection);
   static void note(Connection& connection, uint32_t events);
   int64_t receiveRaw(Connection& connection, uint8_t* bytes, size_t size, bool peek);
   int64_t sendRaw(Connection& connection, const iovec* parts, size_t count, SendEnd end = SendEnd::kMayFollow);

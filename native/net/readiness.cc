@@ -61,7 +61,7 @@ void Reactor::rest() {
 }
 
 /** Sees to it that epoll tells of what is wanted, also where that is there already. @returns 0 or a negative errno. */
-int Reactor::listen(int32_t id, Connection& connection) {
+int Reactor::watch(int32_t id, Connection& connection) {
   const uint8_t mask = maskOf(connection);
   // What is watched and not wanted any more is only taken back when it is noticed: mostly it is wanted again soon.
   if ((mask & (~connection.armed | connection.heard)) == 0) return 0;
